@@ -1,0 +1,290 @@
+//! Reads a TOML file key by key and remembers everything that is wrong with it.
+//!
+//! Packs and the configuration are both TOML files written by people; both want all mistakes at once, with places and
+//! a "did you mean". [`Reader`] holds the file and the list of problems, [`Table`] hands out typed values and knows
+//! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Source};
+
+/// A value and the byte range it stands at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the file.
+    pub span: Range<usize>,
+}
+
+/// The codes for what can be wrong with any such file, so that packs and configuration number theirs apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Codes {
+    /// The TOML does not parse.
+    pub syntax: &'static str,
+    /// A key that means nothing here.
+    pub unknown_key: &'static str,
+    /// A value of the wrong type.
+    pub wrong_type: &'static str,
+    /// A key that must be there is not.
+    pub missing_key: &'static str,
+}
+
+/// A file being read, and what was found wrong so far.
+#[derive(Debug)]
+pub struct Reader {
+    source: Arc<Source>,
+    codes: Codes,
+    problems: RefCell<Vec<Diagnostic>>,
+}
+
+impl Reader {
+    /// Starts reading a file.
+    #[must_use]
+    pub fn new(source: Arc<Source>, codes: Codes) -> Self {
+        Self { source, codes, problems: RefCell::default() }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Parses the file; what does not parse becomes problems, what does is handed to `visit`.
+    pub fn read<T>(&self, visit: impl FnOnce(Table<'_>) -> T) -> T {
+        let (table, errors) = DeTable::parse_recoverable(&self.source.text);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            let message = error.message().replace('\n', ", ");
+            self.report(
+                Diagnostic::error(self.codes.syntax, format!("this is not valid TOML: {message}"))
+                    .at(&self.source, span, "here")
+                    .help("strings stand in '…' or '''…''' (nothing is escaped inside) or in \"…\""),
+            );
+        }
+        visit(Table::new(self, table.get_ref(), table.span(), String::new()))
+    }
+
+    /// Adds a problem.
+    pub fn report(&self, diagnostic: Diagnostic) {
+        self.problems.borrow_mut().push(diagnostic);
+    }
+
+    /// Adds an error that points at a spot.
+    pub fn error(&self, code: &'static str, span: Range<usize>, message: impl Into<String>, label: &str, help: &str) {
+        let mut diagnostic = Diagnostic::error(code, message).at(&self.source, span, label);
+        if !help.is_empty() {
+            diagnostic = diagnostic.help(help);
+        }
+        self.report(diagnostic);
+    }
+
+    /// Everything found wrong.
+    #[must_use]
+    pub fn into_problems(self) -> Vec<Diagnostic> {
+        self.problems.into_inner()
+    }
+}
+
+/// A table of the file. Ask it for its keys, then call [`Table::finish`], which reports the keys nobody asked for.
+pub struct Table<'a> {
+    reader: &'a Reader,
+    table: &'a DeTable<'a>,
+    /// Where the table stands.
+    pub span: Range<usize>,
+    path: String,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Table<'a> {
+    fn new(reader: &'a Reader, table: &'a DeTable<'a>, span: Range<usize>, path: String) -> Self {
+        Self { reader, table, span, path, asked: RefCell::default() }
+    }
+
+    /// The dotted name of this table, as in `rule.case`; empty for the file itself.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.borrow_mut().push(key);
+        self.table.get(key)
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
+        let found = value.get_ref().type_str();
+        self.reader.error(
+            self.reader.codes.wrong_type,
+            value.span(),
+            format!("`{key}` wants {wanted}, found {} {found}", article(found)),
+            &format!("expected {wanted}"),
+            "",
+        );
+    }
+
+    fn typed<T>(&self, key: &'static str, wanted: &str, convert: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<Placed<T>> {
+        let value = self.value(key)?;
+        let converted = convert(value.get_ref());
+        if converted.is_none() {
+            self.wrong_type(key, wanted, value);
+        }
+        converted.map(|converted| Placed { value: converted, span: value.span() })
+    }
+
+    /// True when the key is there; does not count as asking for it.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A string.
+    #[must_use]
+    pub fn string(&self, key: &'static str) -> Option<Placed<String>> {
+        self.typed(key, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A string that must be there.
+    #[must_use]
+    pub fn required_string(&self, key: &'static str, help: &str) -> Option<Placed<String>> {
+        if !self.has(key) {
+            let place = if self.path.is_empty() { "the file".to_owned() } else { format!("`[{}]`", self.path) };
+            let span = self.span.clone();
+            let message = format!("{place} has no `{key}`");
+            self.reader.error(self.reader.codes.missing_key, span, message, &format!("`{key}` is missing"), help);
+        }
+        self.string(key)
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub fn boolean(&self, key: &'static str) -> Option<Placed<bool>> {
+        self.typed(key, "true or false", DeValue::as_bool)
+    }
+
+    /// A whole number.
+    #[must_use]
+    pub fn integer(&self, key: &'static str) -> Option<Placed<i64>> {
+        self.typed(key, "a whole number", as_i64)
+    }
+
+    /// Strings; a single string counts as a list of one.
+    #[must_use]
+    pub fn strings(&self, key: &'static str) -> Option<Vec<Placed<String>>> {
+        let value = self.value(key)?;
+        if let Some(text) = value.get_ref().as_str() {
+            return Some(vec![Placed { value: text.to_owned(), span: value.span() }]);
+        }
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(key, "an array of strings", value);
+            return None;
+        };
+        let mut strings = Vec::new();
+        for element in array.iter() {
+            match element.get_ref().as_str() {
+                Some(text) => strings.push(Placed { value: text.to_owned(), span: element.span() }),
+                None => self.wrong_type(key, "only strings in this array", element),
+            }
+        }
+        Some(strings)
+    }
+
+    /// The elements of an array as they are; a value that is no array counts as a list of one.
+    #[must_use]
+    pub fn values(&self, key: &'static str) -> Vec<&'a Spanned<DeValue<'a>>> {
+        match self.value(key) {
+            None => Vec::new(),
+            Some(value) => match value.get_ref().as_array() {
+                Some(array) => array.iter().collect(),
+                None => vec![value],
+            },
+        }
+    }
+
+    /// A sub-table.
+    #[must_use]
+    pub fn table(&self, key: &'static str) -> Option<Table<'a>> {
+        let value = self.value(key)?;
+        self.as_table(value, key)
+    }
+
+    /// An array of tables, or one table as a list of one.
+    #[must_use]
+    pub fn tables(&self, key: &'static str) -> Vec<Table<'a>> {
+        self.values(key).into_iter().filter_map(|value| self.as_table(value, key)).collect()
+    }
+
+    /// This value as a sub-table named `key`; reports when it is none.
+    #[must_use]
+    pub fn as_table(&self, value: &'a Spanned<DeValue<'a>>, key: &str) -> Option<Table<'a>> {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        match value.get_ref().as_table() {
+            Some(table) => Some(Table::new(self.reader, table, value.span(), path)),
+            None => {
+                self.wrong_type(key, "a table", value);
+                None
+            }
+        }
+    }
+
+    /// All members, for a table whose keys are the author's own (facts, headings, librdkafka settings).
+    pub fn members(&self) -> impl Iterator<Item = (Placed<String>, &'a Spanned<DeValue<'a>>)> {
+        self.table.iter().map(|(key, value)| {
+            (Placed { value: key.get_ref().to_string(), span: key.span() }, value)
+        })
+    }
+
+    /// Reports every key that nobody asked for. `elsewhere` names keys of the table above, for the hint about a key
+    /// that landed in a sub-table by accident.
+    pub fn finish(self, elsewhere: &[&str]) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table.iter().filter(|(key, _)| !asked.contains(&key.get_ref().as_ref())) {
+            let name = key.get_ref().as_ref();
+            let place = if self.path.is_empty() { "this file".to_owned() } else { format!("`{}`", self.path) };
+            let help = if elsewhere.contains(&name) {
+                let parent = self.path.rsplit_once('.').map_or("", |(parent, _)| parent);
+                format!("`{name}` belongs to `[[{parent}]]`: a key belongs to the table header above it, so move this line above the `[[{}]]` header", self.path)
+            } else {
+                did_you_mean(name, asked.iter().copied())
+            };
+            self.reader.error(
+                self.reader.codes.unknown_key,
+                key.span(),
+                format!("unknown key `{name}` in {place}"),
+                "nobody reads this key",
+                &help,
+            );
+        }
+    }
+}
+
+/// A TOML integer that fits 64 bits.
+#[must_use]
+pub fn as_i64(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
+
+/// "did you mean `x`?", or the list of what there is.
+#[must_use]
+pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    known.dedup();
+    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    match nearest {
+        Some(nearest) if strsim::jaro_winkler(name, nearest) > 0.8 => format!("did you mean `{nearest}`?"),
+        _ if known.is_empty() => String::from("nothing is known by that name here"),
+        _ => format!("known here: {}", known.join(", ")),
+    }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}

@@ -1,0 +1,94 @@
+//! How lines move: consumer group in, engine, producer out, offsets committed when all before them is settled.
+//!
+//! (being written)
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the flow is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Broker connection.
+    pub kafka: Kafka,
+    /// What to read.
+    pub input: Input,
+    /// What to write.
+    pub output: Output,
+    /// How it is made sure that nothing is lost.
+    pub delivery: Delivery,
+}
+
+/// How to reach the brokers.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    /// `host:port,…`
+    pub bootstrap_servers: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// Create the topics that are ours when they are missing.
+    pub create_topics: bool,
+    /// librdkafka settings for both sides, typed ones included (security.protocol, sasl.*), secrets already read.
+    pub options: Vec<(String, String)>,
+    /// Names in `options` whose values must never be shown.
+    pub secret_options: Vec<String>,
+}
+
+/// Input topics.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Topic names, or one regular expression starting with `^` per entry.
+    pub topics: Vec<String>,
+    /// librdkafka settings for the consumer only.
+    pub options: Vec<(String, String)>,
+}
+
+/// Which lines are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// Every line.
+    All,
+    /// Only those that a rule matched.
+    Matched,
+}
+
+/// Where the added object goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Into the value, where it is a JSON object; else into the header.
+    Value,
+    /// Always into the header `fingerpost`; values are never touched.
+    Headers,
+}
+
+/// Output topic.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Topic name.
+    pub topic: String,
+    /// Which lines.
+    pub lines: Lines,
+    /// Where the object goes.
+    pub place: Place,
+    /// Put `fingerpost-source` on every record, not only on matching ones.
+    pub source_header_on_all: bool,
+    /// librdkafka settings for the producer only.
+    pub options: Vec<(String, String)>,
+}
+
+/// Delivery guarantees and their clocks.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// How often settled offsets are committed.
+    pub commit_interval: Duration,
+    /// How long a stop may take to drain.
+    pub shutdown_timeout: Duration,
+}
+
+/// Where the packs come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PacksFrom {
+    /// Those compiled in.
+    Builtin,
+    /// The `*.toml` files of a directory.
+    Directory(PathBuf),
+}
