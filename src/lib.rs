@@ -2,6 +2,7 @@
 //!
 //! (story follows)
 
+pub mod cli;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;

@@ -1,0 +1,4 @@
+//! What did the person ask for? One verb, one file.
+pub mod check;
+pub mod classify;
+pub mod packs;
