@@ -85,6 +85,12 @@ impl Reader {
         self.report(diagnostic);
     }
 
+    /// How many problems there are so far.
+    #[must_use]
+    pub fn found(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// Everything found wrong.
     #[must_use]
     pub fn into_problems(self) -> Vec<Diagnostic> {
@@ -120,16 +126,28 @@ impl<'a> Table<'a> {
 
     fn wrong_type(&self, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
         let found = value.get_ref().type_str();
+        let help = match wanted {
+            "a string" => "write it in quotes: \"…\", or '…' where nothing is to be escaped",
+            "true or false" => "write it without quotes: true or false",
+            "a whole number" => "write digits without quotes and without a point",
+            "a table" => "write { key = value, … }",
+            _ => "write [\"…\", \"…\"]",
+        };
         self.reader.error(
             self.reader.codes.wrong_type,
             value.span(),
             format!("`{key}` wants {wanted}, found {} {found}", article(found)),
             &format!("expected {wanted}"),
-            "",
+            help,
         );
     }
 
-    fn typed<T>(&self, key: &'static str, wanted: &str, convert: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<Placed<T>> {
+    fn typed<T>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        convert: impl Fn(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<Placed<T>> {
         let value = self.value(key)?;
         let converted = convert(value.get_ref());
         if converted.is_none() {
@@ -235,9 +253,7 @@ impl<'a> Table<'a> {
 
     /// All members, for a table whose keys are the author's own (facts, headings, librdkafka settings).
     pub fn members(&self) -> impl Iterator<Item = (Placed<String>, &'a Spanned<DeValue<'a>>)> {
-        self.table.iter().map(|(key, value)| {
-            (Placed { value: key.get_ref().to_string(), span: key.span() }, value)
-        })
+        self.table.iter().map(|(key, value)| (Placed { value: key.get_ref().to_string(), span: key.span() }, value))
     }
 
     /// Reports every key that nobody asked for. `elsewhere` names keys of the table above, for the hint about a key
@@ -249,7 +265,10 @@ impl<'a> Table<'a> {
             let place = if self.path.is_empty() { "this file".to_owned() } else { format!("`{}`", self.path) };
             let help = if elsewhere.contains(&name) {
                 let parent = self.path.rsplit_once('.').map_or("", |(parent, _)| parent);
-                format!("`{name}` belongs to `[[{parent}]]`: a key belongs to the table header above it, so move this line above the `[[{}]]` header", self.path)
+                format!(
+                    "`{name}` belongs to `[[{parent}]]`: a key belongs to the table header above it, so move this line above the `[[{}]]` header",
+                    self.path
+                )
             } else {
                 did_you_mean(name, asked.iter().copied())
             };

@@ -130,7 +130,10 @@ impl Engine {
         let decider = Decider::new(&packs, &phrases);
         let mut reported: Vec<Reported> = Vec::new();
         let mut by_id = HashMap::new();
-        let reports = packs.rules.iter().flat_map(|rule| std::iter::once(&rule.report).chain(rule.cases.iter().map(|case| &case.report)));
+        let reports = packs
+            .rules
+            .iter()
+            .flat_map(|rule| std::iter::once(&rule.report).chain(rule.cases.iter().map(|case| &case.report)));
         for report in reports {
             let index = *by_id.entry(report.id.clone()).or_insert(reported.len());
             match reported.get_mut(index) {

@@ -453,5 +453,9 @@ pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> 
     if any.iter().all(|condition| !condition.literals().is_empty()) {
         candidates.push(any.iter().flat_map(Condition::literals).collect());
     }
-    candidates.into_iter().max_by_key(|literals| shortest(literals)).filter(|literals| shortest(literals) > 0).unwrap_or_default()
+    candidates
+        .into_iter()
+        .max_by_key(|literals| shortest(literals))
+        .filter(|literals| shortest(literals) > 0)
+        .unwrap_or_default()
 }

@@ -36,7 +36,13 @@ pub fn classify(engine: &Engine, files: &[PathBuf], out: &mut impl Write) -> Res
     Ok(())
 }
 
-fn filter(engine: &Engine, memory: &mut Memory, source: &str, input: impl Read, out: &mut impl Write) -> io::Result<()> {
+fn filter(
+    engine: &Engine,
+    memory: &mut Memory,
+    source: &str,
+    input: impl Read,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut input = BufReader::with_capacity(1 << 16, input);
     let longest = engine.settings().limits.payload;
     let mut line = Vec::new();
@@ -98,7 +104,9 @@ mod tests {
         let lines: Vec<&str> = out.split('\n').collect();
         assert_eq!(lines.len(), 5);
         assert_eq!((lines[0], lines[1], lines[2], lines[4]), ("{\"a\":1}\r", "", "", "plain"));
-        assert!(lines[3].starts_with("{\"_line\":\"KEY_DELETED_ERR\",\"fingerpost\":{\"v\":1,\"rule\":\"kms.key-deleted\""));
+        assert!(
+            lines[3].starts_with("{\"_line\":\"KEY_DELETED_ERR\",\"fingerpost\":{\"v\":1,\"rule\":\"kms.key-deleted\"")
+        );
     }
 
     #[test]

@@ -71,7 +71,10 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
     }
     if paths.is_empty() {
         let message = format!("there is no pack in `{}`", directory.display());
-        return Err(vec![Diagnostic::error("P027", message).help("a pack is a `*.toml` file in that directory (not in a folder below it)")]);
+        return Err(vec![
+            Diagnostic::error("P027", message)
+                .help("a pack is a `*.toml` file in that directory (not in a folder below it)"),
+        ]);
     }
     paths.sort();
     let (mut sources, mut problems) = (Vec::new(), Vec::new());

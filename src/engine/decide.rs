@@ -76,7 +76,8 @@ impl Facts {
 
 impl Decider {
     pub(super) fn new(packs: &Packs, phrases: &Phrases) -> Self {
-        let list = |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, phrases)).collect();
+        let list =
+            |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, phrases)).collect();
         let checks = |all: &[Condition], any: &[Condition], none: &[Condition]| Checks {
             all: list(all),
             any: list(any),
@@ -154,7 +155,8 @@ impl<'a> Judge<'a> {
             unless.iter().any(|pattern| ids.iter().any(|id| *id != found.report.id && pattern.names(id)))
         };
         let keep: Vec<bool> = matches.iter().map(|found| !pushed_aside(found)).collect();
-        let mut kept: Vec<Match<'a>> = matches.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(found, _)| found).collect();
+        let mut kept: Vec<Match<'a>> =
+            matches.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(found, _)| found).collect();
         kept.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
         merge_equal_ids(kept)
     }
@@ -315,7 +317,9 @@ fn merge_equal_ids(sorted: Vec<Match<'_>>) -> Vec<Match<'_>> {
 
 /// Error in the catalog's sense; anything else is no error, numbers too.
 fn is_error(level: &str) -> bool {
-    ["error", "err", "fatal", "critical", "panic", "alert", "emerg"].iter().any(|error| level.eq_ignore_ascii_case(error))
+    ["error", "err", "fatal", "critical", "panic", "alert", "emerg"]
+        .iter()
+        .any(|error| level.eq_ignore_ascii_case(error))
 }
 
 /// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty.

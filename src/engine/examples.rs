@@ -58,7 +58,11 @@ fn failure(engine: &Engine, source: &Arc<Source>, id: &str, example: &Example, w
         let help = "look at the phrases: they are compared on the decoded text, each inside one string value; then at `app`, `level`, `required` captures and `unless`";
         ("P020", format!("`{id}` does not claim its own `match` line"), help)
     } else {
-        ("P021", format!("`{id}` claims a line that it must not"), "make a phrase longer, or add a condition in `all` or `none`")
+        (
+            "P021",
+            format!("`{id}` claims a line that it must not"),
+            "make a phrase longer, or add a condition in `all` or `none`",
+        )
     };
     Some(Diagnostic::error(code, message).at(source, example.span.clone(), instead).help(help))
 }

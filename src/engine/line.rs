@@ -70,7 +70,8 @@ impl Line<'_> {
 
 /// Takes a payload apart.
 pub(super) fn parse<'a>(payload: &'a [u8], settings: &Settings) -> Record<'a> {
-    let json = if settings.shape == Shape::Text { Err(json::NotJson) } else { json::parse(payload, settings.limits.nesting) };
+    let json =
+        if settings.shape == Shape::Text { Err(json::NotJson) } else { json::parse(payload, settings.limits.nesting) };
     let Ok((Json::Object(members), end)) = json else {
         return Record { object: None, line: plain(payload) };
     };
@@ -169,9 +170,14 @@ impl<'a> Reading<'a, '_> {
                     self.text(text, room);
                 }
             }
-            Json::Array(values) => values.iter().for_each(|value| self.value(value, None, false, room.saturating_sub(1))),
+            Json::Array(values) => {
+                values.iter().for_each(|value| self.value(value, None, false, room.saturating_sub(1)))
+            }
             Json::Object(members) => {
-                for member in members.iter().filter(|member| !(under_wrapper && path.as_deref() == Some("_source") && is_ours(member))) {
+                for member in members
+                    .iter()
+                    .filter(|member| !(under_wrapper && path.as_deref() == Some("_source") && is_ours(member)))
+                {
                     let path = path.as_ref().map(|path| format!("{path}.{}", member.key));
                     self.value(&member.value, path, under_wrapper, room.saturating_sub(1));
                 }
@@ -185,7 +191,10 @@ impl<'a> Reading<'a, '_> {
         let Some(path) = path else { return false };
         let inner = if under_wrapper { path.strip_prefix("_source.") } else { None };
         let Fields { app, source, region, time, level } = self.fields;
-        [app, source, region, time, level].into_iter().flatten().any(|field| field == path || Some(field.as_str()) == inner)
+        [app, source, region, time, level]
+            .into_iter()
+            .flatten()
+            .any(|field| field == path || Some(field.as_str()) == inner)
     }
 
     /// A string is text, or, when it parses whole as JSON, what stands in that.
@@ -229,4 +238,3 @@ fn scalar(value: &Json<'_>) -> Option<String> {
         _ => None,
     }
 }
-

@@ -62,7 +62,13 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
         object.insert("pack".into(), format!("{}@{}", pack.name, pack.digest).into());
         Json::Object(object).to_string()
     };
-    Some(Verdict { rules, severity: report.severity, full: object(Detail::Full), short: object(Detail::Short), runbook: runbook.clone() })
+    Some(Verdict {
+        rules,
+        severity: report.severity,
+        full: object(Detail::Full),
+        short: object(Detail::Short),
+        runbook: runbook.clone(),
+    })
 }
 
 fn texts(object: &mut Map<String, Json>, primary: &Match<'_>, report: &Report, runbook: &str, detail: Detail) {

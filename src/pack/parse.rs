@@ -57,8 +57,9 @@ pub(super) struct RawContext {
     pub(super) captures: RawCaptures,
 }
 
-#[derive(Default)]
 pub(super) struct Conditions {
+    /// Every one of them was understood.
+    pub(super) sound: bool,
     pub(super) all: Vec<Condition>,
     pub(super) any: Vec<Condition>,
     pub(super) none: Vec<Condition>,
@@ -171,7 +172,13 @@ impl File<'_> {
     fn link(&self, link: Placed<String>) -> String {
         if !link.value.starts_with('/') || link.value.contains(['#', ' ']) {
             let help = "write the path of the page as in `/armada/some-page.html`; the section is added by the rule";
-            self.reader.error("P005", link.span, format!("`{}` is no path of a page", link.value), "must start with `/`", help);
+            self.reader.error(
+                "P005",
+                link.span,
+                format!("`{}` is no path of a page", link.value),
+                "must start with `/`",
+                help,
+            );
         }
         link.value
     }
@@ -184,7 +191,8 @@ impl File<'_> {
     fn text(&self, value: &Spanned<DeValue<'_>>) -> Option<String> {
         let text = value.get_ref().as_str();
         if text.is_none() {
-            self.reader.error(CODES.wrong_type, value.span(), "a string is wanted here", "expected a string", "");
+            let help = "write it in quotes: \"…\", or '…' where nothing is to be escaped";
+            self.reader.error(CODES.wrong_type, value.span(), "a string is wanted here", "expected a string", help);
         }
         text.map(str::to_owned)
     }
@@ -195,7 +203,10 @@ impl File<'_> {
         for (name, kind) in table.members() {
             if FIXED_MEMBERS.contains(&name.value.as_str()) || !is_fact_name(&name.value) {
                 let message = format!("no fact can be called `{}`", name.value);
-                let help = format!("a name is made of a-z, 0-9 and `_`, and is none of the fixed members: {}", FIXED_MEMBERS.join(", "));
+                let help = format!(
+                    "a name is made of a-z, 0-9 and `_`, and is none of the fixed members: {}",
+                    FIXED_MEMBERS.join(", ")
+                );
                 self.reader.error("P009", name.span, message, "this name is not free", &help);
                 continue;
             }
@@ -205,7 +216,13 @@ impl File<'_> {
                 Some(kind) => facts.push((name, kind)),
                 None => {
                     let help = did_you_mean(&word, kinds.iter().map(|kind| kind.as_str()));
-                    self.reader.error("P009", kind.span(), format!("`{word}` is no type of fact"), "unknown type", &help);
+                    self.reader.error(
+                        "P009",
+                        kind.span(),
+                        format!("`{word}` is no type of fact"),
+                        "unknown type",
+                        &help,
+                    );
                 }
             }
         }
@@ -217,10 +234,18 @@ impl File<'_> {
         let mut read = Vec::new();
         for (name, value) in tables.members() {
             let rows = match value.get_ref().as_array() {
-                Some(array) => array.iter().filter_map(|row| tables.as_table(row, "row")).map(|row| self.row(&row)).collect(),
+                Some(array) => {
+                    array.iter().filter_map(|row| tables.as_table(row, "row")).map(|row| self.row(&row)).collect()
+                }
                 None => {
                     let message = format!("the table `{}` has no rows", name.value);
-                    self.reader.error(CODES.wrong_type, value.span(), message, "expected rows", &format!("write each row as `[[table.{}]]`", name.value));
+                    self.reader.error(
+                        CODES.wrong_type,
+                        value.span(),
+                        message,
+                        "expected rows",
+                        &format!("write each row as `[[table.{}]]`", name.value),
+                    );
                     Vec::new()
                 }
             };
@@ -242,7 +267,13 @@ impl File<'_> {
         };
         if scalar.is_none() {
             let message = "a string, number, true or false is wanted here";
-            self.reader.error(CODES.wrong_type, value.span(), message, "expected one value", "");
+            self.reader.error(
+                CODES.wrong_type,
+                value.span(),
+                message,
+                "expected one value",
+                "dates, arrays and tables do not fit here",
+            );
         }
         Some(RawValue { scalar: scalar?, span: value.span() })
     }
@@ -262,11 +293,9 @@ impl File<'_> {
     }
 
     fn conditions(&self, table: &Table<'_>) -> Conditions {
-        Conditions {
-            all: self.condition_list(table, "all"),
-            any: self.condition_list(table, "any"),
-            none: self.condition_list(table, "none"),
-        }
+        let found_before = self.reader.found();
+        let [all, any, none] = ["all", "any", "none"].map(|key| self.condition_list(table, key));
+        Conditions { sound: self.reader.found() == found_before, all, any, none }
     }
 
     fn condition_list(&self, table: &Table<'_>, key: &'static str) -> Vec<Condition> {
@@ -277,6 +306,12 @@ impl File<'_> {
         if let Some(phrase) = value.get_ref().as_str() {
             return self.phrase(Placed { value: phrase.to_owned(), span: value.span() }).map(Condition::Phrase);
         }
+        if !value.get_ref().is_table() {
+            let help = "write a phrase in quotes, or one of the other conditions as { words = [\"…\"] }";
+            let message = format!("`{key}` wants phrases, found {}", value.get_ref().type_str());
+            self.reader.error(CODES.wrong_type, value.span(), message, "expected a phrase", help);
+            return None;
+        }
         let table = table.as_table(value, key)?;
         let phrase = table.string("phrase");
         let then = table.strings("then");
@@ -285,11 +320,13 @@ impl File<'_> {
         let level = table.string("level");
         let span = table.span.clone();
         table.finish(&[]);
-        let texts = |placed: Vec<Placed<String>>| placed.into_iter().filter_map(|text| self.phrase(text)).collect::<Vec<_>>();
+        let texts =
+            |placed: Vec<Placed<String>>| placed.into_iter().filter_map(|text| self.phrase(text)).collect::<Vec<_>>();
         match (phrase, then, words, re, level) {
-            (Some(phrase), Some(then), None, None, None) if !then.is_empty() => {
-                Some(Condition::PhraseThen { phrase: self.phrase(phrase)?, then: then.into_iter().map(|text| text.value).collect() })
-            }
+            (Some(phrase), Some(then), None, None, None) if !then.is_empty() => Some(Condition::PhraseThen {
+                phrase: self.phrase(phrase)?,
+                then: then.into_iter().map(|text| text.value).collect(),
+            }),
             (Some(phrase), None, None, None, None) => self.phrase(phrase).map(Condition::Phrase),
             (None, None, Some(words), None, None) if !words.is_empty() => Some(Condition::Words(texts(words))),
             (None, None, None, Some(re), None) => self.regex(re).map(Condition::Regex),
@@ -319,7 +356,13 @@ impl File<'_> {
         let known = level.value == "error";
         if !known {
             let message = format!("`{}` is no level that a rule can ask for", level.value);
-            self.reader.error("P016", level.span.clone(), message, "unknown level", "only `error` (error, err, fatal, critical, panic, alert, emerg) can be asked for");
+            self.reader.error(
+                "P016",
+                level.span.clone(),
+                message,
+                "unknown level",
+                "only `error` (error, err, fatal, critical, panic, alert, emerg) can be asked for",
+            );
         }
         known
     }
@@ -328,7 +371,13 @@ impl File<'_> {
         let built = RegexBuilder::new(&text.value).size_limit(REGEX_SIZE_MAX).build();
         match built {
             Ok(regex) if regex.is_match("") => {
-                self.reader.error("P011", text.span, "this expression matches the empty text", "matches everywhere", "ask for at least one character");
+                self.reader.error(
+                    "P011",
+                    text.span,
+                    "this expression matches the empty text",
+                    "matches everywhere",
+                    "ask for at least one character",
+                );
                 None
             }
             Ok(regex) => Some(regex),
@@ -336,7 +385,13 @@ impl File<'_> {
                 let message = error.to_string();
                 let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                 let help = "the syntax is the regex crate's: linear time, without look-around and back-references";
-                self.reader.error("P011", text.span, format!("the expression cannot be used: {reason}"), "this expression", help);
+                self.reader.error(
+                    "P011",
+                    text.span,
+                    format!("the expression cannot be used: {reason}"),
+                    "this expression",
+                    help,
+                );
                 None
             }
         }
@@ -370,7 +425,15 @@ impl File<'_> {
             "`every = true` and `except = \"fact\"` go together, with `re = '…'`"
         } else {
             // An expression that did not compile has been reported; there is nothing left to run.
-            return (path.is_some() || re.is_some()).then_some(RawGet { name: name?, path, re, from, except, required, upper });
+            return (path.is_some() || re.is_some()).then_some(RawGet {
+                name: name?,
+                path,
+                re,
+                from,
+                except,
+                required,
+                upper,
+            });
         };
         self.reader.error("P018", span, "this capture cannot be understood", "capture", help);
         None
@@ -399,16 +462,23 @@ impl File<'_> {
         let shared = RawShared { rules: table.strings("rules").unwrap_or_default(), captures: self.captures(&table) };
         if shared.rules.is_empty() {
             let span = table.span.clone();
-            self.reader.error(CODES.missing_key, span, "these facts belong to no rule", "`rules` is missing", "write `rules = [\"family.*\"]`, or [\"*\"] for every rule");
+            self.reader.error(
+                CODES.missing_key,
+                span,
+                "these facts belong to no rule",
+                "`rules` is missing",
+                "write `rules = [\"family.*\"]`, or [\"*\"] for every rule",
+            );
         }
         table.finish(&[]);
         shared
     }
 
     fn needs_trigger(&self, conditions: &Conditions, id: &Placed<String>, what: &str) {
-        if triggers(&conditions.all, &conditions.any).is_empty() {
+        if conditions.sound && triggers(&conditions.all, &conditions.any).is_empty() {
             let message = format!("the {what} `{}` has no phrase that every matching line contains", id.value);
-            let help = "give it a phrase in `all`, or phrases for every alternative of `any`: that is what the scan looks for";
+            let help =
+                "give it a phrase in `all`, or phrases for every alternative of `any`: that is what the scan looks for";
             self.reader.error("P012", id.span.clone(), message, "nothing to scan for", help);
         }
     }
@@ -419,14 +489,24 @@ impl File<'_> {
         if report.id.is_none() {
             let _ = table.required_string("id", "an id is `family.name`, as in `kms.key-deleted`");
         }
-        for (key, missing) in [("title", report.title.is_none()), ("severity", report.severity.is_none()), ("section", report.section.is_none())] {
+        for (key, missing) in [
+            ("title", report.title.is_none()),
+            ("severity", report.severity.is_none()),
+            ("section", report.section.is_none()),
+        ] {
             if missing && !table.has(key) {
                 let help = match key {
                     "severity" => "one of critical, error, warning, info",
                     "section" => "an anchor that stands in `[sections]`",
                     _ => "one short sentence",
                 };
-                self.reader.error(CODES.missing_key, at.clone(), format!("this rule has no `{key}`"), &format!("`{key}` is missing"), help);
+                self.reader.error(
+                    CODES.missing_key,
+                    at.clone(),
+                    format!("this rule has no `{key}`"),
+                    &format!("`{key}` is missing"),
+                    help,
+                );
             }
         }
         let conditions = self.conditions(&table);
@@ -465,10 +545,23 @@ impl File<'_> {
             span: table.span.clone(),
         };
         if case.when.is_empty() && case.also.is_empty() && case.earlier.is_empty() {
-            let help = "name what must hold: `when = { fact = value }`, `also = [\"phrase\"]` or `earlier = [\"context\"]`";
+            let help =
+                "name what must hold: `when = { fact = value }`, `also = [\"phrase\"]` or `earlier = [\"context\"]`";
             self.reader.error("P018", table.span.clone(), "this case holds always", "no condition", help);
         }
-        table.finish(&["app", "app_required", "level", "all", "any", "none", "get", "inherit", "lookup", "unless", "not_in_runbook"]);
+        table.finish(&[
+            "app",
+            "app_required",
+            "level",
+            "all",
+            "any",
+            "none",
+            "get",
+            "inherit",
+            "lookup",
+            "unless",
+            "not_in_runbook",
+        ]);
         case
     }
 
@@ -476,7 +569,13 @@ impl File<'_> {
         let id = table.string("id");
         if let Some(id) = id.as_ref().filter(|id| !is_rule_id(&id.value)) {
             let message = format!("`{}` is no rule id", id.value);
-            self.reader.error("P005", id.span.clone(), message, "not `family.name`", "an id is `family.name`: lower-case letters, digits and `-`, as in `kms.key-deleted`");
+            self.reader.error(
+                "P005",
+                id.span.clone(),
+                message,
+                "not `family.name`",
+                "an id is `family.name`: lower-case letters, digits and `-`, as in `kms.key-deleted`",
+            );
         }
         RawReport {
             id,
@@ -495,7 +594,13 @@ impl File<'_> {
         let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == word.value);
         if found.is_none() {
             let help = did_you_mean(&word.value, Severity::ALL.iter().map(|severity| severity.as_str()));
-            self.reader.error("P016", word.span.clone(), format!("`{}` is no severity", word.value), "unknown severity", &help);
+            self.reader.error(
+                "P016",
+                word.span.clone(),
+                format!("`{}` is no severity", word.value),
+                "unknown severity",
+                &help,
+            );
         }
         found
     }
@@ -522,7 +627,13 @@ impl File<'_> {
                 None => self.text(value).into_iter().collect::<Vec<_>>(),
             };
             if lines.is_empty() {
-                self.reader.error("P018", value.span(), "this example has no line", "empty", "write a log line in '''…'''");
+                self.reader.error(
+                    "P018",
+                    value.span(),
+                    "this example has no line",
+                    "empty",
+                    "write a log line in '''…'''",
+                );
             } else {
                 examples.push(Example { lines, span: value.span() });
             }
@@ -532,7 +643,9 @@ impl File<'_> {
 }
 
 fn is_rule_id(id: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
     id.split_once('.').is_some_and(|(family, name)| part(family) && part(name))
 }
 

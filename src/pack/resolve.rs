@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::parse::{self, RawCaptures, RawCase, RawContext, RawPack, RawReport, RawRow, RawRule, RawValue, Scalar};
 use super::{
-    Captures, Case, Context, Fact, Fits, Get, IdPattern, Kind, Lookup, Origin, Packs, Report, Row, Rule, Severity, Value,
+    Captures, Case, Context, Fact, Fits, Get, IdPattern, Kind, Lookup, Origin, Packs, Report, Row, Rule, Severity,
+    Value,
 };
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::document::{Placed, did_you_mean};
@@ -38,6 +39,16 @@ pub fn parse(sources: &[Arc<Source>]) -> (Option<Packs>, Vec<Diagnostic>) {
     let Resolver { mut problems, packs, .. } = resolver;
     diagnostic::sort(&mut problems);
     (if diagnostic::any_error(&problems) { None } else { Some(packs) }, problems)
+}
+
+/// A value of this type, as one writes it.
+fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String => "text in quotes",
+        Kind::Int => "a number as in 500",
+        Kind::Float => "a number as in 0.5",
+        Kind::Bool => "true or false",
+    }
 }
 
 struct Resolver {
@@ -100,7 +111,15 @@ impl Resolver {
         self.unless(&unless_names);
     }
 
-    fn error(&mut self, code: &'static str, source: &Arc<Source>, span: Range<usize>, message: String, label: &str, help: String) {
+    fn error(
+        &mut self,
+        code: &'static str,
+        source: &Arc<Source>,
+        span: Range<usize>,
+        message: String,
+        label: &str,
+        help: String,
+    ) {
         let diagnostic = Diagnostic::error(code, message).at(source, span, label);
         self.problems.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
     }
@@ -108,7 +127,10 @@ impl Resolver {
     fn unique_pack_names(&mut self, raws: &[RawPack]) {
         for pair in raws.windows(2).filter(|pair| pair[0].pack.name == pair[1].pack.name) {
             let message = format!("two packs are called `{}`", pair[1].pack.name);
-            let help = format!("a pack's name is its file's; rename one of {} and {}", pair[0].pack.source.name, pair[1].pack.source.name);
+            let help = format!(
+                "a pack's name is its file's; rename one of {} and {}",
+                pair[0].pack.source.name, pair[1].pack.source.name
+            );
             self.error("P024", &pair[1].pack.source, 0..0, message, "this file", help);
         }
     }
@@ -124,7 +146,12 @@ impl Resolver {
             });
             let other = self.packs.facts[index].kind;
             if other != *kind {
-                let message = format!("the fact `{}` is `{}` here and `{}` in another pack", name.value, kind.as_str(), other.as_str());
+                let message = format!(
+                    "the fact `{}` is `{}` here and `{}` in another pack",
+                    name.value,
+                    kind.as_str(),
+                    other.as_str()
+                );
                 let help = "a fact keeps one type everywhere, or a search for it fails; rename one of them".to_owned();
                 self.error("P010", &raw.pack.source, name.span.clone(), message, "another type than elsewhere", help);
             }
@@ -138,7 +165,14 @@ impl Resolver {
         if found.is_none() {
             let hint = did_you_mean(&name.value, scope.facts.keys().map(String::as_str));
             let help = format!("declare it: `{} = \"string\"` under `[capture]`; {hint}", name.value);
-            self.error("P008", &scope.source, name.span.clone(), format!("the fact `{}` is not declared", name.value), "unknown fact", help);
+            self.error(
+                "P008",
+                &scope.source,
+                name.span.clone(),
+                format!("the fact `{}` is not declared", name.value),
+                "unknown fact",
+                help,
+            );
         }
         found
     }
@@ -156,12 +190,17 @@ impl Resolver {
         };
         if value.is_none() {
             let message = format!("`{name}` is declared `{}`, this value is none", kind.as_str());
-            self.error("P025", &scope.source, raw.span.clone(), message, "wrong type", String::new());
+            let help = format!("write {} here, or declare `{name}` with another type under `[capture]`", example(kind));
+            self.error("P025", &scope.source, raw.span.clone(), message, "wrong type", help);
         }
         value
     }
 
-    fn fact_values(&mut self, scope: &Scope<'_>, raw: Vec<(Placed<String>, Vec<RawValue>)>) -> Vec<(usize, Vec<Value>)> {
+    fn fact_values(
+        &mut self,
+        scope: &Scope<'_>,
+        raw: Vec<(Placed<String>, Vec<RawValue>)>,
+    ) -> Vec<(usize, Vec<Value>)> {
         let mut facts = Vec::new();
         for (name, values) in raw {
             let Some(fact) = self.fact(scope, &name) else { continue };
@@ -196,7 +235,14 @@ impl Resolver {
         let Some(table) = found else {
             let known = self.tables.iter().filter(|(pack, ..)| *pack == scope.pack).map(|(_, name, _)| name.as_str());
             let help = did_you_mean(&raw.table.value, known);
-            self.error("P014", &scope.source, raw.table.span, format!("there is no table `{}` in this pack", raw.table.value), "unknown table", help);
+            self.error(
+                "P014",
+                &scope.source,
+                raw.table.span,
+                format!("there is no table `{}` in this pack", raw.table.value),
+                "unknown table",
+                help,
+            );
             return None;
         };
         // Taken out while it is resolved, because resolving reports into `self`.
@@ -234,11 +280,22 @@ impl Resolver {
     fn context(&mut self, scope: &Scope<'_>, raw: RawContext) {
         if self.packs.contexts.iter().any(|context| context.id == raw.id.value) {
             let message = format!("there are two contexts `{}`", raw.id.value);
-            self.error("P006", &scope.source, raw.id.span.clone(), message, "used before", "ids of contexts are unique over all packs".to_owned());
+            self.error(
+                "P006",
+                &scope.source,
+                raw.id.span.clone(),
+                message,
+                "used before",
+                "ids of contexts are unique over all packs".to_owned(),
+            );
         }
-        let set = self.fact_values(scope, raw.set).into_iter().filter_map(|(fact, mut values)| Some((fact, values.pop()?))).collect();
+        let set = self
+            .fact_values(scope, raw.set)
+            .into_iter()
+            .filter_map(|(fact, mut values)| Some((fact, values.pop()?)))
+            .collect();
         let captures = self.captures(scope, raw.captures);
-        let parse::Conditions { all, any, none } = raw.conditions;
+        let parse::Conditions { all, any, none, .. } = raw.conditions;
         self.packs.contexts.push(Context { id: raw.id.value, all, any, none, set, captures });
     }
 
@@ -276,9 +333,11 @@ impl Resolver {
                 ("`no_match` line", "paste a line that looks alike and must not be claimed: no_match = ['''…''']")
             };
             let message = format!("the rule `{}` has no {what}", report.id);
-            self.problems.push(Diagnostic::warning("P019", message).at(&scope.source, raw.span.clone(), "not proven").help(help));
+            self.problems.push(
+                Diagnostic::warning("P019", message).at(&scope.source, raw.span.clone(), "not proven").help(help),
+            );
         }
-        let parse::Conditions { all, any, none } = raw.conditions;
+        let parse::Conditions { all, any, none, .. } = raw.conditions;
         let rule = Rule {
             pack: scope.pack,
             app: raw.app,
@@ -306,7 +365,14 @@ impl Resolver {
                 None => {
                     let help = did_you_mean(&name.value, self.packs.contexts.iter().map(|context| context.id.as_str()));
                     let message = format!("there is no context `{}`", name.value);
-                    self.error("P015", &scope.source, name.span.clone(), message, "never set, so this case can never hold", help);
+                    self.error(
+                        "P015",
+                        &scope.source,
+                        name.span.clone(),
+                        message,
+                        "never set, so this case can never hold",
+                        help,
+                    );
                 }
             }
         }
@@ -392,8 +458,15 @@ impl Resolver {
             for other in &self.packs.rules[..=index] {
                 if pushes_aside(rule, other) && pushes_aside(other, rule) {
                     let source = &self.packs.packs[rule.pack].source;
-                    let message = format!("`{}` and `{}` push each other aside, so neither is ever reported", rule.report.id, other.report.id);
-                    problems.push(Diagnostic::error("P022", message).at(source, rule.span.clone(), "`unless` goes both ways").help("leave `unless` out on one side"));
+                    let message = format!(
+                        "`{}` and `{}` push each other aside, so neither is ever reported",
+                        rule.report.id, other.report.id
+                    );
+                    problems.push(
+                        Diagnostic::error("P022", message)
+                            .at(source, rule.span.clone(), "`unless` goes both ways")
+                            .help("leave `unless` out on one side"),
+                    );
                 }
             }
         }
