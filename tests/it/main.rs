@@ -1,0 +1,6 @@
+//! The one integration binary: every test here sees the library and the program as a user does.
+//!
+//! Behaviour is data: cases stand under `tests/cases/`. `SNAPSHOTS=overwrite cargo test` rewrites what they expect; the
+//! diff is the review.
+
+mod packs;
