@@ -3,4 +3,5 @@
 //! Behaviour is data: cases stand under `tests/cases/`. `SNAPSHOTS=overwrite cargo test` rewrites what they expect; the
 //! diff is the review.
 
+mod classify;
 mod packs;
