@@ -4,4 +4,5 @@
 //! diff is the review.
 
 mod classify;
+mod laws;
 mod packs;
