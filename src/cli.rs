@@ -1,4 +1,5 @@
 //! What did the person ask for? One verb, one file.
 pub mod check;
 pub mod classify;
+pub mod demo;
 pub mod packs;

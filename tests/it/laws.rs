@@ -35,9 +35,8 @@ fn found(engine: &Engine, line: &[u8]) -> Vec<usize> {
 }
 
 fn naive(phrases: &[String], texts: &[String]) -> Vec<usize> {
-    let holds = |phrase: &String| {
-        texts.iter().any(|text| text.to_ascii_lowercase().contains(&phrase.to_ascii_lowercase()))
-    };
+    let holds =
+        |phrase: &String| texts.iter().any(|text| text.to_ascii_lowercase().contains(&phrase.to_ascii_lowercase()));
     (0..phrases.len()).filter(|index| holds(&phrases[*index])).collect()
 }
 
