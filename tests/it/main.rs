@@ -5,4 +5,5 @@
 
 mod classify;
 mod laws;
+mod limits;
 mod packs;
