@@ -1,3 +1,4 @@
 //! demo
 pub mod lines;
+pub mod mock;
 pub mod screen;
