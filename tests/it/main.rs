@@ -3,7 +3,11 @@
 //! Behaviour is data: cases stand under `tests/cases/`. `SNAPSHOTS=overwrite cargo test` rewrites what they expect; the
 //! diff is the review.
 
+mod agreement;
 mod classify;
 mod laws;
 mod limits;
+mod lines;
+mod oracle;
 mod packs;
+mod tidy;
