@@ -2,6 +2,9 @@
 //!
 //! (being written)
 
+pub mod kafka;
+
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ pub struct Settings {
 }
 
 /// How to reach the brokers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port,…`
     pub bootstrap_servers: String,
@@ -31,6 +34,22 @@ pub struct Kafka {
     pub options: Vec<(String, String)>,
     /// Names in `options` whose values must never be shown.
     pub secret_options: Vec<String>,
+}
+
+/// Written by hand so that no log can show a password.
+impl fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |name: &String| self.secret_options.contains(name);
+        let shown = |(name, value): &(String, String)| {
+            (name.clone(), if hidden(name) { "<secret>".into() } else { value.clone() })
+        };
+        out.debug_struct("Kafka")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("create_topics", &self.create_topics)
+            .field("options", &self.options.iter().map(shown).collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// Input topics.
@@ -82,6 +101,8 @@ pub struct Delivery {
     pub commit_interval: Duration,
     /// How long a stop may take to drain.
     pub shutdown_timeout: Duration,
+    /// Workers of this daemon.
+    pub workers: usize,
 }
 
 /// Where the packs come from.

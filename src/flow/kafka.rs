@@ -1,0 +1,5 @@
+//! The Kafka client.
+//!
+//! (being written)
+
+pub mod options;
