@@ -175,6 +175,12 @@ impl Key {
         }
     }
 
+    /// The default as it would stand in the file.
+    #[must_use]
+    pub fn default_text(&self) -> String {
+        self.standard(Shape::Auto).map_or_else(String::new, |value| value.to_string())
+    }
+
     /// What holds when nobody says anything, for lines of this shape.
     pub(super) fn standard(&self, shape: Shape) -> Option<Value> {
         match self.default {
@@ -185,6 +191,22 @@ impl Key {
                 let bound = limit(&Limits::default()) as u64;
                 Some(if matches!(self.kind, Bytes(..)) { Value::Bytes(bound) } else { Value::Count(bound) })
             }
+        }
+    }
+}
+
+impl Kind {
+    /// What else there is to choose from, for the reference: `; one of …` or `; from … to …`.
+    #[must_use]
+    pub fn says(self) -> String {
+        match self {
+            Choice(words) => format!("; one of {}", words.join(", ")),
+            Count(..) | Bytes(..) | Kind::Duration(..) => {
+                let (from, to) = self.range();
+                format!("; from {from} to {to}")
+            }
+            List => "; in the environment with commas between".to_owned(),
+            Text | Boolean | Path | SecretFile => String::new(),
         }
     }
 }
@@ -205,6 +227,11 @@ mod tests {
             let value = key.standard(Shape::Auto).unwrap_or_else(|| panic!("{} has no default", key.name));
             assert!(key.kind.check(value).is_ok(), "{}: default is outside its range", key.name);
         }
+    }
+
+    #[test]
+    fn the_prefix_is_the_name() {
+        assert_eq!(PREFIX, format!("{}_", crate::NAME.to_uppercase()));
     }
 
     #[test]

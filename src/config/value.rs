@@ -176,7 +176,8 @@ impl Kind {
         Err(Complaint::new(codes::OUT_OF_RANGE, says, "outside its range"))
     }
 
-    fn range(self) -> (Value, Value) {
+    /// The range of a kind that has one.
+    pub(super) fn range(self) -> (Value, Value) {
         match self {
             Self::Bytes(from, to) => (Value::Bytes(from), Value::Bytes(to)),
             Self::Duration(from, to) => (Value::Duration(from), Value::Duration(to)),
@@ -227,7 +228,8 @@ fn split(text: &str) -> Result<Vec<String>, Complaint> {
     Ok(list(array)?.into_iter().map(|item| item.text).collect())
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// A length of time as people write it: `5s`, `250ms`, `1m 30s`; never negative.
+pub fn duration(text: &str) -> Option<Duration> {
     Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()
 }
 

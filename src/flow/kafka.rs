@@ -3,3 +3,4 @@
 //! (being written)
 
 pub mod options;
+pub mod probe;
