@@ -18,13 +18,7 @@ pub(super) fn bootstrap_servers(resolver: &mut Resolver<'_>) -> String {
     const KEY: &str = "kafka.bootstrap_servers";
     resolver.demand(KEY);
     let Some(origin) = resolver.given(KEY).map(|given| given.origin.clone()) else { return String::new() };
-    // In the file, one string with commas is as good as an array.
-    let part = |item: &Item, text: &str| Item { text: text.trim().to_owned(), span: item.span.clone() };
-    let items: Vec<Item> = resolver
-        .items(KEY)
-        .iter()
-        .flat_map(|item| item.text.split(',').map(|text| part(item, text)).collect::<Vec<_>>())
-        .collect();
+    let items: Vec<Item> = resolver.items(KEY).iter().flat_map(|item| addresses(item, &origin)).collect();
     if items.is_empty() {
         let problem = origin.error(codes::BAD_VALUE, format!("`{KEY}` is an empty list"), "empty").help(ADDRESS_HELP);
         resolver.problems.push(problem);
@@ -36,6 +30,19 @@ pub(super) fn bootstrap_servers(resolver: &mut Resolver<'_>) -> String {
     }));
     let texts: Vec<String> = items.into_iter().map(|item| item.text).collect();
     texts.join(",")
+}
+
+/// In the file, one string with commas is as good as an array.
+fn addresses(item: &Item, origin: &Origin) -> Vec<Item> {
+    let place = |text: &str| match (origin, &item.span) {
+        (Origin::File(source, ..), Some(span)) => {
+            let start = span.start + source.text.get(span.clone())?.find(text)?;
+            Some(start..start + text.len())
+        }
+        _ => None,
+    };
+    let address = |text: &str| Item { text: text.to_owned(), span: place(text).or_else(|| item.span.clone()) };
+    item.text.split(',').map(str::trim).map(address).collect()
 }
 
 const ADDRESS_HELP: &str = "addresses look like \"broker-1.example.com:9092\", several with a comma between";
@@ -94,7 +101,7 @@ fn sign_in(resolver: &mut Resolver<'_>) -> Vec<(&'static str, String)> {
     let protocol = resolver.text("kafka.security_protocol").map(|(word, origin)| (word.to_owned(), origin.clone()));
     if let Some((word, origin)) = protocol {
         for key in ["kafka.sasl_username", "kafka.sasl_password_file"] {
-            if resolver.given(key).is_none() && !resolver.raw.is_broken(key) {
+            if resolver.raw.is_missing(key) {
                 let message = format!("`kafka.security_protocol` is \"{word}\", and `{key}` is not set");
                 let diagnostic = origin.error(codes::MISSING, message, "wants a user name and a password");
                 resolver.problems.push(diagnostic.help(sign_in_help(key)));
@@ -134,9 +141,7 @@ fn tls(resolver: &mut Resolver<'_>) -> Vec<(&'static str, String)> {
     for (one, other) in
         [("kafka.ssl_certificate_file", "kafka.ssl_key_file"), ("kafka.ssl_key_file", "kafka.ssl_certificate_file")]
     {
-        let Some(given) =
-            resolver.given(one).filter(|_| resolver.given(other).is_none() && !resolver.raw.is_broken(other))
-        else {
+        let Some(given) = resolver.given(one).filter(|_| resolver.raw.is_missing(other)) else {
             continue;
         };
         let message = format!("`{one}` is set without `{other}`");

@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::codes;
-use super::keys::{self, KEYS, Key, OPTION_TABLES, PREFIX};
+use super::keys::{self, KEYS, Key, Kind, OPTION_TABLES, PREFIX};
 use super::resolve::flag_for;
 use super::secret;
 use super::value::{Complaint, Value};
@@ -150,6 +150,8 @@ pub(super) struct RawConfig {
     given: BTreeMap<&'static str, Given>,
     /// Keys that were given a value which does not fit: they are not missing, too.
     broken: BTreeSet<&'static str>,
+    /// The file, or a part of it, could not be read: what it would have said is not known to be missing.
+    unread: bool,
     /// The file, and where its sections stand, to point at what is missing there.
     file: Option<Arc<Source>>,
     sections: BTreeMap<&'static str, Range<usize>>,
@@ -179,8 +181,9 @@ impl RawConfig {
         self.given.get(name)
     }
 
-    pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.broken.contains(name)
+    /// True when nobody gave the key a value, nor tried to.
+    pub(super) fn is_missing(&self, name: &str) -> bool {
+        !self.given.contains_key(name) && !self.broken.contains(name) && !self.unread
     }
 
     /// The complaint that nobody says what must be said; points at the section where it would stand.
@@ -220,7 +223,7 @@ impl RawConfig {
             }
             Err(complaint) => {
                 self.broken.insert(key.name);
-                Some(complain(key.name, complaint, &origin))
+                Some(complain(key, complaint, &origin))
             }
         }
     }
@@ -229,6 +232,7 @@ impl RawConfig {
 
     fn read_file(&mut self, path: &Path, problems: &mut Vec<Diagnostic>) {
         let name = path.display().to_string();
+        self.unread = true;
         let text = match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return problems.push(unreadable(&name, "it is not UTF-8 text")),
@@ -247,7 +251,9 @@ impl RawConfig {
                 }
             }
         });
-        problems.extend(reader.into_problems());
+        let found = reader.into_problems();
+        self.unread = found.iter().any(|problem| problem.code == codes::SYNTAX);
+        problems.extend(found);
     }
 
     fn read_section(
@@ -271,7 +277,7 @@ impl RawConfig {
                     self.read_options(reader, options, "", &table);
                 }
             } else {
-                reader.report(unknown_key(&name, &origin));
+                reader.report(self.unknown_key(&dotted(name, value), &origin));
             }
         }
     }
@@ -289,7 +295,7 @@ impl RawConfig {
                 self.options.insert((options, name), GivenOption { text, origin });
             } else {
                 let message = format!("`{name}` in `[{options}]` wants a string, a number, true or false");
-                reader.report(origin.error(codes::WRONG_TYPE, message, "none of these"));
+                reader.report(origin.error(codes::WRONG_TYPE, message, "none of these").help("put it in quotes"));
             }
         }
     }
@@ -312,7 +318,7 @@ impl RawConfig {
         } else if let Some((options, option)) = option_variable(name) {
             self.options.insert((options, option), GivenOption { text: text.to_owned(), origin });
         } else {
-            problems.push(unknown_variable(name));
+            problems.push(self.unknown_variable(name));
         }
     }
 
@@ -328,18 +334,63 @@ impl RawConfig {
         } else if let Some(option) = option {
             self.options.insert(option, GivenOption { text: setting.texts.join(","), origin });
         } else {
-            problems.push(unknown_key(&setting.key, &origin));
+            problems.push(self.unknown_key(&setting.key, &origin));
         }
+    }
+
+    // What nobody knows.
+
+    /// Also finds the secrets that stand where only the name of their file may stand.
+    fn unknown_key(&mut self, name: &str, origin: &Origin) -> Diagnostic {
+        if let Some(twin) = secret::twin(name) {
+            self.broken.insert(twin);
+            return secret::inline(name, twin, origin);
+        }
+        let (section, leaf) = name.split_once('.').unwrap_or(("", name));
+        let elsewhere = KEYS.iter().find(|key| key.leaf() == leaf && key.section() != section);
+        let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.leaf());
+        let help = if is_known(leaf) {
+            format!("`{leaf}` is a setting of librdkafka, those stand in `[kafka.options]`")
+        } else if let (Some(key), "") = (elsewhere, section) {
+            format!("did you mean `{}`?", key.name)
+        } else if let Some(key) = elsewhere {
+            format!("`{leaf}` is a key of `[{}]`", key.section())
+        } else if here.clone().next().is_some() {
+            did_you_mean(leaf, here)
+        } else {
+            did_you_mean(name, KEYS.iter().map(|key| key.name))
+        };
+        let place = if section.is_empty() { String::new() } else { format!(" in `[{section}]`") };
+        let message = format!("unknown key `{leaf}`{place}");
+        origin.error_at_key(codes::UNKNOWN_KEY, message, "nobody reads this key").help(help)
+    }
+
+    fn unknown_variable(&mut self, name: &str) -> Diagnostic {
+        let bare = |key: &&Key| key.variable().strip_suffix("_FILE") == Some(name);
+        if let Some(key) = KEYS.iter().filter(|key| key.kind == Kind::SecretFile).find(bare) {
+            self.broken.insert(key.name);
+            return secret::inline(key.name.trim_end_matches("_file"), key.name, &Origin::Variable(name.to_owned()));
+        }
+        let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let nearest = did_you_mean(name, variables.iter().map(String::as_str));
+        let help = if nearest.starts_with("did you mean") {
+            nearest
+        } else {
+            "`fingerpost config keys` lists them all.".into()
+        };
+        Diagnostic::error(codes::UNKNOWN_VARIABLE, format!("unknown environment variable {name}"))
+            .help(format!("{help} Whatever starts with {PREFIX} must be a setting."))
     }
 }
 
-fn complain(name: &str, complaint: Complaint, origin: &Origin) -> Diagnostic {
-    let diagnostic = Diagnostic::error(complaint.code, format!("`{name}` {}", complaint.says));
+fn complain(key: &Key, complaint: Complaint, origin: &Origin) -> Diagnostic {
+    let diagnostic = Diagnostic::error(complaint.code, format!("`{}` {}", key.name, complaint.says));
     let diagnostic = origin.locate(diagnostic, &complaint.label, complaint.span);
-    match complaint.help {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    }
+    // Where there is nothing particular to advise, what the key is for is the best advice.
+    diagnostic.help(complaint.help.unwrap_or_else(|| match key.default_text() {
+        default if default.is_empty() => key.doc.to_owned(),
+        default => format!("{} The default is {default}.", key.doc),
+    }))
 }
 
 fn unreadable(name: &str, why: &str) -> Diagnostic {
@@ -353,6 +404,14 @@ fn below(folder: &Path, value: Value) -> Value {
         Value::Path(path) => Value::Path(folder.join(path)),
         Value::SecretFile(path) => Value::SecretFile(folder.join(path)),
         other => other,
+    }
+}
+
+/// `linger.ms = 5` in the wrong table: the name that was meant is the dotted one.
+fn dotted(name: String, value: &Spanned<DeValue<'_>>) -> String {
+    match value.get_ref().as_table().and_then(|table| table.iter().next()) {
+        Some((key, value)) => dotted(format!("{name}.{}", key.get_ref()), value),
+        None => name,
     }
 }
 
@@ -396,42 +455,4 @@ fn unknown_section(reader: &Reader, key: &Placed<String>) -> Diagnostic {
     Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{name}` in this file"))
         .at(reader.source(), key.span.clone(), "nobody reads this")
         .help(help)
-}
-
-/// Also finds the secrets that stand where only the name of their file may stand.
-fn unknown_key(name: &str, origin: &Origin) -> Diagnostic {
-    if let Some(twin) = secret::twin(name) {
-        return secret::inline(name, twin, origin);
-    }
-    let (section, leaf) = name.split_once('.').unwrap_or(("", name));
-    let elsewhere = KEYS.iter().find(|key| key.leaf() == leaf && key.section() != section);
-    let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.leaf());
-    let help = if is_known(leaf) {
-        format!("`{leaf}` is a setting of librdkafka, those stand in `[kafka.options]`")
-    } else if let Some(key) = elsewhere {
-        format!("`{leaf}` is a key of `[{}]`", key.section())
-    } else if here.clone().next().is_some() {
-        did_you_mean(leaf, here)
-    } else {
-        did_you_mean(name, KEYS.iter().map(|key| key.name))
-    };
-    let place = if section.is_empty() { String::new() } else { format!(" in `[{section}]`") };
-    let message = format!("unknown key `{leaf}`{place}");
-    origin.error_at_key(codes::UNKNOWN_KEY, message, "nobody reads this key").help(help)
-}
-
-fn unknown_variable(name: &str) -> Diagnostic {
-    let secret = KEYS.iter().find(|key| {
-        key.variable().strip_suffix("_FILE").is_some_and(|bare| bare == name)
-            && secret::twin(key.name.trim_end_matches("_file")).is_some()
-    });
-    if let Some(key) = secret {
-        return secret::inline(key.name.trim_end_matches("_file"), key.name, &Origin::Variable(name.to_owned()));
-    }
-    let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
-    let nearest = did_you_mean(name, variables.iter().map(String::as_str));
-    let help =
-        if nearest.starts_with("did you mean") { nearest } else { "`fingerpost config keys` lists them all".into() };
-    Diagnostic::error(codes::UNKNOWN_VARIABLE, format!("unknown environment variable {name}"))
-        .help(format!("{help}; whatever starts with {PREFIX} must be a setting"))
 }

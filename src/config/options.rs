@@ -105,7 +105,7 @@ fn refused(table: &str, name: &str, given: &GivenOption) -> Option<Diagnostic> {
             Some(given.origin.error_at_key(codes::REFUSED_OPTION, message, "unknown to librdkafka").help(help))
         }
         Refusal::Value(words) => {
-            let message = format!("`{name}` in `[{table}]`: librdkafka does not take this value: {words}");
+            let message = format!("`{name}` in `[{table}]`: librdkafka does not take this value: {}", words.trim());
             let help = "https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md has the range of every setting";
             Some(given.origin.error(codes::REFUSED_OPTION, message, "refused").help(help))
         }

@@ -41,7 +41,7 @@ impl Resolver<'_> {
 
     /// Reports a key that must be set and is not, nor tried to be.
     pub(super) fn demand(&mut self, name: &'static str) {
-        if self.given(name).is_none() && !self.raw.is_broken(name) {
+        if self.raw.is_missing(name) {
             self.problems.push(self.raw.missing(name, format!("`{name}` is not set")));
         }
     }

@@ -113,12 +113,16 @@ pub(super) fn inline(name: &str, twin: &str, origin: &Origin) -> Diagnostic {
         ))
 }
 
-/// True for names whose value looks like a secret. Errs on the side of hiding: a typo in such a name is near.
+/// True for names whose value looks like a secret, typos included: who writes `sasl.pasword` writes the password too.
 pub(super) fn names_a_secret(name: &str) -> bool {
     const WORDS: [&str; 8] = ["pass", "pwd", "secret", "pem", "jaas", "token", "apikey", "oauthbearerconfig"];
     const HARMLESS: [&str; 6] = ["file", "location", "path", "url", "capem", "certificatepem"];
-    let name: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-    WORDS.iter().any(|word| name.contains(word)) && !HARMLESS.iter().any(|end| name.ends_with(end))
+    let name = name.to_lowercase();
+    let typo = name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| {
+        ["password", "passphrase", "passwd", "secret"].iter().any(|word| strsim::osa_distance(part, word) <= 2)
+    });
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    (typo || WORDS.iter().any(|word| name.contains(word))) && !HARMLESS.iter().any(|end| name.ends_with(end))
 }
 
 /// The same text with stars in place of secrets, byte for byte as long, so that places in the one are places in the other.
@@ -154,7 +158,9 @@ fn spans_in_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
-        let value = line.find('=').map(|equals| start + equals + 1);
+        let value =
+            line.find('=').map(|equals| equals + 1 + line[equals + 1..].len() - line[equals + 1..].trim_start().len());
+        let value = value.map(|value| start + value);
         if let Some(value) = value.filter(|_| lexically_secret(line)) {
             let long = ["\"\"\"", "'''"].into_iter().find(|quotes| text[value..end].contains(quotes));
             let close = long.and_then(|quotes| {
@@ -194,6 +200,18 @@ mod tests {
             ["sasl_password = \"hunter2", "sasl.password = '''\nhunter2\n", "[kafka\nsasl_pasword hunter2 = hunter2"]
         {
             assert!(!mask(text).rsplit('=').next().is_some_and(|end| end.contains("hunter2")), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_without_a_secret_are_shown() {
+        let keys = KEYS.iter().map(|key| key.name);
+        for name in keys.chain(crate::flow::kafka::options::names()) {
+            assert!(!names_a_secret(name), "{name} would be hidden");
+        }
+        for name in ["sasl.password", "sasl.pasword", "ssl.key.pem", "kafka.sasl_pw_secert", "sasl.oauthbearer.config"]
+        {
+            assert!(names_a_secret(name), "{name} would be shown");
         }
     }
 

@@ -201,13 +201,12 @@ fn list(found: &Spanned<DeValue<'_>>) -> Result<Vec<Item>, Complaint> {
     if let Some(text) = found.get_ref().as_str() {
         return Ok(vec![Item { text: text.to_owned(), span: Some(found.span()) }]);
     }
-    let unfit = |value: &Spanned<DeValue<'_>>| Complaint {
-        span: Some(value.span()),
-        ..Complaint::wrong_type(Kind::List, value.get_ref().type_str())
-    };
-    let array = found.get_ref().as_array().ok_or_else(|| unfit(found))?;
+    let wrong_type = |value: &Spanned<DeValue<'_>>| Complaint::wrong_type(Kind::List, value.get_ref().type_str());
+    let array = found.get_ref().as_array().ok_or_else(|| wrong_type(found))?;
     let item = |element: &Spanned<DeValue<'_>>| {
-        let text = element.get_ref().as_str().ok_or_else(|| unfit(element))?;
+        let Some(text) = element.get_ref().as_str() else {
+            return Err(Complaint { span: Some(element.span()), label: "not a string".into(), ..wrong_type(element) });
+        };
         Ok(Item { text: text.to_owned(), span: Some(element.span()) })
     };
     array.iter().map(item).collect()

@@ -4,5 +4,6 @@
 //! diff is the review.
 
 mod classify;
+mod config;
 mod laws;
 mod packs;

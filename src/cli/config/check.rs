@@ -1,4 +1,5 @@
-//! `fingerpost config check`: reads the configuration, then tries it. One line per step, ✓, ! or ✗, and what to do.
+//! `fingerpost config check`: reads the configuration, then tries it. One line per step (✓ good, – not tried,
+//! ! worth a look, ✗ would not work), and what to do.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit> {
     let Some(config) = usable(loaded) else { return Ok(Exit::Config) };
     print(&line(&Finding::new(Mark::Good, "configuration", summary(&rows))))?;
     for note in notes {
-        print(&line(&Finding::new(Mark::Good, "note", note)))?;
+        print(&line(&Finding::new(Mark::Untried, "note", note)))?;
     }
     let sound = check_packs(&config)?;
     let mut reachable = true;
@@ -77,17 +78,18 @@ fn summary(rows: &[Row]) -> String {
 }
 
 /// Subjects are of very different length; the column fits the usual ones.
-const SUBJECT_WIDTH: usize = 24;
+const SUBJECT_WIDTH: usize = 26;
 
 fn line(finding: &Finding) -> String {
     let (sign, style): (_, Style) = match finding.mark {
         Mark::Good => ('✓', AnsiColor::Green.on_default()),
+        Mark::Untried => ('–', Style::new().dimmed()),
         Mark::Doubt => ('!', AnsiColor::Yellow.on_default()),
         Mark::Bad => ('✗', AnsiColor::Red.on_default().bold()),
     };
     let (subject, says) = (&finding.subject, &finding.says);
     let mut text = format!("{style}{sign}{style:#} {subject:SUBJECT_WIDTH$}  {says}\n");
-    if let Some(fix) = finding.fix.as_deref().filter(|_| finding.mark != Mark::Good) {
+    if let Some(fix) = finding.fix.as_deref().filter(|_| matches!(finding.mark, Mark::Doubt | Mark::Bad)) {
         let _ = writeln!(text, "  {:SUBJECT_WIDTH$}  → {fix}", "");
     }
     text

@@ -25,6 +25,8 @@ use crate::flow::Settings;
 pub enum Mark {
     /// As it should.
     Good,
+    /// Cannot be told, or not yet.
+    Untried,
     /// Worth a look; the daemon works.
     Doubt,
     /// The daemon would not work.
@@ -233,8 +235,21 @@ impl<'a> Prober<'a> {
         let _ = self.client.unassign();
         match assigned {
             Ok(()) => Finding::new(Mark::Good, subject, "allowed"),
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut) => {
+                Finding::new(Mark::Bad, subject, format!("no answer within {:?}", self.timeout)).fix(self.reach())
+            }
             Err(error) => refused(subject, &error, &format!("allow Read on topic {}", topic.name())),
         }
+    }
+
+    /// Brokers hand out addresses of their own; that those can be reached is a matter apart from the first connection.
+    fn reach(&self) -> String {
+        let brokers: Vec<_> =
+            self.cluster.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect();
+        format!(
+            "the cluster gives {} as its brokers' addresses (advertised.listeners): can they be reached from here?",
+            brokers.join(", ")
+        )
     }
 
     /// A record or the end of the partition are equally good news.
@@ -267,10 +282,8 @@ impl<'a> Prober<'a> {
             }
         });
         self.sizes(inputs, name, report);
-        let says = "not tried: a check writes nothing";
-        report(Finding::new(Mark::Doubt, format!("write {name}"), says).fix(format!(
-            "the daemon needs Write on topic {name}, and IdempotentWrite on the cluster if the brokers are older than 3.0"
-        )));
+        let says = "not tried, as a check writes nothing; the daemon needs the right Write on it";
+        report(Finding::new(Mark::Untried, format!("write {name}"), says));
     }
 
     /// Asks the controller whether it would create the topic, without doing it.
@@ -353,7 +366,7 @@ impl<'a> Prober<'a> {
             }
         }
         if list.count() == 0 {
-            return Finding::new(Mark::Doubt, subject, "not tried: there is no input topic yet");
+            return Finding::new(Mark::Untried, subject, "not tried: there is no input topic yet");
         }
         match self.client.committed_offsets(list, self.timeout) {
             Ok(offsets) => {
