@@ -2,11 +2,14 @@
 //!
 //! (being written)
 
-pub mod kafka;
+mod kafka;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use kafka::OWNED_OPTIONS;
+pub use kafka::{known, probe};
 
 /// Everything the flow is told.
 #[derive(Debug, Clone)]
@@ -90,6 +93,8 @@ pub struct Output {
     pub place: Place,
     /// Put `fingerpost-source` on every record, not only on matching ones.
     pub source_header_on_all: bool,
+    /// Bytes of the header `fingerpost`; a larger object is stepped down. `engine::settings::Limits::header`.
+    pub header_limit: usize,
     /// librdkafka settings for the producer only.
     pub options: Vec<(String, String)>,
 }
@@ -99,9 +104,9 @@ pub struct Output {
 pub struct Delivery {
     /// How often settled offsets are committed.
     pub commit_interval: Duration,
-    /// How long a stop may take to drain.
+    /// How long a stop, or giving up partitions, may take to drain.
     pub shutdown_timeout: Duration,
-    /// Workers of this daemon.
+    /// Members of the group in this process, each with a thread, a consumer and a producer; at least one.
     pub workers: usize,
 }
 

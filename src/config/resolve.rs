@@ -204,6 +204,7 @@ impl Resolver<'_> {
             topic: topics::output(self),
             lines: if self.word("output.lines") == "matched" { flow::Lines::Matched } else { flow::Lines::All },
             place: if self.word("output.where") == "headers" { flow::Place::Headers } else { flow::Place::Value },
+            header_limit: self.size("limits.header"),
             source_header_on_all: self.word("output.source_header") == "all",
             options,
         }

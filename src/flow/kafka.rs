@@ -2,5 +2,8 @@
 //!
 //! (being written)
 
-pub mod options;
+pub mod known;
+pub(crate) mod options;
 pub mod probe;
+
+pub use options::OWNED_OPTIONS;
