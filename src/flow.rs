@@ -2,8 +2,14 @@
 //!
 //! (being written)
 
+mod kafka;
+
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use kafka::OWNED_OPTIONS;
+pub use kafka::{known, probe};
 
 /// Everything the flow is told.
 #[derive(Debug, Clone)]
@@ -19,7 +25,7 @@ pub struct Settings {
 }
 
 /// How to reach the brokers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port,…`
     pub bootstrap_servers: String,
@@ -31,6 +37,22 @@ pub struct Kafka {
     pub options: Vec<(String, String)>,
     /// Names in `options` whose values must never be shown.
     pub secret_options: Vec<String>,
+}
+
+/// Written by hand so that no log can show a password.
+impl fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |name: &String| self.secret_options.contains(name);
+        let shown = |(name, value): &(String, String)| {
+            (name.clone(), if hidden(name) { "<secret>".into() } else { value.clone() })
+        };
+        out.debug_struct("Kafka")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("create_topics", &self.create_topics)
+            .field("options", &self.options.iter().map(shown).collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// Input topics.
@@ -71,6 +93,8 @@ pub struct Output {
     pub place: Place,
     /// Put `fingerpost-source` on every record, not only on matching ones.
     pub source_header_on_all: bool,
+    /// Bytes of the header `fingerpost`; a larger object is stepped down. `engine::settings::Limits::header`.
+    pub header_limit: usize,
     /// librdkafka settings for the producer only.
     pub options: Vec<(String, String)>,
 }
@@ -80,8 +104,10 @@ pub struct Output {
 pub struct Delivery {
     /// How often settled offsets are committed.
     pub commit_interval: Duration,
-    /// How long a stop may take to drain.
+    /// How long a stop, or giving up partitions, may take to drain.
     pub shutdown_timeout: Duration,
+    /// Members of the group in this process, each with a thread, a consumer and a producer; at least one.
+    pub workers: usize,
 }
 
 /// Where the packs come from.

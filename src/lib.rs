@@ -3,6 +3,7 @@
 //! (story follows)
 
 pub mod cli;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;

@@ -1,21 +1,20 @@
-//! temporary
-use fingerpost::{cli, engine::Settings, flow::PacksFrom};
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let from = args.get(2).map_or(PacksFrom::Builtin, |d| PacksFrom::Directory(d.into()));
-    match args[1].as_str() {
-        "check" => {
-            let ok = cli::check::check(&from, Settings::default(), true, &mut std::io::stdout()).expect("x");
-            std::process::exit(i32::from(!ok))
-        }
-        _ => {
-            let e = cli::packs::load(&PacksFrom::Builtin, Settings::default()).expect("x").engine;
-            cli::classify::classify(
-                &e,
-                &args[2..].iter().map(Into::into).collect::<Vec<_>>(),
-                &mut std::io::stdout().lock(),
-            )
-            .expect("x")
+//! Parses the command line, does what it says, and ends with an exit code (`fingerpost::cli::Exit`).
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::Parser;
+use fingerpost::cli::{Cli, Exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    anstream::ColorChoice::from(cli.color).write_global();
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let red: Style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{red}error{red:#}: {error:#}");
+            Exit::Usage.into()
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod classify;
+mod config;
 mod laws;
 mod limits;
 mod lines;
