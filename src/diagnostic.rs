@@ -124,7 +124,8 @@ impl Diagnostic {
             group = group.element(self.snippet(source, span));
             for (other, span, label) in self.also.iter().filter(|(other, ..)| !Arc::ptr_eq(other, source)) {
                 let annotation = AnnotationKind::Context.span(clamp(other, span)).label(label.as_str());
-                group = group.element(Snippet::source(other.text.as_str()).path(other.name.as_str()).annotation(annotation));
+                group = group
+                    .element(Snippet::source(other.text.as_str()).path(other.name.as_str()).annotation(annotation));
             }
         }
         if let Some(help) = &self.help {
@@ -133,15 +134,17 @@ impl Diagnostic {
         renderer.render(&[group])
     }
 
-    fn snippet<'a>(&'a self, source: &'a Arc<Source>, span: &Range<usize>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    fn snippet<'a>(
+        &'a self,
+        source: &'a Arc<Source>,
+        span: &Range<usize>,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let primary = AnnotationKind::Primary.span(clamp(source, span)).label(self.label.as_str());
         let same_file = self.also.iter().filter(|(other, ..)| Arc::ptr_eq(other, source));
-        Snippet::source(source.text.as_str())
-            .path(source.name.as_str())
-            .annotation(primary)
-            .annotations(same_file.map(|(other, span, label)| {
-                AnnotationKind::Context.span(clamp(other, span)).label(label.as_str())
-            }))
+        Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(primary).annotations(
+            same_file
+                .map(|(other, span, label)| AnnotationKind::Context.span(clamp(other, span)).label(label.as_str())),
+        )
     }
 }
 

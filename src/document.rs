@@ -129,7 +129,12 @@ impl<'a> Table<'a> {
         );
     }
 
-    fn typed<T>(&self, key: &'static str, wanted: &str, convert: impl Fn(&'a DeValue<'a>) -> Option<T>) -> Option<Placed<T>> {
+    fn typed<T>(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        convert: impl Fn(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<Placed<T>> {
         let value = self.value(key)?;
         let converted = convert(value.get_ref());
         if converted.is_none() {
@@ -235,9 +240,7 @@ impl<'a> Table<'a> {
 
     /// All members, for a table whose keys are the author's own (facts, headings, librdkafka settings).
     pub fn members(&self) -> impl Iterator<Item = (Placed<String>, &'a Spanned<DeValue<'a>>)> {
-        self.table.iter().map(|(key, value)| {
-            (Placed { value: key.get_ref().to_string(), span: key.span() }, value)
-        })
+        self.table.iter().map(|(key, value)| (Placed { value: key.get_ref().to_string(), span: key.span() }, value))
     }
 
     /// Reports every key that nobody asked for. `elsewhere` names keys of the table above, for the hint about a key
@@ -249,7 +252,10 @@ impl<'a> Table<'a> {
             let place = if self.path.is_empty() { "this file".to_owned() } else { format!("`{}`", self.path) };
             let help = if elsewhere.contains(&name) {
                 let parent = self.path.rsplit_once('.').map_or("", |(parent, _)| parent);
-                format!("`{name}` belongs to `[[{parent}]]`: a key belongs to the table header above it, so move this line above the `[[{}]]` header", self.path)
+                format!(
+                    "`{name}` belongs to `[[{parent}]]`: a key belongs to the table header above it, so move this line above the `[[{}]]` header",
+                    self.path
+                )
             } else {
                 did_you_mean(name, asked.iter().copied())
             };

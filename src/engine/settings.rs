@@ -104,8 +104,16 @@ impl Shape {
                 &["time", "_ts", "timestamp", "@timestamp", "ts"],
                 &["level", "severity", "_level", "log.level", "severityText"],
             ),
-            Self::Bare => fields(&["app"], &["pod"], &["region", "crn_region"], &["time", "ts", "timestamp"], &["level", "severity"]),
-            Self::LogDna => fields(&["_app"], &["_pod", "pod", "_host"], &["_meta.region"], &["_ts"], &["_level", "level"]),
+            Self::Bare => fields(
+                &["app"],
+                &["pod"],
+                &["region", "crn_region"],
+                &["time", "ts", "timestamp"],
+                &["level", "severity"],
+            ),
+            Self::LogDna => {
+                fields(&["_app"], &["_pod", "pod", "_host"], &["_meta.region"], &["_ts"], &["_level", "level"])
+            }
             Self::Ingest => fields(&["app"], &["meta.pod", "host"], &["meta.region"], &["timestamp"], &["level"]),
             Self::IbmCloudLogs => fields(
                 &["applicationName"],
@@ -121,7 +129,13 @@ impl Shape {
                 &["time", "@timestamp"],
                 &["level"],
             ),
-            Self::Ecs => fields(&["service.name"], &["kubernetes.pod.name", "host.name"], &["cloud.region"], &["@timestamp"], &["log.level"]),
+            Self::Ecs => fields(
+                &["service.name"],
+                &["kubernetes.pod.name", "host.name"],
+                &["cloud.region"],
+                &["@timestamp"],
+                &["log.level"],
+            ),
             Self::Otel => fields(
                 &["resource.service.name", "resource.attributes.service.name"],
                 &["resource.k8s.pod.name", "resource.attributes.k8s.pod.name"],

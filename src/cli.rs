@@ -1,0 +1,3 @@
+//! What the person asked for.
+
+pub mod run;
