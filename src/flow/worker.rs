@@ -64,8 +64,8 @@ struct Lane {
     evicted: u64,
     /// Where reading began; `None` at the beginning of the partition.
     start: Option<i64>,
-    /// What was last sent to be committed.
-    sent: Option<i64>,
+    /// What the group has, as far as we know.
+    committed: Option<i64>,
     last_timestamp_ms: i64,
     status: Arc<LaneStatus>,
 }
@@ -73,7 +73,7 @@ struct Lane {
 impl Lane {
     /// The offset to commit, when there is a new one.
     fn news(&self) -> Option<i64> {
-        self.ledger.commit().filter(|offset| self.sent.is_none_or(|sent| *offset > sent))
+        self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed))
     }
 }
 
@@ -352,11 +352,11 @@ impl Worker {
             return Err(self.refused(&ticket, ack.bytes, code));
         }
         self.tally.published += 1;
-        self.acked += 1;
         let timestamp_ms = self.settle(ticket);
         if self.acked.is_multiple_of(SAMPLED) && timestamp_ms >= 0 {
             self.meters.latency.record((now_ms - timestamp_ms).max(0) as f64 / 1000.0);
         }
+        self.acked += 1;
         Ok(())
     }
 
@@ -401,14 +401,6 @@ impl Worker {
                 self.forget(&partitions);
                 source.release(&partitions)
             }
-            Event::Committed => {
-                self.meters.committed.increment(1);
-                Ok(())
-            }
-            Event::CommitFailed(code) => {
-                self.commit_failed(code);
-                Ok(())
-            }
         }
     }
 
@@ -438,7 +430,7 @@ impl Worker {
             memory: self.engine.memory(),
             evicted: 0,
             start,
-            sent: start,
+            committed: start,
             last_timestamp_ms: -1,
         });
     }
@@ -454,7 +446,7 @@ impl Worker {
             self.take_acks()?;
         }
         self.doubtful = false;
-        self.commit_now(source);
+        self.commit(source);
         self.forget(partitions);
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "gave up partitions");
         source.release(partitions)
@@ -524,57 +516,32 @@ impl Worker {
             self.next_report = now + REPORT_INTERVAL;
         }
         if now >= self.next_commit {
-            self.commit_later(source);
+            self.commit(source);
             self.next_commit = Instant::now() + self.commit_interval;
         }
         Ok(())
     }
 
-    fn news(&self) -> Vec<(Partition, i64)> {
-        self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.news()?))).collect()
-    }
-
-    fn mark_sent(&mut self) {
-        for lane in &mut self.lanes {
-            lane.sent = lane.ledger.commit().or(lane.sent);
-        }
-    }
-
-    fn commit_later(&mut self, source: &Source) {
-        let news = self.news();
+    /// Commits what is settled and not committed yet.
+    fn commit(&mut self, source: &Source) {
+        let news: Vec<(Partition, i64)> =
+            self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.news()?))).collect();
         if self.doubtful || news.is_empty() {
             return;
         }
-        self.mark_sent();
-        if let Err(code) = source.commit_later(&news) {
-            self.commit_failed(code);
-        }
-    }
-
-    fn commit_now(&mut self, source: &Source) {
-        // Also what was sent and not answered yet: its answer would come too late.
-        let offsets: Vec<(Partition, i64)> =
-            self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.ledger.commit()?))).collect();
-        if self.doubtful || offsets.is_empty() {
-            return;
-        }
-        self.mark_sent();
-        match source.commit_now(&offsets) {
-            Ok(()) => self.meters.committed.increment(1),
-            Err(code) => self.commit_failed(code),
-        }
-    }
-
-    fn commit_failed(&mut self, code: Code) {
-        self.meters.commit_failed.increment(1);
-        if means_lost(code) {
-            tracing::warn!("the group refused a commit ({code}): it has gone on without us");
-            self.doubtful = true;
-        } else {
-            tracing::warn!("offsets were not committed, trying again: {code}");
-        }
-        for lane in &mut self.lanes {
-            lane.sent = lane.start;
+        match source.commit(&news) {
+            Ok(()) => {
+                self.meters.committed.increment(1);
+                for lane in &mut self.lanes {
+                    lane.committed = lane.ledger.commit().or(lane.committed);
+                }
+            }
+            Err(code) => {
+                self.meters.commit_failed.increment(1);
+                self.doubtful = means_lost(code);
+                let then = if self.doubtful { "the group has gone on without us" } else { "trying again" };
+                tracing::warn!("offsets were not committed ({code}); {then}");
+            }
         }
     }
 
@@ -625,7 +592,7 @@ impl Worker {
             }
             self.sink.wait(BLOCKED);
         }
-        self.commit_now(&source);
+        self.commit(&source);
         self.report(Instant::now());
         source.close();
         self.status.done.store(true, Relaxed);

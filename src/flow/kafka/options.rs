@@ -64,6 +64,7 @@ const COMMON: &[(&str, &str)] = &[
     ("client.id", NAME),
     ("socket.keepalive.enable", "true"),
     ("reconnect.backoff.max.ms", "2000"),
+    ("socket.timeout.ms", "30000"),
     ("topic.metadata.refresh.interval.ms", "30000"),
     ("log.connection.close", "false"),
     ("allow.auto.create.topics", "false"),

@@ -41,10 +41,6 @@ pub(crate) enum Event {
     Revoked(Vec<Partition>),
     /// These went to somebody else already.
     Lost(Vec<Partition>),
-    /// Offsets were committed.
-    Committed,
-    /// Offsets were not committed.
-    CommitFailed(Code),
 }
 
 /// Why a poll gave no line.
@@ -106,13 +102,6 @@ impl ConsumerContext for Context {
             (true, _) => Event::Assigned(partitions),
             (false, false) => Event::Revoked(partitions),
             (false, true) => Event::Lost(partitions),
-        });
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.push(match result {
-            Ok(()) => Event::Committed,
-            Err(error) => Event::CommitFailed(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
         });
     }
 }
@@ -306,19 +295,12 @@ impl Source {
             .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
     }
 
-    /// Commits and does not wait; the answer comes as an event.
-    pub(crate) fn commit_later(&self, offsets: &[(Partition, i64)]) -> Result<(), Code> {
-        self.commit(offsets, CommitMode::Async)
-    }
-
-    /// Commits and waits for the answer; while the group's coordinator is away, at most for the session timeout.
-    pub(crate) fn commit_now(&self, offsets: &[(Partition, i64)]) -> Result<(), Code> {
-        self.commit(offsets, CommitMode::Sync)
-    }
-
-    fn commit(&self, offsets: &[(Partition, i64)], mode: CommitMode) -> Result<(), Code> {
+    /// Commits and waits for the answer, some milliseconds; while the group's coordinator is away, for as long as the
+    /// session timeout. The other way of committing would not wait, but in this client its answer never reaches us, and
+    /// a commit that the group refuses must be known.
+    pub(crate) fn commit(&self, offsets: &[(Partition, i64)]) -> Result<(), Code> {
         list(offsets.iter().map(|(partition, offset)| (partition, Offset::Offset(*offset))))
-            .and_then(|list| self.consumer.commit(&list, mode))
+            .and_then(|list| self.consumer.commit(&list, CommitMode::Sync))
             .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
     }
 
@@ -357,9 +339,7 @@ impl Source {
         self.consumer.context().closing.store(true, Ordering::Release);
         // A rebalance that nobody answers would keep the client from closing.
         while let Some(event) = self.event() {
-            let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event else {
-                continue;
-            };
+            let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event;
             let answer = list(partitions.iter().map(|partition| (partition, Offset::Invalid))).and_then(|list| {
                 if matches!(event, Event::Assigned(_)) {
                     take(&self.consumer, &list)
