@@ -85,6 +85,12 @@ impl Reader {
         self.report(diagnostic);
     }
 
+    /// How many problems there are so far.
+    #[must_use]
+    pub fn found(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// Everything found wrong.
     #[must_use]
     pub fn into_problems(self) -> Vec<Diagnostic> {
@@ -120,12 +126,19 @@ impl<'a> Table<'a> {
 
     fn wrong_type(&self, key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) {
         let found = value.get_ref().type_str();
+        let help = match wanted {
+            "a string" => "write it in quotes: \"…\", or '…' where nothing is to be escaped",
+            "true or false" => "write it without quotes: true or false",
+            "a whole number" => "write digits without quotes and without a point",
+            "a table" => "write { key = value, … }",
+            _ => "write [\"…\", \"…\"]",
+        };
         self.reader.error(
             self.reader.codes.wrong_type,
             value.span(),
             format!("`{key}` wants {wanted}, found {} {found}", article(found)),
             &format!("expected {wanted}"),
-            "",
+            help,
         );
     }
 

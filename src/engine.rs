@@ -1,196 +1,214 @@
-//! A stand-in with the engine's names, until the real one is merged. It knows two phrases.
+//! What does this line mean, and what do we send? One pure function over bytes: no clock, no files, no Kafka.
+//!
+//! [`Engine::classify`] scans the raw payload for anything that may concern us. Nearly always there is nothing, and the
+//! same bytes go out, unparsed. On a hit the line is decoded, the phrases are matched on its text, rules are judged,
+//! and one [`Verdict`] comes out, which [`Outcome::value`] splices into the bytes. The daemon, `classify`, `check` and
+//! the demo all call this one function; there is no second way to decide.
+//!
+//! ```
+//! use fingerpost::engine::{Detail, Engine, Settings};
+//!
+//! let (packs, _) = fingerpost::pack::parse(&fingerpost::pack::builtin());
+//! let engine = Engine::new(packs.expect("the shipped packs are sound"), Settings::default()).expect("not too many phrases");
+//! let mut memory = engine.memory();
+//! let line = br#"{"level":"error","msg":"KEY_DELETED_ERR: Key has already been deleted."}"#;
+//! let outcome = engine.classify(line, None, &mut memory);
+//! let tagged = String::from_utf8(outcome.value(line, Detail::Full).into_owned()).unwrap();
+//! assert!(tagged.starts_with(r#"{"level":"error","msg":"KEY_DELETED_ERR: Key has already been deleted.","fingerpost":{"v":1,"rule":"kms.key-deleted""#));
+//! ```
 
-pub mod settings;
+mod context;
+mod decide;
+pub mod examples;
+mod json;
+mod line;
+mod phrases;
+mod settings;
+mod splice;
+mod verdict;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-/// How bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// Page somebody.
-    Critical,
-    /// Look at it.
-    Warning,
-}
+use crate::pack::{Packs, Severity};
+use decide::{Decider, Judge};
+use line::Object;
+use phrases::{PROBE_APP, Phrases};
 
-impl Severity {
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Warning => "warning",
-        }
-    }
-}
+pub use context::Memory;
+pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
+pub use verdict::{Detail, Verdict};
 
-/// An id that a line can be tagged with.
-#[derive(Debug, Clone)]
+/// An id that lines can be tagged with.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
-    /// Rule id.
+    /// `family.name`
     pub id: String,
-    /// Its severity.
+    /// Its severity; of an id that several cases share, the highest.
     pub severity: Severity,
 }
 
-/// How much of the object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// All.
-    Full,
-    /// Without the longer texts.
-    Short,
-    /// Nothing.
-    None,
+/// Packs compiled into something that judges lines. Built once, never changed, shared by all workers.
+#[derive(Debug)]
+pub struct Engine {
+    packs: Packs,
+    settings: Settings,
+    phrases: Phrases,
+    decider: Decider,
+    reported: Vec<Reported>,
+    by_id: HashMap<String, usize>,
 }
 
-/// What a line means.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// Indexes into `reported()`, primary first.
-    pub rules: Vec<usize>,
-    /// Of the primary.
-    pub severity: Severity,
-    /// URL.
-    pub runbook: String,
-}
-
-/// Limits crossed by a line.
-#[derive(Debug, Clone, Copy, Default)]
+/// Limits that a line crossed. It goes out all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of limits, each crossed or not")]
 pub struct Crossed {
-    /// Payload too long.
+    /// Longer than `limits.payload`: not judged.
     pub payload: bool,
-    /// Too deep.
+    /// Nested deeper than `limits.nesting`: the deeper part was not looked at.
     pub nesting: bool,
-    /// Too many hits.
+    /// More phrase occurrences than `limits.hits`: the rest was not looked at.
     pub hits: bool,
-    /// Fact cut.
+    /// A fact was longer than `limits.capture`: it has been cut.
     pub capture: bool,
 }
 
-/// What came of one line.
-#[derive(Debug, Clone)]
+/// What became of a line.
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// When a rule matched.
+    /// What it means; nothing when no rule matched.
     pub verdict: Option<Verdict>,
-    /// The set-up probe of a collector.
+    /// It is LogDNA's set-up probe: passed on, not counted.
     pub probe: bool,
-    /// Limits.
-    pub crossed: Crossed,
-    /// The payload is a JSON object.
+    /// It is a JSON object, so an object can be spliced in. Only told for lines that the scan stopped at.
     pub is_object: bool,
-    id: &'static str,
+    /// Limits it crossed.
+    pub crossed: Crossed,
+    object: Option<Object>,
 }
 
-/// What is remembered.
-#[derive(Debug, Default)]
-pub struct Memory;
-
-impl Memory {
-    /// Sources.
+impl Outcome {
+    /// The payload to publish: the line itself, borrowed, when nothing is to change; else with an older object of ours
+    /// cut out and the new one spliced in. A line that is no JSON object always stays as it is.
     #[must_use]
-    pub fn len(&self) -> usize {
-        0
-    }
-    /// None.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-    /// Forgotten.
-    #[must_use]
-    pub fn evicted(&self) -> u64 {
-        0
-    }
-}
-
-/// The engine.
-#[derive(Debug)]
-pub struct Engine {
-    reported: Vec<Reported>,
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Self {
-            reported: vec![
-                Reported { id: "kms.connection-refused".into(), severity: Severity::Critical },
-                Reported { id: "kp-events.cluster-state".into(), severity: Severity::Warning },
-            ],
+    pub fn value<'l>(&self, line: &'l [u8], detail: Detail) -> Cow<'l, [u8]> {
+        match &self.object {
+            None => Cow::Borrowed(line),
+            Some(object) => splice::splice(line, object, self.added(detail)),
         }
     }
-}
 
-fn has(line: &[u8], phrase: &str) -> bool {
-    line.windows(phrase.len()).any(|w| w.eq_ignore_ascii_case(phrase.as_bytes()))
+    /// The added object as JSON text, for the header of a record whose value stays as it is.
+    #[must_use]
+    pub fn added(&self, detail: Detail) -> Option<&str> {
+        let verdict = self.verdict.as_ref()?;
+        match detail {
+            Detail::None => None,
+            Detail::Short => Some(&verdict.short),
+            Detail::Full => Some(&verdict.full),
+        }
+    }
+
+    /// The line to write to a pipe: like [`Outcome::value`], but a matching line that is no JSON object is wrapped as
+    /// `{"_line":"…","fingerpost":{…}}`.
+    #[must_use]
+    pub fn piped<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        match self.added(Detail::Full) {
+            Some(added) if !self.is_object => Cow::Owned(splice::wrap(line, added)),
+            _ => self.value(line, Detail::Full),
+        }
+    }
 }
 
 impl Engine {
-    /// Judges.
-    pub fn classify(&self, line: &[u8], _source: Option<&str>, _memory: &mut Memory) -> Outcome {
-        assert!(!line.starts_with(b"PANIC-FOR-TEST"), "asked to");
-        let rule = if has(line, "error during request to KeyProtect") {
-            Some(0)
-        } else if has(line, "check cluster state") {
-            Some(1)
-        } else {
-            None
-        };
-        Outcome {
-            verdict: rule.map(|rule| Verdict {
-                rules: vec![rule],
-                severity: self.reported[rule].severity,
-                runbook: "https://example.com/runbook.html#error-messages".into(),
-            }),
-            probe: false,
-            crossed: Crossed::default(),
-            is_object: serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).is_ok(),
-            id: match rule {
-                Some(0) => "kms.connection-refused",
-                Some(_) => "kp-events.cluster-state",
-                None => "",
-            },
+    /// Compiles packs.
+    ///
+    /// # Errors
+    /// When the phrases are too many for one automaton (more than 2³¹ states).
+    pub fn new(packs: Packs, settings: Settings) -> Result<Self, aho_corasick::BuildError> {
+        let phrases = Phrases::new(&packs)?;
+        let decider = Decider::new(&packs, &phrases);
+        let mut reported: Vec<Reported> = Vec::new();
+        let mut by_id = HashMap::new();
+        let reports = packs
+            .rules
+            .iter()
+            .flat_map(|rule| std::iter::once(&rule.report).chain(rule.cases.iter().map(|case| &case.report)));
+        for report in reports {
+            let index = *by_id.entry(report.id.clone()).or_insert(reported.len());
+            match reported.get_mut(index) {
+                Some(known) => known.severity = known.severity.max(report.severity),
+                None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
+            }
         }
+        Ok(Self { packs, settings, phrases, decider, reported, by_id })
     }
-    /// Empty.
+
+    /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
+    /// the file's name. Lines of one source must come in order, with the same memory.
+    pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+        if line.len() > self.settings.limits.payload {
+            return Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() };
+        }
+        if !self.phrases.scan(line) {
+            return Outcome::default();
+        }
+        self.judge(line, source, memory)
+    }
+
+    fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+        let limits = &self.settings.limits;
+        let record = line::parse(payload, &self.settings);
+        let line = &record.line;
+        let is_object = record.object.is_some();
+        let probe = line.app.as_deref() == Some(PROBE_APP);
+        if probe {
+            return Outcome { probe, is_object, object: record.object, ..Outcome::default() };
+        }
+        let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
+        let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
+        let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
+        let source = line.source.as_deref().or(source);
+        let mut said = memory.said(source);
+        if judge.contexts(&mut said)
+            && let Some(source) = source
+        {
+            memory.remember(source, said.clone());
+        }
+        let matches = judge.rules(&said);
+        let ids = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
+        let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
+        Outcome { verdict, probe, is_object, crossed, object: record.object }
+    }
+
+    /// An empty memory, one for each input topic-partition.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        Memory
+        Memory::new(self.settings.limits.sources)
     }
-    /// All ids.
+
+    /// Every id that lines can be tagged with; [`Verdict::rules`] are indexes into it.
     #[must_use]
     pub fn reported(&self) -> &[Reported] {
         &self.reported
     }
-    /// Digest.
+
+    /// The packs this was compiled from.
+    #[must_use]
+    pub fn packs(&self) -> &Packs {
+        &self.packs
+    }
+
+    /// What it was told besides.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Digest of the pack set: 16 hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> &str {
-        "0000"
-    }
-}
-
-impl Outcome {
-    /// Bytes for the value.
-    #[must_use]
-    pub fn value<'l>(&self, line: &'l [u8], detail: Detail) -> Cow<'l, [u8]> {
-        let Some(object) = self.object(detail) else { return Cow::Borrowed(line) };
-        let Some(end) = line.iter().rposition(|b| *b == b'}') else { return Cow::Borrowed(line) };
-        let mut out = line[..end].to_vec();
-        if !line[..end].trim_ascii().ends_with(b"{") {
-            out.push(b',');
-        }
-        out.extend_from_slice(format!("\"{}\":{object}", crate::NAME).as_bytes());
-        out.extend_from_slice(&line[end..]);
-        Cow::Owned(out)
-    }
-    /// The object as JSON.
-    #[must_use]
-    pub fn object(&self, detail: Detail) -> Option<String> {
-        self.verdict.as_ref()?;
-        match detail {
-            Detail::Full => Some(format!("{{\"v\":1,\"rule\":\"{}\",\"action\":\"do something about it\"}}", self.id)),
-            Detail::Short => Some(format!("{{\"v\":1,\"rule\":\"{}\"}}", self.id)),
-            Detail::None => None,
-        }
+        &self.packs.digest
     }
 }

@@ -1,4 +1,6 @@
-//! Fingerpost.
+//! Fingerpost finds the error phrases of runbooks in log lines on Kafka and puts the runbook section on each line.
+//!
+//! (story follows)
 
 pub mod cli;
 pub mod config;
@@ -7,7 +9,8 @@ pub mod document;
 pub mod engine;
 pub mod flow;
 pub mod http;
+pub mod pack;
 pub mod telemetry;
 
-/// Binary, added key, header prefix, metric prefix and environment prefix.
-pub const NAME: &str = "fingerpost";
+/// The one name: binary, crate, added member, header prefix, metric prefix and environment prefix come from here.
+pub const NAME: &str = env!("CARGO_PKG_NAME");

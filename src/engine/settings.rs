@@ -168,7 +168,7 @@ impl FromStr for Shape {
 }
 
 /// Everything the engine is told besides the packs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where fields stand.
     pub fields: Fields,
@@ -178,6 +178,17 @@ pub struct Settings {
     pub limits: Limits,
     /// Base URL of the runbooks, without a slash at the end.
     pub base_url: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fields: Fields::default(),
+            shape: Shape::Auto,
+            limits: Limits::default(),
+            base_url: DEFAULT_BASE_URL.to_owned(),
+        }
+    }
 }
 
 /// Where the shipped packs' runbooks live unless configured otherwise.

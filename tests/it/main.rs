@@ -1,3 +1,10 @@
-//! All integration tests, in one binary.
+//! The one integration binary: every test here sees the library and the program as a user does.
+//!
+//! Behaviour is data: cases stand under `tests/cases/`. `SNAPSHOTS=overwrite cargo test` rewrites what they expect; the
+//! diff is the review.
 
 mod broker;
+mod classify;
+mod laws;
+mod limits;
+mod packs;

@@ -1,0 +1,39 @@
+# The everyday commands. `make` alone says what there is.
+
+# rustup puts cargo here, and a shell that was open before may not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
+
+# Seconds that each fuzz target runs.
+FUZZ_SECONDS ?= 1800
+# Passed on to the demo: make demo ARGS="--for 10s --assert"
+ARGS ?=
+
+.PHONY: help demo test fmt oracle fuzz clean-kafka
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## the daemon on a Kafka inside its own process, fed with realistic lines (ARGS="…")
+	@tests/setup build
+	cargo run --release --locked -- demo $(ARGS)
+
+test: ## the whole check, exactly as CI runs it; says what it installs
+	@tests/run
+
+fmt: ## format the code
+	cargo fmt
+
+oracle: ## ten million lines, held against the plain matcher of the tests
+	@tests/setup build
+	FINGERPOST_ORACLE_LINES=10000000 cargo test --release --locked --test it oracle -- --nocapture
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (1800)
+	@tests/setup fuzz
+	@set -e; targets=$$(cargo +nightly fuzz list); for target in $$targets; do \
+	  echo "fuzz: $$target, $(FUZZ_SECONDS) s"; \
+	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+clean-kafka: ## stop and remove every test broker of this tree, also one that a killed run left
+	@for dir in .tools/broker .tools/run.*/broker; do tests/kafka/kafka-down --dir "$$dir" --purge; done
+	@rm -rf .tools/run.*

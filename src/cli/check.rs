@@ -1,0 +1,48 @@
+//! `fingerpost check`: are the packs sound? Everything wrong with every file, and every example run against the whole
+//! pack set.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::cli::packs;
+use crate::diagnostic::{self, Diagnostic, Grade};
+use crate::engine::{Engine, Settings};
+use crate::flow::PacksFrom;
+
+/// Checks packs; true when nothing is wrong that forbids using them.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn check(from: &PacksFrom, settings: Settings, colour: bool, out: &mut impl Write) -> Result<bool> {
+    match packs::load(from, settings) {
+        Ok(loaded) => {
+            write!(out, "{}", diagnostic::draw(&loaded.warnings, colour))?;
+            let (warnings, s) = counted(loaded.warnings.len());
+            writeln!(out, "{}: {} examples hold, {warnings} warning{s}", contents(&loaded.engine), loaded.examples)?;
+            Ok(true)
+        }
+        Err(problems) => {
+            write!(out, "{}", diagnostic::draw(&problems, colour))?;
+            writeln!(out, "{}", summary(&problems))?;
+            Ok(false)
+        }
+    }
+}
+
+fn contents(engine: &Engine) -> String {
+    let packs = engine.packs();
+    let ids = engine.reported().len();
+    format!("{} packs with {} rules ({ids} ids), digest {}", packs.packs.len(), packs.rules.len(), engine.digest())
+}
+
+fn summary(problems: &[Diagnostic]) -> String {
+    let errors = problems.iter().filter(|problem| problem.grade == Grade::Error).count();
+    let (errors, s) = counted(errors);
+    let (warnings, ws) = counted(problems.len() - errors);
+    format!("{errors} error{s}, {warnings} warning{ws}: these packs would not be loaded")
+}
+
+fn counted(number: usize) -> (usize, &'static str) {
+    (number, if number == 1 { "" } else { "s" })
+}

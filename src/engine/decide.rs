@@ -1,0 +1,364 @@
+//! Judging a line that hit: which contexts it sets, which rules it fulfils, which case holds, and who is primary.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::context::Said;
+use super::line::Line;
+use super::phrases::{Found, PhraseId, Phrases};
+use super::settings::Limits;
+use crate::pack::{Captures, Condition, Get, Origin, Packs, Report, Row, Severity, Value};
+
+/// A condition with its phrases looked up.
+#[derive(Debug)]
+enum Check {
+    Phrase(PhraseId),
+    PhraseThen { id: PhraseId, phrase: String, then: Vec<String> },
+    Words { words: Vec<String>, length: usize },
+    Regex(Regex),
+    LevelError,
+}
+
+/// The conditions of a rule or a context.
+#[derive(Debug)]
+struct Checks {
+    all: Vec<Check>,
+    any: Vec<Check>,
+    none: Vec<Check>,
+}
+
+/// What judging needs to know of the packs, made once.
+#[derive(Debug)]
+pub(super) struct Decider {
+    rules: Vec<(Checks, Vec<Vec<Check>>)>,
+    contexts: Vec<Checks>,
+}
+
+/// A rule that matched.
+pub(super) struct Match<'p> {
+    pub(super) rule: usize,
+    pub(super) report: &'p Report,
+    pub(super) facts: Facts,
+    row: Option<&'p Row>,
+    /// Bytes of the longest phrase found.
+    length: usize,
+}
+
+impl Match<'_> {
+    pub(super) fn action(&self) -> Option<&str> {
+        self.report.action.as_deref().or_else(|| self.row?.action.as_deref())
+    }
+
+    pub(super) fn contact(&self) -> Option<&str> {
+        self.report.contact.as_deref().or_else(|| self.row?.contact.as_deref())
+    }
+
+    pub(super) fn see(&self) -> Option<&str> {
+        self.report.see.as_deref().or_else(|| self.row?.see.as_deref())
+    }
+}
+
+/// Captured facts, by index; at most one value each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts(pub(super) Vec<(usize, Value)>);
+
+impl Facts {
+    pub(super) fn get(&self, fact: usize) -> Option<&Value> {
+        self.0.iter().find(|(index, _)| *index == fact).map(|(_, value)| value)
+    }
+
+    /// Enters a value unless the fact has one.
+    pub(super) fn offer(&mut self, fact: usize, value: Value) {
+        if self.get(fact).is_none() {
+            self.0.push((fact, value));
+        }
+    }
+}
+
+impl Decider {
+    pub(super) fn new(packs: &Packs, phrases: &Phrases) -> Self {
+        let list =
+            |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, phrases)).collect();
+        let checks = |all: &[Condition], any: &[Condition], none: &[Condition]| Checks {
+            all: list(all),
+            any: list(any),
+            none: list(none),
+        };
+        let rules = packs.rules.iter().map(|rule| {
+            let also = rule.cases.iter().map(|case| list(&case.also)).collect();
+            (checks(&rule.all, &rule.any, &rule.none), also)
+        });
+        let contexts = packs.contexts.iter().map(|context| checks(&context.all, &context.any, &context.none));
+        Self { rules: rules.collect(), contexts: contexts.collect() }
+    }
+}
+
+fn check(condition: &Condition, phrases: &Phrases) -> Option<Check> {
+    let lower = |texts: &[String]| texts.iter().map(|text| text.to_ascii_lowercase()).collect();
+    Some(match condition {
+        Condition::Phrase(phrase) => Check::Phrase(phrases.id(phrase)?),
+        Condition::PhraseThen { phrase, then } => {
+            Check::PhraseThen { id: phrases.id(phrase)?, phrase: phrase.to_ascii_lowercase(), then: lower(then) }
+        }
+        Condition::Words(words) => {
+            Check::Words { words: lower(words), length: words.iter().map(String::len).max().unwrap_or(0) }
+        }
+        Condition::Regex(regex) => Check::Regex(regex.clone()),
+        Condition::LevelError => Check::LevelError,
+    })
+}
+
+/// One line being judged.
+pub(super) struct Judge<'a> {
+    pub(super) packs: &'a Packs,
+    pub(super) phrases: &'a Phrases,
+    pub(super) decider: &'a Decider,
+    pub(super) limits: &'a Limits,
+    pub(super) line: &'a Line<'a>,
+    pub(super) found: &'a Found,
+    /// A captured fact was longer than the limit and has been cut.
+    pub(super) cut: bool,
+}
+
+impl<'a> Judge<'a> {
+    /// Adds what the line itself says to what its source said before. True when it said anything.
+    pub(super) fn contexts(&mut self, said: &mut Said) -> bool {
+        // What was said last wins, so contexts are taken in the order of their last occurrences.
+        let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+        for id in self.found.ids() {
+            for context in &self.phrases.contexts[id] {
+                let known = last.entry(*context).or_default();
+                *known = self.found.last(id).max(*known);
+            }
+        }
+        let mut candidates: Vec<usize> = last.keys().copied().collect();
+        candidates.sort_by_key(|context| last[context]);
+        let mut any = false;
+        for index in candidates {
+            let context = &self.packs.contexts[index];
+            if self.holds(&self.decider.contexts[index]).is_none() {
+                continue;
+            }
+            let mut facts = Facts(context.set.clone());
+            self.get(&context.captures.get, &mut facts);
+            self.lookup(&context.captures, &mut facts);
+            said.see(index);
+            facts.0.into_iter().for_each(|(fact, value)| said.set(fact, value));
+            any = true;
+        }
+        any
+    }
+
+    /// Every rule that matches, the primary first, equal ids merged.
+    pub(super) fn rules(&mut self, said: &Said) -> Vec<Match<'a>> {
+        let mut candidates: Vec<usize> = self.found.ids().flat_map(|id| &self.phrases.rules[id]).copied().collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        let matches: Vec<Match<'a>> = candidates.into_iter().filter_map(|index| self.rule(index, said)).collect();
+        // Whether a rule is pushed aside is told from all that matched, so that the order of rules never matters.
+        let ids: Vec<&str> = matches.iter().map(|found| found.report.id.as_str()).collect();
+        let packs = self.packs;
+        let pushed_aside = |found: &Match<'_>| {
+            let unless = &packs.rules[found.rule].unless;
+            unless.iter().any(|pattern| ids.iter().any(|id| *id != found.report.id && pattern.names(id)))
+        };
+        let keep: Vec<bool> = matches.iter().map(|found| !pushed_aside(found)).collect();
+        let mut kept: Vec<Match<'a>> =
+            matches.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(found, _)| found).collect();
+        kept.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
+        merge_equal_ids(kept)
+    }
+
+    fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {
+        let rule = &self.packs.rules[index];
+        let (checks, also) = &self.decider.rules[index];
+        let in_scope = match &self.line.app {
+            Some(app) => rule.app.is_empty() || rule.app.contains(app),
+            None => !rule.app_required,
+        };
+        let level_fits = !rule.level_error || self.line.level.as_deref().is_none_or(is_error);
+        if !in_scope || !level_fits {
+            return None;
+        }
+        let length = self.holds(checks)?;
+        let mut facts = Facts::default();
+        for captures in &rule.captures {
+            self.get(&captures.get, &mut facts);
+        }
+        let mut required = rule.captures.iter().flat_map(|captures| &captures.get).filter(|get| get.required);
+        if required.any(|get| facts.get(get.fact).is_none()) {
+            return None;
+        }
+        let mut row = None;
+        for captures in &rule.captures {
+            row = row.or(self.lookup(captures, &mut facts));
+        }
+        for fact in rule.captures.iter().flat_map(|captures| &captures.inherit) {
+            if let Some(value) = said.fact(*fact) {
+                facts.offer(*fact, value.clone());
+            }
+        }
+        let holds = |(case, also): &(&crate::pack::Case, &Vec<Check>)| {
+            case.when.iter().all(|(fact, values)| facts.get(*fact).is_some_and(|value| values.contains(value)))
+                && case.earlier.iter().all(|context| said.has(*context))
+                && also.iter().all(|check| self.check(check).is_some())
+        };
+        let report = rule.cases.iter().zip(also).find(holds).map_or(&rule.report, |(case, _)| &case.report);
+        Some(Match { rule: index, report, facts, row, length })
+    }
+
+    /// Whether the conditions hold, and the bytes of the longest phrase found.
+    fn holds(&self, checks: &Checks) -> Option<usize> {
+        if checks.none.iter().any(|check| self.check(check).is_some()) {
+            return None;
+        }
+        let mut longest = 0;
+        for check in &checks.all {
+            longest = longest.max(self.check(check)?);
+        }
+        if !checks.any.is_empty() {
+            longest = longest.max(checks.any.iter().filter_map(|check| self.check(check)).max()?);
+        }
+        Some(longest)
+    }
+
+    /// The bytes of the phrase when the condition holds (0 where it has none).
+    fn check(&self, check: &Check) -> Option<usize> {
+        match check {
+            Check::Phrase(id) => self.found.has(*id).then(|| self.phrases.lengths[*id]),
+            Check::PhraseThen { id, phrase, then } => {
+                let follows = |text: &str| occurrences(text, phrase).any(|end| then_follows(&text[end..], then));
+                (self.found.has(*id) && self.texts().any(follows)).then_some(phrase.len())
+            }
+            Check::Words { words, length } => {
+                let all_in = |text: &str| words.iter().all(|word| has_word(text, word));
+                self.texts().any(all_in).then_some(*length)
+            }
+            Check::Regex(regex) => self.texts().any(|text| regex.is_match(text)).then_some(0),
+            Check::LevelError => self.line.level.as_deref().is_some_and(is_error).then_some(0),
+        }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.line.texts.iter().map(AsRef::as_ref)
+    }
+
+    /// Tries captures in order; the first success per fact wins.
+    fn get(&mut self, gets: &[Get], facts: &mut Facts) {
+        for get in gets {
+            if facts.get(get.fact).is_some() {
+                continue;
+            }
+            let Some(text) = self.captured(get, facts) else { continue };
+            let text = if get.upper { text.to_ascii_uppercase() } else { text };
+            let text = self.within_limit(text);
+            if let Some(value) = self.packs.facts[get.fact].kind.value_of(&text) {
+                facts.0.push((get.fact, value));
+            }
+        }
+    }
+
+    fn captured(&self, get: &Get, facts: &Facts) -> Option<String> {
+        let kind = self.packs.facts[get.fact].kind;
+        let fits = |text: &String| kind.value_of(text).is_some();
+        match (&get.from, get.every_except) {
+            (Origin::Path(path), _) => self.line.member(path),
+            (Origin::Text(regex), None) => self.texts().filter_map(|text| groups(regex, text)).find(fits),
+            (Origin::Text(regex), Some(except)) => {
+                let other = facts.get(except);
+                let mut all: Vec<String> = Vec::new();
+                for text in self.texts().flat_map(|text| regex.captures_iter(text)).map(|captures| joined(&captures)) {
+                    let is_other = matches!(other, Some(Value::String(other)) if *other == text);
+                    if !is_other && !all.contains(&text) {
+                        all.push(text);
+                    }
+                }
+                (!all.is_empty()).then(|| all.join(" "))
+            }
+            (Origin::Fact(fact, regex), _) => match facts.get(*fact)? {
+                Value::String(text) => groups(regex, text).filter(fits),
+                _ => None,
+            },
+        }
+    }
+
+    fn within_limit(&mut self, mut text: String) -> String {
+        if text.len() > self.limits.capture {
+            self.cut = true;
+            text.truncate(text.floor_char_boundary(self.limits.capture));
+        }
+        text
+    }
+
+    /// Finds the row and takes its facts.
+    fn lookup<'p>(&self, captures: &'p Captures, facts: &mut Facts) -> Option<&'p Row> {
+        let lookup = captures.lookup.as_ref()?;
+        let key = match (&lookup.re, lookup.by) {
+            (Some(regex), _) => self.texts().find_map(|text| groups(regex, text))?,
+            (None, Some(fact)) => match facts.get(fact)? {
+                Value::String(text) => text.clone(),
+                _ => return None,
+            },
+            (None, None) => return None,
+        };
+        let row = lookup.rows.iter().find(|row| row.fits.fits(&key))?;
+        row.facts.iter().for_each(|(fact, value)| facts.offer(*fact, value.clone()));
+        Some(row)
+    }
+}
+
+fn rank(found: &Match<'_>) -> (Severity, i64, usize) {
+    (found.report.severity, found.report.priority, found.length)
+}
+
+/// The first of equal ids stays and takes the facts that only the others have.
+fn merge_equal_ids(sorted: Vec<Match<'_>>) -> Vec<Match<'_>> {
+    let mut merged: Vec<Match<'_>> = Vec::new();
+    for found in sorted {
+        match merged.iter_mut().find(|first| first.report.id == found.report.id) {
+            Some(first) => found.facts.0.into_iter().for_each(|(fact, value)| first.facts.offer(fact, value)),
+            None => merged.push(found),
+        }
+    }
+    merged
+}
+
+/// Error in the catalog's sense; anything else is no error, numbers too.
+fn is_error(level: &str) -> bool {
+    ["error", "err", "fatal", "critical", "panic", "alert", "emerg"]
+        .iter()
+        .any(|error| level.eq_ignore_ascii_case(error))
+}
+
+/// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty.
+fn groups(regex: &Regex, text: &str) -> Option<String> {
+    regex.captures(text).map(|captures| joined(&captures)).filter(|text| !text.is_empty())
+}
+
+fn joined(captures: &regex::Captures<'_>) -> String {
+    match captures.len() {
+        1 => captures[0].to_owned(),
+        _ => captures.iter().skip(1).flatten().map(|group| group.as_str()).collect(),
+    }
+}
+
+/// Where the occurrences of a lower-case phrase end, in any ASCII case.
+fn occurrences<'t>(text: &'t str, phrase: &'t str) -> impl Iterator<Item = usize> {
+    let windows = text.as_bytes().windows(phrase.len()).enumerate();
+    windows.filter(|(_, window)| window.eq_ignore_ascii_case(phrase.as_bytes())).map(|(at, _)| at + phrase.len())
+}
+
+fn then_follows(rest: &str, then: &[String]) -> bool {
+    let rest = rest.trim_start().as_bytes();
+    then.iter().any(|then| rest.get(..then.len()).is_some_and(|start| start.eq_ignore_ascii_case(then.as_bytes())))
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let bytes = text.as_bytes();
+    let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    occurrences(text, word).any(|end| {
+        let start = end - word.len();
+        !in_word(bytes.get(end)) && !(start > 0 && in_word(bytes.get(start - 1)))
+    })
+}

@@ -1,0 +1,147 @@
+//! Finding phrases: the raw scan over payload bytes, and the exact search over decoded text.
+//!
+//! The scan may say "maybe" too often and never too rarely. It looks for *atoms*, the longest run of each trigger
+//! phrase that no JSON encoder escapes, and for `\u` escapes of printable ASCII, behind which letters can hide. The
+//! search then finds every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, BuildError, MatchKind};
+
+use crate::NAME;
+use crate::pack::{Condition, Packs, atom, triggers};
+
+/// The app of the line that LogDNA's streaming set-up sends to see whether anybody listens.
+pub(super) const PROBE_APP: &str = "logdna-selfstream-config-validation";
+
+/// Index of a phrase in [`Phrases`].
+pub(super) type PhraseId = usize;
+
+/// Both automata, and which rules and contexts a phrase makes worth judging.
+#[derive(Debug)]
+pub(super) struct Phrases {
+    scan: AhoCorasick,
+    search: AhoCorasick,
+    /// Phrases in lower case.
+    ids: BTreeMap<String, PhraseId>,
+    /// Lengths in bytes.
+    pub(super) lengths: Vec<usize>,
+    /// Rules worth judging when this phrase was found.
+    pub(super) rules: Vec<Vec<usize>>,
+    /// Contexts worth judging when this phrase was found.
+    pub(super) contexts: Vec<Vec<usize>>,
+}
+
+/// What the search found in a line.
+pub(super) struct Found {
+    /// For each phrase, the number of its last occurrence among all occurrences of the line; 0 when it has none.
+    last: Vec<usize>,
+    /// There were more occurrences than the limit.
+    pub(super) crossed: bool,
+}
+
+impl Found {
+    pub(super) fn has(&self, phrase: PhraseId) -> bool {
+        self.last[phrase] > 0
+    }
+
+    /// Tells of two phrases which was said last.
+    pub(super) fn last(&self, phrase: PhraseId) -> usize {
+        self.last[phrase]
+    }
+
+    /// The phrases found, ascending.
+    pub(super) fn ids(&self) -> impl Iterator<Item = PhraseId> {
+        self.last.iter().enumerate().filter(|(_, last)| **last > 0).map(|(id, _)| id)
+    }
+}
+
+impl Phrases {
+    /// Collects every phrase of the packs.
+    ///
+    /// # Errors
+    /// When there are too many phrases for an automaton (beyond what memory addresses hold).
+    pub(super) fn new(packs: &Packs) -> Result<Self, BuildError> {
+        let mut atoms: Vec<String> = vec![PROBE_APP.to_owned(), format!("\"{NAME}\"")];
+        // Printable ASCII is 0x20 to 0x7e: an escape of it may hide a letter of any phrase.
+        atoms.extend((2..=7).map(|digit| format!("\\u00{digit}")));
+        let mut ids = BTreeMap::new();
+        let mut rules: Vec<Vec<usize>> = Vec::new();
+        let mut contexts: Vec<Vec<usize>> = Vec::new();
+        let mut enter = |phrase: &str| -> PhraseId {
+            let next = ids.len();
+            *ids.entry(phrase.to_ascii_lowercase()).or_insert_with(|| {
+                rules.push(Vec::new());
+                contexts.push(Vec::new());
+                next
+            })
+        };
+        let mut marks = Vec::new();
+        for (index, rule) in packs.rules.iter().enumerate() {
+            let conditions = [&rule.all, &rule.any, &rule.none].into_iter().flatten();
+            let also = rule.cases.iter().flat_map(|case| &case.also);
+            conditions.chain(also).flat_map(Condition::literals).for_each(|phrase| {
+                enter(phrase);
+            });
+            for trigger in triggers(&rule.all, &rule.any) {
+                atoms.push(atom(trigger).to_owned());
+                marks.push((enter(trigger), index, true));
+            }
+        }
+        for (index, context) in packs.contexts.iter().enumerate() {
+            let conditions = [&context.all, &context.any, &context.none].into_iter().flatten();
+            conditions.flat_map(Condition::literals).for_each(|phrase| {
+                enter(phrase);
+            });
+            for trigger in triggers(&context.all, &context.any) {
+                atoms.push(atom(trigger).to_owned());
+                marks.push((enter(trigger), index, false));
+            }
+        }
+        for (phrase, index, is_rule) in marks {
+            if is_rule { rules[phrase].push(index) } else { contexts[phrase].push(index) }
+        }
+        let mut by_id: Vec<&str> = vec![""; ids.len()];
+        for (phrase, id) in &ids {
+            by_id[*id] = phrase;
+        }
+        let build = |patterns: &mut dyn Iterator<Item = &str>| {
+            AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(patterns)
+        };
+        Ok(Self {
+            scan: build(&mut atoms.iter().map(String::as_str))?,
+            search: build(&mut by_id.iter().copied())?,
+            lengths: by_id.iter().map(|phrase| phrase.len()).collect(),
+            ids,
+            rules,
+            contexts,
+        })
+    }
+
+    /// Whether the payload may hold something for us.
+    pub(super) fn scan(&self, payload: &[u8]) -> bool {
+        self.scan.is_match(payload)
+    }
+
+    /// The id of a phrase that was collected.
+    pub(super) fn id(&self, phrase: &str) -> Option<PhraseId> {
+        self.ids.get(&phrase.to_ascii_lowercase()).copied()
+    }
+
+    /// Every phrase that occurs in one of the texts, looking at no more than `limit` occurrences.
+    pub(super) fn search<'t>(&self, texts: impl Iterator<Item = &'t str>, limit: usize) -> Found {
+        let mut found = Found { last: vec![0; self.lengths.len()], crossed: false };
+        let mut hits = 0;
+        for text in texts {
+            for hit in self.search.find_overlapping_iter(text) {
+                if hits == limit {
+                    found.crossed = true;
+                    return found;
+                }
+                hits += 1;
+                found.last[hit.pattern().as_usize()] = hits;
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,461 @@
+//! What are we looking for? Text in, rules and a list of diagnostics out.
+//!
+//! A pack is one TOML file, usually one per runbook; `patterns/README.md` is the language's reference. [`parse`] reads
+//! any number of them into one [`Packs`], in which every name is resolved: a rule points at its sections, tables,
+//! contexts and facts, shared facts are already attached to the rules they name. It reports everything that is wrong,
+//! never just the first mistake. This room reads no files and knows nothing of lines: what a condition means is the
+//! engine's business.
+
+mod builtin;
+mod parse;
+mod resolve;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::diagnostic::Source;
+
+pub use builtin::builtin;
+pub use parse::CODES;
+pub use resolve::parse;
+
+/// Several packs, every name in them resolved.
+#[derive(Debug, Clone, Default)]
+pub struct Packs {
+    /// The packs, by name.
+    pub packs: Vec<Pack>,
+    /// Every fact that any pack declares; the index is what captures refer to.
+    pub facts: Vec<Fact>,
+    /// What sources can be remembered to have said; the index is what cases refer to.
+    pub contexts: Vec<Context>,
+    /// All rules of all packs.
+    pub rules: Vec<Rule>,
+    /// Digest over names and texts of all packs: 16 hexadecimal digits of SHA-256.
+    pub digest: String,
+}
+
+/// One file.
+#[derive(Debug, Clone)]
+pub struct Pack {
+    /// The file's name without `.toml`.
+    pub name: String,
+    /// The file.
+    pub source: Arc<Source>,
+    /// First 8 hexadecimal digits of the text's SHA-256.
+    pub digest: String,
+    /// File name of the runbook.
+    pub runbook: Option<String>,
+    /// Path of the runbook's page, with a slash in front.
+    pub link: Option<String>,
+}
+
+/// A fact that captures produce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Its name in the added object.
+    pub name: String,
+    /// Its type, the same on every line.
+    pub kind: Kind,
+}
+
+/// The types that facts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    String,
+    /// A whole number of 64 bits.
+    Int,
+    /// A number.
+    Float,
+    /// True or false.
+    Bool,
+}
+
+impl Kind {
+    /// The name used in `[capture]`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+        }
+    }
+
+    /// The fact that this text is, if it fits the type. Empty text is no fact.
+    #[must_use]
+    pub fn value_of(self, text: &str) -> Option<Value> {
+        match self {
+            Self::String => (!text.is_empty()).then(|| Value::String(text.to_owned())),
+            Self::Int => text.parse().ok().map(Value::Int),
+            Self::Float => text.parse().ok().filter(|float: &f64| float.is_finite()).map(Value::Float),
+            Self::Bool if text.eq_ignore_ascii_case("true") => Some(Value::Bool(true)),
+            Self::Bool if text.eq_ignore_ascii_case("false") => Some(Value::Bool(false)),
+            Self::Bool => None,
+        }
+    }
+}
+
+/// The value of a fact.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Text.
+    String(String),
+    /// A whole number.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+}
+
+/// How bad it is: PagerDuty's words, OpenTelemetry's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Look when there is time.
+    Warning,
+    /// Something failed.
+    Error,
+    /// Somebody must act now.
+    Critical,
+}
+
+impl Severity {
+    /// From least to most severe.
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
+    /// The word used in packs, in the added object and in labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// OpenTelemetry's severity number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Info => 9,
+            Self::Warning => 13,
+            Self::Error => 17,
+            Self::Critical => 18,
+        }
+    }
+}
+
+/// One thing that must (or must not) hold for a line.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    /// The phrase occurs in some text value.
+    Phrase(String),
+    /// The phrase occurs and, after optional white space, one of the others follows in the same value.
+    PhraseThen {
+        /// What comes first.
+        phrase: String,
+        /// What may follow.
+        then: Vec<String>,
+    },
+    /// All words occur in one value, each as a whole word.
+    Words(Vec<String>),
+    /// The expression matches in some text value.
+    Regex(Regex),
+    /// The line has a level and it is an error.
+    LevelError,
+}
+
+impl Condition {
+    /// The literal texts of which every line that fulfils this condition contains one; none when nothing literal is
+    /// sure to be there.
+    #[must_use]
+    pub fn literals(&self) -> Vec<&str> {
+        match self {
+            Self::Phrase(phrase) | Self::PhraseThen { phrase, .. } => vec![phrase],
+            Self::Words(words) => words.iter().max_by_key(|word| word.len()).map(String::as_str).into_iter().collect(),
+            Self::Regex(_) | Self::LevelError => Vec::new(),
+        }
+    }
+}
+
+/// A rule as the engine uses it.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Index of its pack.
+    pub pack: usize,
+    /// Apps in scope; empty is any.
+    pub app: Vec<String>,
+    /// A line without any app is outside.
+    pub app_required: bool,
+    /// When the line has a level it must be an error.
+    pub level_error: bool,
+    /// All must hold.
+    pub all: Vec<Condition>,
+    /// One must hold, unless empty.
+    pub any: Vec<Condition>,
+    /// None may hold.
+    pub none: Vec<Condition>,
+    /// Its own captures first, then those of `[[facts]]` that name it.
+    pub captures: Vec<Captures>,
+    /// Ids that push it aside.
+    pub unless: Vec<IdPattern>,
+    /// What is reported when no case holds.
+    pub report: Report,
+    /// The first that holds changes the report.
+    pub cases: Vec<Case>,
+    /// Lines that prove it.
+    pub examples: Examples,
+    /// Where its id stands in the pack's file.
+    pub span: Range<usize>,
+}
+
+impl Rule {
+    /// Every id it can be reported under: its own, then those of its cases.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.report).chain(self.cases.iter().map(|case| &case.report)).map(|report| report.id.as_str())
+    }
+}
+
+/// What stands on the line when a rule (or its case) matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `family.name`
+    pub id: String,
+    /// One sentence.
+    pub title: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Breaks ties.
+    pub priority: i64,
+    /// Anchor in the runbook's page.
+    pub anchor: String,
+    /// Heading at that anchor.
+    pub section: String,
+    /// What to do.
+    pub action: Option<String>,
+    /// Whom to ask.
+    pub contact: Option<String>,
+    /// A further page.
+    pub see: Option<String>,
+    /// How long snoozing is fine.
+    pub snooze: Option<String>,
+}
+
+/// A change of the report.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Facts that must have one of these values.
+    pub when: Vec<(usize, Vec<Value>)>,
+    /// Conditions that must all hold.
+    pub also: Vec<Condition>,
+    /// Contexts that the source must have said.
+    pub earlier: Vec<usize>,
+    /// The rule's report with the case's changes in it.
+    pub report: Report,
+    /// Lines that prove it.
+    pub examples: Examples,
+    /// Where it stands in the pack's file.
+    pub span: Range<usize>,
+}
+
+/// Captures that belong together.
+#[derive(Debug, Clone, Default)]
+pub struct Captures {
+    /// Tried in order; the first success per fact wins.
+    pub get: Vec<Get>,
+    /// Facts taken from the source's memory.
+    pub inherit: Vec<usize>,
+    /// A table row.
+    pub lookup: Option<Lookup>,
+}
+
+/// One way to get a fact.
+#[derive(Debug, Clone)]
+pub struct Get {
+    /// Index of the fact.
+    pub fact: usize,
+    /// Where from.
+    pub from: Origin,
+    /// No capture, no match.
+    pub required: bool,
+    /// Made upper case.
+    pub upper: bool,
+    /// Every distinct capture but the value of that other fact.
+    pub every_except: Option<usize>,
+}
+
+/// Where a capture looks.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A member.
+    Path(String),
+    /// The text values.
+    Text(Regex),
+    /// Another fact.
+    Fact(usize, Regex),
+}
+
+/// A table row chosen by a fact or by what an expression finds.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// Index of the fact whose value is compared, when there is no expression.
+    pub by: Option<usize>,
+    /// Finds the value to compare in the text.
+    pub re: Option<Regex>,
+    /// The table.
+    pub rows: Arc<Vec<Row>>,
+}
+
+/// A row of a lookup table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What the value must be for this row.
+    pub fits: Fits,
+    /// Facts it gives.
+    pub facts: Vec<(usize, Value)>,
+    /// What to do, where the rule says nothing.
+    pub action: Option<String>,
+    /// Whom to ask, where the rule says nothing.
+    pub contact: Option<String>,
+    /// A further page, where the rule says nothing.
+    pub see: Option<String>,
+}
+
+/// When a row fits. ASCII case does not matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fits {
+    /// Always.
+    Always,
+    /// The same text.
+    Equal(String),
+    /// Ends so, with something before it.
+    Suffix(String),
+    /// `*` stands for any run of characters.
+    Glob(String),
+}
+
+impl Fits {
+    /// Whether this value fits.
+    #[must_use]
+    pub fn fits(&self, value: &str) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Equal(text) => value.eq_ignore_ascii_case(text),
+            Self::Suffix(suffix) => {
+                value.len() > suffix.len() && value.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase())
+            }
+            Self::Glob(glob) => glob_fits(&glob.to_ascii_lowercase(), &value.to_ascii_lowercase()),
+        }
+    }
+}
+
+fn glob_fits(glob: &str, value: &str) -> bool {
+    let Some((head, rest)) = glob.split_once('*') else { return glob == value };
+    let Some(value) = value.strip_prefix(head) else { return false };
+    (0..=value.len()).any(|skip| value.is_char_boundary(skip) && glob_fits(rest, &value[skip..]))
+}
+
+/// Something a source said, remembered.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The name that cases use.
+    pub id: String,
+    /// All must hold.
+    pub all: Vec<Condition>,
+    /// One must hold, unless empty.
+    pub any: Vec<Condition>,
+    /// None may hold.
+    pub none: Vec<Condition>,
+    /// Facts the source has from then on.
+    pub set: Vec<(usize, Value)>,
+    /// Captures that are remembered.
+    pub captures: Captures,
+}
+
+/// `family.name`, `family.*` or `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdPattern(pub String);
+
+impl IdPattern {
+    /// Whether it names this id.
+    #[must_use]
+    pub fn names(&self, id: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => id.starts_with(prefix),
+            None => self.0 == id,
+        }
+    }
+}
+
+/// Lines that a rule must, or must not, claim. The inner list is a sequence of one source; its last line is judged.
+#[derive(Debug, Clone, Default)]
+pub struct Examples {
+    /// Must be claimed.
+    pub yes: Vec<Example>,
+    /// Must not be claimed.
+    pub no: Vec<Example>,
+}
+
+/// One example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The lines, oldest first; never empty.
+    pub lines: Vec<String>,
+    /// Where it stands in the pack's file.
+    pub span: Range<usize>,
+}
+
+/// The members of the added object that are not facts; no fact may take one of these names.
+pub const FIXED_MEMBERS: [&str; 13] = [
+    "v",
+    "rule",
+    "rules",
+    "severity",
+    "severity_number",
+    "title",
+    "section",
+    "runbook",
+    "action",
+    "contact",
+    "see",
+    "snooze",
+    "pack",
+];
+
+/// The longest run of a phrase that no encoder escapes: what the raw scan looks for.
+///
+/// ```
+/// assert_eq!(fingerpost::pack::atom("Root Key:'***'"), "Root Key:");
+/// ```
+#[must_use]
+pub fn atom(phrase: &str) -> &str {
+    let escaped = |c: char| !(' '..='~').contains(&c) || "\"\\/'<>&=".contains(c);
+    phrase.split(escaped).max_by_key(|run| run.len()).unwrap_or("")
+}
+
+/// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.
+pub const ATOM_MIN: usize = 3;
+
+/// Of which literals every line that fulfils these conditions must contain one; empty when nothing literal is sure.
+///
+/// Chosen for the longest shortest atom, because long literals are rare in lines that do not match.
+#[must_use]
+pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> {
+    let shortest = |literals: &[&str]| literals.iter().map(|literal| atom(literal).len()).min().unwrap_or(0);
+    let mut candidates: Vec<Vec<&str>> = all.iter().map(Condition::literals).collect();
+    if any.iter().all(|condition| !condition.literals().is_empty()) {
+        candidates.push(any.iter().flat_map(Condition::literals).collect());
+    }
+    candidates
+        .into_iter()
+        .max_by_key(|literals| shortest(literals))
+        .filter(|literals| shortest(literals) > 0)
+        .unwrap_or_default()
+}
