@@ -1,6 +1,126 @@
-//! What did the person ask for? One verb, one file.
+//! What did the person ask for? One verb, one file; this one knows the verbs, their order and the exit codes.
+//!
+//! Results go to stdout; complaints, diagnostics and logs go to stderr. Colours vanish by themselves when a stream is no
+//! terminal.
+
+pub mod arguments;
 pub mod check;
 pub mod classify;
+pub mod config;
 pub mod demo;
 pub mod packs;
 pub mod run;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, RunArguments};
+use crate::config::Loaded;
+use crate::diagnostic::{Diagnostic, draw};
+
+/// Tags Kafka log lines with the runbook section to open.
+///
+/// Fingerpost reads log lines from Kafka, finds the known error phrases in them, and puts on each line which runbook
+/// section to open, how bad it is, what to do and whom to ask. Without any configuration, `classify` does the same for
+/// a pipe.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the daemon: lines from Kafka in, tagged lines to Kafka out.
+    Run(RunArguments),
+    /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
+    Classify(ClassifyArguments),
+    /// Check packs: every mistake in them, and every example run.
+    Check(CheckArguments),
+    /// Look at the configuration, and try it.
+    #[command(subcommand)]
+    Config(config::Verb),
+}
+
+/// How a run ended, for the caller's `$?`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything is as it should be.
+    Fine = 0,
+    /// `check` found something.
+    Findings = 1,
+    /// The command line is wrong, or names a file that cannot be read.
+    Usage = 2,
+    /// A broker, or a topic on it, is not to be had. `EX_UNAVAILABLE` of sysexits.
+    Unavailable = 69,
+    /// Something happened that must not. `EX_SOFTWARE` of sysexits.
+    Software = 70,
+    /// Stopped before everything was settled. Nothing is lost; some lines will be done again. `EX_TEMPFAIL` of sysexits.
+    Unfinished = 75,
+    /// The configuration, or a pack, is wrong; starting again cannot help. `EX_CONFIG` of sysexits.
+    Config = 78,
+}
+
+/// The same table for people; `--help` of every verb ends with it.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+   0  fine
+   1  findings: `check` found something wrong
+   2  the command line is wrong, or names a file that cannot be read
+  69  a broker, or a topic on it, is not to be had
+  70  a mistake in Fingerpost itself, or in a library below it
+  75  stopped before all was settled: nothing is lost, some lines are done again
+  78  the configuration or a pack is wrong";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What kept a verb from doing its work, except what it has told itself.
+    pub fn run(self) -> Result<Exit> {
+        match self.verb {
+            Verb::Run(arguments) => run::run(&arguments),
+            Verb::Classify(arguments) => classify::run(&arguments),
+            Verb::Check(arguments) => check::run(&arguments),
+            Verb::Config(verb) => config::run(&verb),
+        }
+    }
+}
+
+/// Shows everything found wrong, on stderr.
+pub fn show(diagnostics: &[Diagnostic]) {
+    anstream::eprint!("{}", draw(diagnostics, true));
+}
+
+/// Shows what was found wrong with a configuration, and gives it out when it can be used.
+pub fn usable<T>(loaded: Loaded<T>) -> Option<T> {
+    show(&loaded.diagnostics);
+    loaded.config
+}
+
+/// Prints to stdout. A reader who has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// Any other trouble with the stream.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::into(error)),
+        _ => Ok(()),
+    }
+}

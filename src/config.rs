@@ -1,88 +1,136 @@
-//! A stand-in until the real configuration is merged: reads just what the broker test writes.
+//! What the daemon is told: one file, the environment, the flags, and what holds when nobody says anything.
+//!
+//! It happens in two stages. What was typed ([`layers`]) is gathered from all sides, the later winning: default < file
+//! < environment < flags. Then it is turned into what is true ([`Config`]), each room's settings checked on their own
+//! and against each other. Both stages collect what is wrong and go on: one run shows everything that is to be mended,
+//! each with its place and its remedy.
+//!
+//! ```toml
+//! [kafka]
+//! bootstrap_servers = "127.0.0.1:9092"   # or FINGERPOST_KAFKA_BOOTSTRAP_SERVERS, or --set kafka.bootstrap_servers=…
+//! ```
+//!
+//! The table of all keys is [`keys`], that of all complaints [`codes`]. Paths in the file are meant from the file's own
+//! directory, those in the environment and in flags from the current one.
 
-use crate::{flow, http, telemetry};
-use std::time::Duration;
+pub mod codes;
+mod connection;
+pub mod keys;
+pub mod layers;
+mod options;
+mod resolve;
+pub mod secret;
+mod topics;
+pub mod value;
 
-/// What the stand-in knows.
+use std::net::SocketAddr;
+
+use crate::diagnostic::{Diagnostic, any_error, sort};
+use crate::flow::PacksFrom;
+use crate::{engine, flow};
+
+pub use layers::{Layers, Origin, Setting};
+pub use secret::Secret;
+
+pub use crate::telemetry::{Log, LogFormat};
+
+use keys::{KEYS, OPTION_TABLES};
+use layers::RawConfig;
+use resolve::Resolver;
+
+/// Everything that the daemon is told, free of contradictions.
+#[derive(Debug, Clone)]
 pub struct Config {
-    /// Flow.
+    /// How lines are judged.
+    pub engine: engine::Settings,
+    /// How lines move.
     pub flow: flow::Settings,
-    /// HTTP.
-    pub http: http::Settings,
-    /// Logs.
-    pub log: telemetry::Settings,
+    /// Where the packs come from.
+    pub packs: PacksFrom,
+    /// Where probes and metrics are served; `None`: nowhere.
+    pub http: Option<SocketAddr>,
+    /// What is logged, and how.
+    pub log: Log,
 }
 
-/// Reads.
-pub fn read(path: &str) -> anyhow::Result<Config> {
-    let text = std::fs::read_to_string(path)?;
-    let table = toml::de::DeTable::parse(&text).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let table = table.get_ref();
-    let get = |section: &str, key: &str| -> Option<String> {
-        let value = table.get(section)?.get_ref().get(key)?.get_ref().clone();
-        Some(match value {
-            toml::de::DeValue::String(text) => text.into_owned(),
-            toml::de::DeValue::Boolean(yes) => yes.to_string(),
-            toml::de::DeValue::Integer(number) => number.as_str().to_owned(),
-            toml::de::DeValue::Array(items) => {
-                items.iter().map(|i| i.get_ref().as_str().unwrap_or("").to_owned()).collect::<Vec<_>>().join("\n")
-            }
-            _ => return None,
-        })
+/// The part that judging a line needs: `classify` and `check` ask for no broker and no topics.
+#[derive(Debug, Clone)]
+pub struct Judging {
+    /// How lines are judged.
+    pub engine: engine::Settings,
+    /// Where the packs come from.
+    pub packs: PacksFrom,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// What came of loading.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// The configuration, unless an error forbids using it.
+    pub config: Option<T>,
+    /// Every value with its origin, also when there is no configuration.
+    pub rows: Vec<Row>,
+    /// What is worth knowing and no mistake.
+    pub notes: Vec<String>,
+    /// Everything found wrong, in order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A value and who decided it, as a person should see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Section and name.
+    pub name: String,
+    /// As it would stand in the file; for a secret, only where it comes from.
+    pub value: Option<String>,
+    /// What no value means.
+    pub absent: &'static str,
+    /// `default`, `file:line`, a variable or a flag.
+    pub origin: String,
+}
+
+/// Loads everything that the daemon needs.
+#[must_use]
+pub fn load(layers: &Layers) -> Loaded<Config> {
+    load_with(layers, |resolver| resolver.config())
+}
+
+/// Loads what judging a line needs. Whatever else the layers hold is read, too, but not required to make sense.
+#[must_use]
+pub fn load_judging(layers: &Layers) -> Loaded<Judging> {
+    load_with(layers, |resolver| Some(resolver.judging()))
+}
+
+fn load_with<T>(layers: &Layers, resolve: impl FnOnce(&mut Resolver<'_>) -> Option<T>) -> Loaded<T> {
+    let mut problems = Vec::new();
+    let raw = RawConfig::gather(layers, &mut problems);
+    let mut resolver = Resolver { raw: &raw, problems, notes: Vec::new() };
+    let config = resolve(&mut resolver);
+    let Resolver { problems: mut diagnostics, notes, .. } = resolver;
+    sort(&mut diagnostics);
+    let config = config.filter(|_| !any_error(&diagnostics));
+    Loaded { config, rows: rows(&raw), notes, diagnostics }
+}
+
+fn rows(raw: &RawConfig) -> Vec<Row> {
+    let key_row = |key: &keys::Key| {
+        let given = raw.get(key.name);
+        Row {
+            name: key.name.to_owned(),
+            value: given.map(|given| given.value.to_string()),
+            absent: key.absent(),
+            origin: given.map_or_else(|| Origin::Default.to_string(), |given| given.origin.to_string()),
+        }
     };
-    let options = |section: &str| -> Vec<(String, String)> {
-        let Some(options) = table.get(section).and_then(|s| s.get_ref().get("options").map(|o| o.get_ref().clone()))
-        else {
-            return Vec::new();
-        };
-        options
-            .as_table()
-            .map(|t| {
-                t.iter()
-                    .map(|(k, v)| (k.get_ref().to_string(), v.get_ref().as_str().unwrap_or("").to_owned()))
-                    .collect()
-            })
-            .unwrap_or_default()
-    };
-    Ok(Config {
-        flow: flow::Settings {
-            kafka: flow::Kafka {
-                bootstrap_servers: get("kafka", "bootstrap_servers").unwrap_or_default(),
-                group_id: get("kafka", "group_id").unwrap_or("fingerpost".into()),
-                create_topics: get("kafka", "create_topics").as_deref() != Some("false"),
-                options: options("kafka"),
-                secret_options: Vec::new(),
-            },
-            input: flow::Input {
-                topics: get("input", "topics").unwrap_or_default().lines().map(str::to_owned).collect(),
-                options: options("input"),
-            },
-            output: flow::Output {
-                topic: get("output", "topic").unwrap_or_default(),
-                lines: if get("output", "lines").as_deref() == Some("matched") {
-                    flow::Lines::Matched
-                } else {
-                    flow::Lines::All
-                },
-                place: if get("output", "where").as_deref() == Some("headers") {
-                    flow::Place::Headers
-                } else {
-                    flow::Place::Value
-                },
-                source_header_on_all: get("output", "source_header").as_deref() == Some("all"),
-                header_limit: 16 << 10,
-                options: options("output"),
-            },
-            delivery: flow::Delivery {
-                commit_interval: Duration::from_secs(1),
-                shutdown_timeout: Duration::from_secs(5),
-                workers: get("delivery", "workers").and_then(|n| n.parse().ok()).unwrap_or(1),
-            },
-        },
-        http: http::Settings {
-            listen: get("http", "listen").map(|a| a.parse()).transpose()?,
-            ..http::Settings::default()
-        },
-        log: telemetry::Settings::default(),
-    })
+    let mut rows: Vec<Row> = KEYS.iter().map(key_row).collect();
+    for table in OPTION_TABLES {
+        rows.extend(raw.options.iter().filter(|((at, _), _)| *at == table).map(|((_, name), given)| Row {
+            name: format!("{table}.\"{name}\""),
+            value: Some(if secret::names_a_secret(name) { "<hidden>".to_owned() } else { value::quote(&given.text) }),
+            absent: "",
+            origin: given.origin.to_string(),
+        }));
+    }
+    rows
 }

@@ -8,7 +8,7 @@
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
-mod kafka;
+pub mod kafka;
 mod ledger;
 pub(crate) mod meters;
 mod record;
@@ -16,13 +16,13 @@ mod shutdown;
 mod status;
 mod worker;
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-pub use kafka::OWNED_OPTIONS;
 pub(crate) use kafka::client_version;
 pub use shutdown::{End, Stopper};
 pub use status::{Counts, PartitionReport, Status};
@@ -45,7 +45,7 @@ pub struct Settings {
 }
 
 /// How to reach the brokers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port,…`
     pub bootstrap_servers: String,
@@ -57,6 +57,22 @@ pub struct Kafka {
     pub options: Vec<(String, String)>,
     /// Names in `options` whose values must never be shown.
     pub secret_options: Vec<String>,
+}
+
+/// Written by hand so that no log can show a password.
+impl fmt::Debug for Kafka {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |name: &String| self.secret_options.contains(name);
+        let shown = |(name, value): &(String, String)| {
+            (name.clone(), if hidden(name) { "<secret>".into() } else { value.clone() })
+        };
+        out.debug_struct("Kafka")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("group_id", &self.group_id)
+            .field("create_topics", &self.create_topics)
+            .field("options", &self.options.iter().map(shown).collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// Input topics.
@@ -169,9 +185,9 @@ impl Failure {
     }
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
     }
 }
 
@@ -279,8 +295,9 @@ pub(crate) fn test_settings() -> Settings {
     }
 }
 
-/// An engine that knows `error during request to KeyProtect` with `connection refused`.
+/// The shipped packs, compiled.
 #[cfg(test)]
 pub(crate) fn test_engine() -> Engine {
-    Engine::default()
+    let (packs, _) = crate::pack::parse(&crate::pack::builtin());
+    Engine::new(packs.expect("the shipped packs are sound"), crate::engine::Settings::default()).expect("few phrases")
 }

@@ -1,9 +1,20 @@
-//! A stand-in: `run -c FILE` only.
+//! Parses the command line, does what it says, and ends with an exit code (`fingerpost::cli::Exit`).
+
 use std::process::ExitCode;
-use std::sync::Arc;
-fn main() -> anyhow::Result<ExitCode> {
-    let path = std::env::args().nth(3).unwrap_or_default();
-    let config = fingerpost::config::read(&path)?;
-    fingerpost::telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
-    fingerpost::cli::run::run(Arc::new(fingerpost::engine::Engine::default()), &config.flow, config.http)
+
+use anstyle::{AnsiColor, Style};
+use clap::Parser;
+use fingerpost::cli::{Cli, Exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    anstream::ColorChoice::from(cli.color).write_global();
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let red: Style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{red}error{red:#}: {error:#}");
+            Exit::Usage.into()
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::panic::UnwindSafe;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
@@ -23,47 +23,41 @@ const FOREIGN_MAX: usize = 300;
 /// A gauge that was not set for this long, as its partition is another's now, is no longer shown.
 const GAUGE_IDLE: Duration = Duration::from_secs(30);
 
-/// How logs look.
+/// What is logged, and how: `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives as `tracing` knows them: `warn,fingerpost=debug`.
+    pub level: String,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+/// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
-    /// For people on a terminal, JSON otherwise.
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
     #[default]
     Auto,
-    /// One JSON object per line.
-    Json,
-    /// For people.
+    /// Lines for people.
     Text,
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// How logs look.
-    pub format: Format,
-    /// Which: a level, or targets with levels (`info,librdkafka=debug`).
-    pub filter: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { format: Format::Auto, filter: "info".to_owned() }
-    }
+    /// Lines for machines.
+    Json,
 }
 
 /// Starts logging. A second call, as from a test, changes nothing.
 ///
 /// # Errors
 /// When the filter is not understood; says which part.
-pub fn log(settings: &Settings) -> Result<(), String> {
+pub fn log(settings: &Log) -> Result<(), String> {
     let filter = EnvFilter::builder()
-        .parse(&settings.filter)
-        .map_err(|error| format!("log filter `{}`: {error}", foreign(settings.filter.as_bytes())))?;
+        .parse(&settings.level)
+        .map_err(|error| format!("log.level `{}`: {error}", foreign(settings.level.as_bytes())))?;
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match settings.format {
-        Format::Auto => !terminal,
-        Format::Json => true,
-        Format::Text => false,
+        LogFormat::Auto => !terminal,
+        LogFormat::Json => true,
+        LogFormat::Text => false,
     };
     // An error here says that logging was started before.
     let _ = if json {
@@ -221,9 +215,6 @@ fn set_gauges(status: &Status, digest: &str) {
     gauge!(names::PACK_INFO, "digest" => digest.to_owned()).set(1.0);
 }
 
-/// The digest of the rules in use, shared with whoever shows it.
-pub type Digest = Arc<str>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +245,6 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_wrong_is_an_error() {
-        assert!(log(&Settings { filter: "a=b=c".into(), ..Settings::default() }).is_err());
+        assert!(log(&Log { level: "a=b=c".into(), format: LogFormat::Auto }).is_err());
     }
 }

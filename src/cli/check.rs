@@ -5,10 +5,23 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::cli::packs;
+use crate::cli::arguments::CheckArguments;
+use crate::cli::{Exit, packs, usable};
+use crate::config;
 use crate::diagnostic::{self, Diagnostic, Grade};
 use crate::engine::{Engine, Settings};
 use crate::flow::PacksFrom;
+
+/// The verb.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn run(arguments: &CheckArguments) -> Result<Exit> {
+    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    let from = if arguments.builtin { PacksFrom::Builtin } else { config.packs };
+    let sound = check(&from, config.engine, true, &mut anstream::stdout().lock())?;
+    Ok(if sound { Exit::Fine } else { Exit::Findings })
+}
 
 /// Checks packs; true when nothing is wrong that forbids using them.
 ///

@@ -2,15 +2,38 @@
 //! same bytes; a last line without newline stays without.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::cli::arguments::ClassifyArguments;
+use crate::cli::{Exit, packs, show, usable};
+use crate::config;
 use crate::engine::{Engine, Memory};
 
 /// What stdin is called, as the source of lines that name none.
 const STDIN: &str = "-";
+
+/// The verb.
+///
+/// # Errors
+/// As [`classify`].
+pub fn run(arguments: &ClassifyArguments) -> Result<Exit> {
+    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    match packs::load(&config.packs, config.engine) {
+        Ok(loaded) => {
+            // Flushed whenever the input has nothing more to give, so the buffer costs nobody who watches.
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            classify(&loaded.engine, &arguments.files, &mut out)?;
+            Ok(Exit::Fine)
+        }
+        Err(problems) => {
+            show(&problems);
+            Ok(Exit::Config)
+        }
+    }
+}
 
 /// Runs files (or stdin, for none and for `-`) through the engine.
 ///

@@ -301,7 +301,7 @@ fn farewell(out: &mut impl Write, shown: &Shown, produced: u64, started: Instant
 /// The exit code: whether what was promised came true.
 fn verdict(out: &mut impl Write, engine: &Engine, options: &Options, shown: &Shown, end: &End) -> Result<ExitCode> {
     if !matches!(end, End::Drained) {
-        return Ok(super::run::report(end));
+        return Ok(super::run::report(end).into());
     }
     if !options.assert {
         return Ok(ExitCode::SUCCESS);

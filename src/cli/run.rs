@@ -1,25 +1,43 @@
 //! `run`: the daemon. Starts what runs beside the lines (signals, HTTP), then the flow, and waits for its end.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use super::arguments::RunArguments;
+use super::{Exit, packs, show, usable};
+use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::flow::{self, End, Failure, Status, Stopper};
+use crate::flow::{self, End, Failure, FailureKind, Status, Stopper};
 use crate::http;
 use crate::telemetry::{self, Metrics};
 
 /// Between two sweeps of the histograms.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Runs until a signal or a failure ends it. Exit codes: 0 drained, 69 unavailable, 70 software, 75 cut short, 78
-/// configuration.
+/// The verb.
 ///
 /// # Errors
 /// When the process itself cannot be set up: no threads, no signal handlers.
-pub fn run(engine: Arc<Engine>, flow: &flow::Settings, http: http::Settings) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let Some(config) = usable(config::load(&arguments.daemon.layers())) else { return Ok(Exit::Config) };
+    telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
+    match packs::load(&config.packs, config.engine.clone()) {
+        Ok(loaded) => {
+            show(&loaded.warnings);
+            daemon(&Arc::new(loaded.engine), &config)
+        }
+        Err(problems) => {
+            show(&problems);
+            Ok(Exit::Config)
+        }
+    }
+}
+
+/// Runs until a signal or a failure ends it.
+fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
+    let http = http::Settings { listen: config.http, ..http::Settings::default() };
     let metrics = telemetry::metrics();
     let status = Arc::new(Status::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -34,7 +52,7 @@ pub fn run(engine: Arc<Engine>, flow: &flow::Settings, http: http::Settings) -> 
         return Ok(report(&End::Failed(failure)));
     }
     runtime.spawn(sweep(metrics));
-    let end = match flow::start(&engine, flow, status) {
+    let end = match flow::start(engine, &config.flow, status) {
         Ok(flow) => {
             signals.stop_with(&runtime, flow.stopper());
             flow.wait()
@@ -47,13 +65,25 @@ pub fn run(engine: Arc<Engine>, flow: &flow::Settings, http: http::Settings) -> 
 }
 
 /// Says how it ended, in the log and in the exit code.
-pub(crate) fn report(end: &End) -> ExitCode {
+pub(crate) fn report(end: &End) -> Exit {
     match end {
-        End::Drained => tracing::info!("drained and stopped"),
-        End::Cut => tracing::warn!("stopped before everything was settled; nothing is lost, some lines are done again"),
-        End::Failed(Failure { message, .. }) => tracing::error!("{message}"),
+        End::Drained => {
+            tracing::info!("drained and stopped");
+            Exit::Fine
+        }
+        End::Cut => {
+            tracing::warn!("stopped before everything was settled; nothing is lost, some lines are done again");
+            Exit::Unfinished
+        }
+        End::Failed(Failure { kind, message }) => {
+            tracing::error!("{message}");
+            match kind {
+                FailureKind::Unavailable => Exit::Unavailable,
+                FailureKind::Software => Exit::Software,
+                FailureKind::Config => Exit::Config,
+            }
+        }
     }
-    ExitCode::from(end.exit_code())
 }
 
 async fn sweep(metrics: Metrics) {

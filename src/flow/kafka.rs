@@ -1,10 +1,12 @@
 //! The only place that names the Kafka client: a source of lines, a sink for records, and the topics they need.
 //!
 //! `source` is one member of the consumer group, `sink` one idempotent producer, `topics` what is looked up and created
-//! before the first line, `options` what librdkafka is told. Each worker owns one source and one sink and is the only
-//! thread that calls them.
+//! before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way to the
+//! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
 
-pub(crate) mod options;
+pub(crate) mod clients;
+pub mod options;
+pub mod probe;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod topics;
@@ -15,8 +17,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 /// What a broker, or the client itself, says is wrong.
 pub(crate) use rdkafka::error::RDKafkaErrorCode as Code;
-
-pub use options::OWNED_OPTIONS;
 
 use crate::telemetry::foreign;
 

@@ -12,26 +12,32 @@ use crate::engine::{Crossed, Engine};
 /// One line in so many is timed.
 pub(crate) const SAMPLED: u64 = 16;
 
+/// A name, with the prefix that all of them have.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(env!("CARGO_PKG_NAME"), "_", $name)
+    };
+}
+
 /// Names of the metrics, for whoever registers or describes them.
 pub(crate) mod names {
-    /// Every name starts with `crate::NAME`; a test holds that.
-    pub(crate) const LINES: &str = "fingerpost_lines_total";
-    pub(crate) const RULE_MATCHES: &str = "fingerpost_rule_matches_total";
-    pub(crate) const BYTES: &str = "fingerpost_bytes_total";
-    pub(crate) const LIMIT_CROSSED: &str = "fingerpost_limit_crossed_total";
-    pub(crate) const CLASSIFY: &str = "fingerpost_classify_duration_seconds";
-    pub(crate) const LATENCY: &str = "fingerpost_end_to_end_latency_seconds";
-    pub(crate) const COMMITS: &str = "fingerpost_commits_total";
-    pub(crate) const PRODUCE_ERRORS: &str = "fingerpost_produce_errors_total";
-    pub(crate) const REBALANCES: &str = "fingerpost_rebalances_total";
-    pub(crate) const PANICS: &str = "fingerpost_classify_panics_total";
-    pub(crate) const LAG: &str = "fingerpost_consumer_lag_records";
-    pub(crate) const OLDEST_AGE: &str = "fingerpost_oldest_unprocessed_age_seconds";
-    pub(crate) const ASSIGNED: &str = "fingerpost_assigned_partitions";
-    pub(crate) const SOURCES: &str = "fingerpost_sources_remembered";
-    pub(crate) const IN_FLIGHT: &str = "fingerpost_in_flight_lines";
-    pub(crate) const BUILD_INFO: &str = "fingerpost_build_info";
-    pub(crate) const PACK_INFO: &str = "fingerpost_pack_info";
+    pub(crate) const LINES: &str = name!("lines_total");
+    pub(crate) const RULE_MATCHES: &str = name!("rule_matches_total");
+    pub(crate) const BYTES: &str = name!("bytes_total");
+    pub(crate) const LIMIT_CROSSED: &str = name!("limit_crossed_total");
+    pub(crate) const CLASSIFY: &str = name!("classify_duration_seconds");
+    pub(crate) const LATENCY: &str = name!("end_to_end_latency_seconds");
+    pub(crate) const COMMITS: &str = name!("commits_total");
+    pub(crate) const PRODUCE_ERRORS: &str = name!("produce_errors_total");
+    pub(crate) const REBALANCES: &str = name!("rebalances_total");
+    pub(crate) const PANICS: &str = name!("classify_panics_total");
+    pub(crate) const LAG: &str = name!("consumer_lag_records");
+    pub(crate) const OLDEST_AGE: &str = name!("oldest_unprocessed_age_seconds");
+    pub(crate) const ASSIGNED: &str = name!("assigned_partitions");
+    pub(crate) const SOURCES: &str = name!("sources_remembered");
+    pub(crate) const IN_FLIGHT: &str = name!("in_flight_lines");
+    pub(crate) const BUILD_INFO: &str = name!("build_info");
+    pub(crate) const PACK_INFO: &str = name!("pack_info");
 }
 
 /// What each metric says, and whether it is a counter, a gauge or a histogram.

@@ -109,13 +109,13 @@ pub(crate) enum Name {
 
 impl Name {
     /// As it is written.
-    pub(crate) fn text(self) -> Cow<'static, str> {
+    pub(crate) fn text(self) -> &'static str {
         match self {
-            Self::Object => Cow::Borrowed(NAME),
-            Self::Rule => Cow::Owned(format!("{NAME}-rule")),
-            Self::Severity => Cow::Owned(format!("{NAME}-severity")),
-            Self::Runbook => Cow::Owned(format!("{NAME}-runbook")),
-            Self::Source => Cow::Owned(format!("{NAME}-source")),
+            Self::Object => NAME,
+            Self::Rule => concat!(env!("CARGO_PKG_NAME"), "-rule"),
+            Self::Severity => concat!(env!("CARGO_PKG_NAME"), "-severity"),
+            Self::Runbook => concat!(env!("CARGO_PKG_NAME"), "-runbook"),
+            Self::Source => concat!(env!("CARGO_PKG_NAME"), "-source"),
         }
     }
 }
@@ -210,7 +210,7 @@ impl Writer {
         if in_value {
             record.value = line.value.map(|value| outcome.value(value, detail));
         } else if let Some(object) = self.header_object(outcome, detail, notes) {
-            record.added.push((Name::Object, object.into_bytes()));
+            record.added.push((Name::Object, object.into()));
         }
         let primary = verdict.rules.first().and_then(|rule| engine.reported().get(*rule));
         if let Some(primary) = primary {
@@ -223,13 +223,13 @@ impl Writer {
     }
 
     /// The object for the header `fingerpost`, as large as the header may be.
-    fn header_object(&self, outcome: &Outcome, detail: Detail, notes: &mut Notes) -> Option<String> {
-        let object = outcome.object(detail)?;
+    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<&'o str> {
+        let object = outcome.added(detail)?;
         if object.len() <= self.header_limit {
             return Some(object);
         }
         notes.header_cut = true;
-        outcome.object(Detail::Short).filter(|short| short.len() <= self.header_limit)
+        outcome.added(Detail::Short).filter(|short| short.len() <= self.header_limit)
     }
 
     fn unmatched<'m>(&self, line: &Line<'m>, judged: Option<&Outcome>) -> Record<'m> {
@@ -248,7 +248,7 @@ impl Writer {
 
     /// The original. An object loses the member that an earlier run left in it: it would be a lie now.
     fn bare<'m>(&self, line: &Line<'m>, judged: Option<&Outcome>) -> Record<'m> {
-        let cut = judged.filter(|outcome| self.place == Place::Value && outcome.is_object);
+        let cut = judged.filter(|_| self.place == Place::Value);
         Record {
             partition: line.partition.rem_euclid(self.partitions),
             key: line.key,
@@ -303,7 +303,7 @@ mod tests {
     }
 
     fn names(record: &Record<'_>) -> Vec<String> {
-        record.added.iter().map(|(name, _)| name.text().into_owned()).collect()
+        record.added.iter().map(|(name, _)| name.text().to_owned()).collect()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::kafka::options::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
+use super::kafka::clients::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::sink::{Ack, Sink, Unsent};
 use super::kafka::source::{Delivery, Event, Problem, Source};
 use super::kafka::topics::Route;

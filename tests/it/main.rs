@@ -5,6 +5,7 @@
 
 mod broker;
 mod classify;
+mod config;
 mod laws;
 mod limits;
 mod packs;

@@ -13,7 +13,7 @@ use rdkafka::message::{DeliveryResult, Header, Headers as _, Message, OwnedHeade
 use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer, ProducerContext};
 
 use super::source::Delivery;
-use super::{Code, LastWord, options};
+use super::{Code, LastWord, clients};
 use crate::flow::ledger::Ticket;
 use crate::flow::record::{Record, is_ours};
 use crate::flow::{Failure, Settings};
@@ -82,9 +82,9 @@ pub(crate) struct Sink {
 impl Sink {
     /// Connects in the background.
     pub(crate) fn new(settings: &Settings, record_limit: usize) -> Result<Self, Failure> {
-        let producer = options::producer(settings, record_limit)
+        let producer = clients::producer(settings, record_limit)
             .create_with_context(Acks::default())
-            .map_err(|error| options::refused(settings, &error))?;
+            .map_err(|error| clients::refused(settings, &error))?;
         Ok(Self { producer, topic: settings.output.topic.clone() })
     }
 
@@ -148,6 +148,6 @@ fn headers(record: &Record<'_>, delivery: &Delivery<'_>) -> Option<OwnedHeaders>
             .fold(OwnedHeaders::new_with_capacity(theirs.count()), |headers, header| headers.insert(header)),
     };
     Some(record.added.iter().fold(kept, |headers, (name, value)| {
-        headers.insert(Header { key: &name.text(), value: Some(value.as_slice()) })
+        headers.insert(Header { key: name.text(), value: Some(value.as_slice()) })
     }))
 }

@@ -21,7 +21,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
 
-use super::{Code, LastWord, Partition, options};
+use super::{Code, LastWord, Partition, clients};
 use crate::flow::record::{Headers, Line};
 use crate::flow::status::WorkerStatus;
 use crate::flow::{Failure, Settings};
@@ -193,9 +193,9 @@ impl Source {
             status,
             last_word: LastWord::default(),
         };
-        let consumer: BaseConsumer<Context> = options::consumer(settings)
+        let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
-            .map_err(|error| options::refused(settings, &error))?;
+            .map_err(|error| clients::refused(settings, &error))?;
         let topics: Vec<&str> = settings.input.topics.iter().map(String::as_str).collect();
         consumer
             .subscribe(&topics)

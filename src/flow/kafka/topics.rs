@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::{LastWord, options};
+use super::{LastWord, clients};
 use crate::flow::{Failure, Settings};
 use crate::telemetry::foreign;
 
@@ -118,8 +118,8 @@ struct Inquirer<'s> {
 impl<'s> Inquirer<'s> {
     fn new(settings: &'s Settings) -> Result<Self, Failure> {
         let last_word = LastWord::default();
-        let refused = |error: KafkaError| options::refused(settings, &error);
-        let config = options::inquirer(settings);
+        let refused = |error: KafkaError| clients::refused(settings, &error);
+        let config = clients::inquirer(settings);
         Ok(Self {
             settings,
             client: config.create_with_context(Context(last_word.clone())).map_err(refused)?,

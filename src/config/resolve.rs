@@ -1,0 +1,261 @@
+//! From what was typed to what is true: every part that the rooms are told, checked against the others.
+//!
+//! Each function takes its part of the raw configuration, adds what is wrong to the list, and goes on, so that one run
+//! shows all there is to mend.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::layers::{Given, Origin, RawConfig};
+use super::value::{Item, Value};
+use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, topics};
+use crate::diagnostic::{Diagnostic, any_error};
+use crate::engine::{Fields, Limits, Settings, Shape};
+use crate::flow::{self, PacksFrom};
+
+/// The raw configuration, and what was found wrong with it so far.
+pub(super) struct Resolver<'a> {
+    pub(super) raw: &'a RawConfig,
+    pub(super) problems: Vec<Diagnostic>,
+    /// What is worth knowing and no mistake.
+    pub(super) notes: Vec<String>,
+}
+
+impl Resolver<'_> {
+    pub(super) fn given(&self, name: &str) -> Option<&Given> {
+        self.raw.get(name)
+    }
+
+    /// The value of a text key, and who decided it.
+    pub(super) fn text(&self, name: &str) -> Option<(&str, &Origin)> {
+        match self.given(name)? {
+            Given { value: Value::Text(text), origin } => Some((text, origin)),
+            _ => None,
+        }
+    }
+
+    /// True when somebody set the key.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.given(name).is_some_and(|given| given.origin != Origin::Default)
+    }
+
+    /// Reports a key that must be set and is not, nor tried to be.
+    pub(super) fn demand(&mut self, name: &'static str) {
+        if self.raw.is_missing(name) {
+            self.problems.push(self.raw.missing(name, format!("`{name}` is not set")));
+        }
+    }
+
+    pub(super) fn items(&self, name: &str) -> Vec<Item> {
+        match self.given(name) {
+            Some(Given { value: Value::List(items), .. }) => items.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn strings(&self, name: &str) -> Vec<String> {
+        self.items(name).into_iter().map(|item| item.text).collect()
+    }
+
+    fn word(&self, name: &str) -> &str {
+        self.text(name).map_or("", |(word, _)| word)
+    }
+
+    // Keys of the following kinds all have a default, so there always is a value.
+
+    fn number(&self, name: &str) -> u64 {
+        match self.given(name).map(|given| &given.value) {
+            Some(Value::Count(number) | Value::Bytes(number)) => *number,
+            _ => unreachable!("{name} is a number with a default"),
+        }
+    }
+
+    fn size(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
+    fn duration(&self, name: &str) -> Duration {
+        match self.given(name).map(|given| &given.value) {
+            Some(Value::Duration(time)) => *time,
+            _ => unreachable!("{name} is a length of time with a default"),
+        }
+    }
+
+    fn boolean(&self, name: &str) -> bool {
+        match self.given(name).map(|given| &given.value) {
+            Some(Value::Boolean(yes)) => *yes,
+            _ => unreachable!("{name} is true or false with a default"),
+        }
+    }
+
+    /// What judging a line needs.
+    pub(super) fn judging(&mut self) -> Judging {
+        let engine = Settings {
+            fields: self.fields(),
+            shape: self.word("input.shape").parse::<Shape>().unwrap_or_default(),
+            limits: self.limits(),
+            base_url: self.base_url(),
+        };
+        Judging { engine, packs: self.packs(), log: self.log() }
+    }
+
+    /// Everything, when nothing is wrong.
+    pub(super) fn config(&mut self) -> Option<Config> {
+        let Judging { engine, packs, log } = self.judging();
+        let (mut common, secret_options) = connection::resolve(self);
+        let options = options::resolve(self);
+        common.extend(options.both);
+        let flow = flow::Settings {
+            kafka: flow::Kafka {
+                bootstrap_servers: connection::bootstrap_servers(self),
+                group_id: self.group_id(),
+                create_topics: self.boolean("kafka.create_topics"),
+                options: common,
+                secret_options,
+            },
+            input: flow::Input { topics: topics::input(self), options: options.consumer },
+            output: self.output(engine.limits.header, options.producer),
+            delivery: self.delivery(),
+        };
+        topics::check_against_each_other(self);
+        let http = self.listen();
+        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, http, log })
+    }
+
+    fn fields(&self) -> Fields {
+        Fields {
+            app: self.strings("fields.app"),
+            source: self.strings("fields.source"),
+            region: self.strings("fields.region"),
+            time: self.strings("fields.time"),
+            level: self.strings("fields.level"),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            payload: self.size("limits.payload"),
+            nesting: self.size("limits.nesting"),
+            hits: self.size("limits.hits"),
+            capture: self.size("limits.capture"),
+            sources: self.size("limits.sources"),
+            header: self.size("limits.header"),
+        }
+    }
+
+    fn base_url(&mut self) -> String {
+        let Some((url, origin)) = self.text("runbooks.base_url") else { return String::new() };
+        let problem = (!url.starts_with("http://") && !url.starts_with("https://")).then(|| {
+            let message = format!("`runbooks.base_url` is `{url}`, and must be an address that a browser opens");
+            origin.error(codes::BAD_VALUE, message, "no such address").help("start it with https://")
+        });
+        let url = url.trim_end_matches('/').to_owned();
+        self.problems.extend(problem);
+        url
+    }
+
+    fn packs(&mut self) -> PacksFrom {
+        let Some(Given { value: Value::Path(path), origin }) = self.given("packs.dir") else {
+            return PacksFrom::Builtin;
+        };
+        let (path, origin) = (path.clone(), origin.clone());
+        if !path.is_dir() {
+            let what = if path.exists() { "is not a directory" } else { "does not exist" };
+            let message = format!("`packs.dir`: {} {what}", path.display());
+            let help = "name the directory that holds the packs (*.toml); without the key the built-in packs are used";
+            self.problems.push(origin.error(codes::BAD_FILE, message, "this directory").help(help));
+        }
+        PacksFrom::Directory(path)
+    }
+
+    fn log(&mut self) -> Log {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        let format = match self.word("log.format") {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => LogFormat::Auto,
+        };
+        let Some((level, origin)) = self.text("log.level") else { return Log { level: String::new(), format } };
+        let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
+        let fits = |part: &str| part.split_once('=').map_or(is_level(part), |(_, level)| is_level(level));
+        let problem = (!level.split(',').all(fits)).then(|| {
+            let message = format!("`log.level` is `{level}`, and must be a level, or `part=level` with commas between");
+            origin.error(codes::BAD_VALUE, message, "no such level").help(format!("levels: {}", LEVELS.join(", ")))
+        });
+        let level = level.to_owned();
+        self.problems.extend(problem);
+        Log { level, format }
+    }
+
+    fn group_id(&mut self) -> String {
+        let Some((group, origin)) = self.text("kafka.group_id") else { return String::new() };
+        let problem = group.trim().is_empty().then(|| {
+            origin
+                .error(codes::BAD_VALUE, "`kafka.group_id` is empty", "empty")
+                .help("name the group; daemons of one group share the partitions between them")
+        });
+        let group = group.to_owned();
+        self.problems.extend(problem);
+        group
+    }
+
+    fn output(&mut self, header_limit: usize, options: Vec<(String, String)>) -> flow::Output {
+        flow::Output {
+            topic: topics::output(self),
+            lines: if self.word("output.lines") == "matched" { flow::Lines::Matched } else { flow::Lines::All },
+            place: if self.word("output.where") == "headers" { flow::Place::Headers } else { flow::Place::Value },
+            source_header_on_all: self.word("output.source_header") == "all",
+            header_limit,
+            options,
+        }
+    }
+
+    fn delivery(&mut self) -> flow::Delivery {
+        if let Some(("exactly_once", origin)) = self.text("delivery.mode") {
+            let problem = origin
+                .error(codes::LATER_VERSION, "`delivery.mode`: this version does not have exactly_once", "not yet")
+                .help("use \"at_least_once\": no line is lost, and after a crash some may be on the output twice");
+            self.problems.push(problem);
+        }
+        flow::Delivery {
+            commit_interval: self.duration("delivery.commit_interval"),
+            shutdown_timeout: self.duration("delivery.shutdown_timeout"),
+            workers: self.size("delivery.workers"),
+        }
+    }
+
+    fn listen(&mut self) -> Option<SocketAddr> {
+        let (text, origin) = self.text("http.listen")?;
+        if text.is_empty() || text.eq_ignore_ascii_case("off") {
+            return None;
+        }
+        let parsed = text.parse::<SocketAddr>();
+        let problem = match &parsed {
+            Err(_) => Some(
+                origin
+                    .error(codes::BAD_VALUE, format!("`http.listen` is `{text}`, and must be an IP address and a port"), "not an address")
+                    .help("as in \"127.0.0.1:9640\" or \"[::1]:9640\"; \"off\" for no HTTP at all"),
+            ),
+            Ok(address) if !is_loopback(address.ip()) => Some(
+                origin
+                    .warning(codes::OPEN_ADDRESS, format!("`http.listen` is {address}: other machines can read probes and metrics"), "not loopback")
+                    .help("nothing asks them for a password; let a firewall or network policy say who may, or use 127.0.0.1"),
+            ),
+            Ok(_) => None,
+        };
+        self.problems.extend(problem);
+        parsed.ok()
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// The flag of `run` that stands for a key, or `--set`.
+pub(super) fn flag_for(key: &str) -> String {
+    keys::FLAGS
+        .iter()
+        .find(|(_, name)| *name == key)
+        .map_or_else(|| format!("--set {key}=…"), |(flag, _)| (*flag).to_owned())
+}

@@ -1,0 +1,104 @@
+//! The topics: names that Kafka takes, patterns that compile, and no line that comes round again.
+
+use regex::Regex;
+
+use super::codes;
+use super::layers::Origin;
+use super::resolve::Resolver;
+use super::value::Item;
+use crate::diagnostic::Diagnostic;
+
+/// The input topics and patterns.
+pub(super) fn input(resolver: &mut Resolver<'_>) -> Vec<String> {
+    resolver.demand("input.topics");
+    let Some(given) = resolver.given("input.topics") else { return Vec::new() };
+    let origin = given.origin.clone();
+    let items = resolver.items("input.topics");
+    if items.is_empty() {
+        let problem = origin
+            .error(codes::BAD_TOPIC, "`input.topics` is an empty list", "empty")
+            .help("name at least one topic to read");
+        resolver.problems.push(problem);
+    }
+    resolver.problems.extend(items.iter().filter_map(|item| complain("input.topics", item, &origin)));
+    items.into_iter().map(|item| item.text).collect()
+}
+
+/// The output topic.
+pub(super) fn output(resolver: &mut Resolver<'_>) -> String {
+    resolver.demand("output.topic");
+    let Some((topic, origin)) = resolver.text("output.topic") else { return String::new() };
+    let problem = name_problem(topic).map(|why| {
+        origin
+            .error(codes::BAD_TOPIC, format!("`output.topic` is `{topic}`: {why}"), "not a topic name")
+            .help(NAME_HELP)
+    });
+    let topic = topic.to_owned();
+    resolver.problems.extend(problem);
+    topic
+}
+
+/// What is written must not be read: the line would come round for ever. A pattern leaves the output out by itself.
+pub(super) fn check_against_each_other(resolver: &mut Resolver<'_>) {
+    let Some((output, written)) = resolver.text("output.topic") else { return };
+    let Some(given) = resolver.given("input.topics") else { return };
+    let mut problems = Vec::new();
+    let mut notes = Vec::new();
+    for item in resolver.items("input.topics") {
+        if item.text == output {
+            let message = format!(
+                "`{output}` is both in `input.topics` and `output.topic`: every line would come round for ever"
+            );
+            let diagnostic =
+                given.origin.locate(Diagnostic::error(codes::LOOP, message), "read here", item.span.clone());
+            problems.push(
+                also(diagnostic, written, "written here").help("write to a topic of its own, as in \"logs.enriched\""),
+            );
+        } else if Regex::new(&item.text).is_ok_and(|pattern| item.text.starts_with('^') && pattern.is_match(output)) {
+            notes.push(format!("the pattern `{}` fits the output topic `{output}` too; it is left out", item.text));
+        }
+    }
+    resolver.problems.extend(problems);
+    resolver.notes.extend(notes);
+}
+
+/// A second spot, when it is in a file.
+pub(super) fn also(diagnostic: Diagnostic, origin: &Origin, label: &str) -> Diagnostic {
+    match origin {
+        Origin::File(source, _, value) if diagnostic.place.is_some() => diagnostic.and_at(source, value.clone(), label),
+        _ => diagnostic,
+    }
+}
+
+const NAME_HELP: &str = "topic names have up to 249 of the characters a-z A-Z 0-9 . _ -";
+
+fn complain(key: &str, item: &Item, origin: &Origin) -> Option<Diagnostic> {
+    let topic = &item.text;
+    let (why, help) = if topic.starts_with('^') {
+        (Regex::new(topic).err().map(|error| first_reason(&error))?, "mend the regular expression")
+    } else if topic.contains(['*', '\\', '[', '(', '|', '$', '+']) {
+        let why = "this looks like a regular expression, and those start with ^";
+        (why.to_owned(), "write it as in \"^app-logs\\\\..*\"; without the ^ it would be the name of one topic")
+    } else {
+        (name_problem(topic)?.to_owned(), NAME_HELP)
+    };
+    let diagnostic = Diagnostic::error(codes::BAD_TOPIC, format!("`{key}` has `{topic}`: {why}"));
+    Some(origin.locate(diagnostic, "no topic can be found by this", item.span.clone()).help(help))
+}
+
+/// The regex crate draws its complaint over several lines; the last one says what is wrong.
+fn first_reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned()
+}
+
+fn name_problem(topic: &str) -> Option<&'static str> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match topic {
+        "" => Some("it is empty"),
+        "." | ".." => Some("Kafka does not allow this name"),
+        _ if topic.len() > 249 => Some("it is longer than 249 characters"),
+        _ if !topic.chars().all(legal) => Some("it has a character that Kafka does not allow"),
+        _ => None,
+    }
+}
