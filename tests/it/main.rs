@@ -4,6 +4,7 @@
 //! diff is the review.
 
 mod agreement;
+mod broker;
 mod classify;
 mod config;
 mod laws;
