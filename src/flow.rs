@@ -117,6 +117,8 @@ pub struct Output {
     pub source_header_on_all: bool,
     /// Bytes of the header `fingerpost`; a larger object is stepped down. `engine::settings::Limits::header`.
     pub header_limit: usize,
+    /// Bytes that a batch of records may have there (`max.message.bytes`); asked of the broker when absent.
+    pub record_limit: Option<usize>,
     /// librdkafka settings for the producer only.
     pub options: Vec<(String, String)>,
 }
@@ -287,6 +289,7 @@ pub(crate) fn test_settings() -> Settings {
             place: Place::Value,
             source_header_on_all: false,
             header_limit: 16 << 10,
+            record_limit: None,
             options: Vec::new(),
         },
         delivery: Delivery {

@@ -76,7 +76,7 @@ fn demo(engine: &Arc<Engine>, arguments: &DemoArguments, out: &mut impl Write) -
         }
     };
     welcome(out, engine, &address, &topics, arguments)?;
-    let flow = start(engine, &address, &topics)?;
+    let flow = start(engine, &address, &topics, arguments.brokers.is_none().then_some(mock::RECORD_LIMIT))?;
     let mut shown = Shown::new(&address, &topics.output)?;
     let feeder = Feeder::start(engine, &address, &topics.input, arguments)?;
     let shown_all = shown.show(arguments, &interrupted, started, out);
@@ -144,7 +144,7 @@ fn interrupt(runtime: &tokio::runtime::Runtime) -> Result<Arc<AtomicBool>> {
 }
 
 /// The flow as `run` would start it with a configuration that only names brokers and topics.
-fn start(engine: &Arc<Engine>, address: &str, topics: &Topics) -> Result<Flow> {
+fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Option<usize>) -> Result<Flow> {
     let settings = flow::Settings {
         kafka: flow::Kafka {
             bootstrap_servers: address.to_owned(),
@@ -160,6 +160,7 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics) -> Result<Flow> {
             place: flow::Place::Value,
             source_header_on_all: true,
             header_limit: engine.settings().limits.header,
+            record_limit,
             // Somebody is watching: nothing waits for a batch to fill.
             options: vec![("linger.ms".into(), "0".into())],
         },

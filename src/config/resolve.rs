@@ -206,6 +206,7 @@ impl Resolver<'_> {
             place: if self.word("output.where") == "headers" { flow::Place::Headers } else { flow::Place::Value },
             source_header_on_all: self.word("output.source_header") == "all",
             header_limit,
+            record_limit: None,
             options,
         }
     }

@@ -10,6 +10,9 @@ use rdkafka::ClientConfig;
 use rdkafka::bindings;
 use rdkafka::producer::{BaseProducer, Producer};
 
+/// Bytes that a batch of records may have, which the cluster does not tell when asked: Kafka's default.
+pub const RECORD_LIMIT: usize = 1_048_588;
+
 /// The cluster; it ends when this is dropped.
 pub struct Mock {
     // The client that the cluster lives in. It never produces anything.

@@ -44,7 +44,7 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
         Some(topic) => topic.partitions,
         None => inquirer.create_output(settings, input_partitions(&settings.input.topics, &topics))?,
     };
-    let record_limit = inquirer.record_limit(output);
+    let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
     Ok(Route { partitions, record_limit })
 }
