@@ -98,7 +98,7 @@ fn agree(engine: &Engine, seed: u64, seen: &mut Seen) {
 }
 
 /// What is not as the oracle says, if anything.
-fn difference(
+pub(crate) fn difference(
     engine: &Engine,
     memory: &mut Memory,
     line: &[u8],
