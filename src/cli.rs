@@ -9,6 +9,7 @@ pub mod classify;
 pub mod config;
 pub mod demo;
 pub mod packs;
+pub mod run;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color};
+use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, RunArguments};
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
 
@@ -39,6 +40,8 @@ pub struct Cli {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run the daemon: lines from Kafka in, tagged lines to Kafka out.
+    Run(RunArguments),
     /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
     Classify(ClassifyArguments),
     /// Check packs: every mistake in them, and every example run.
@@ -61,6 +64,8 @@ pub enum Exit {
     Unavailable = 69,
     /// Something happened that must not. `EX_SOFTWARE` of sysexits.
     Software = 70,
+    /// Stopped before everything was settled. Nothing is lost; some lines will be done again. `EX_TEMPFAIL` of sysexits.
+    Unfinished = 75,
     /// The configuration, or a pack, is wrong; starting again cannot help. `EX_CONFIG` of sysexits.
     Config = 78,
 }
@@ -73,6 +78,7 @@ Exit codes:
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
+  75  stopped before all was settled: nothing is lost, some lines are done again
   78  the configuration or a pack is wrong";
 
 impl From<Exit> for ExitCode {
@@ -88,6 +94,7 @@ impl Cli {
     /// What kept a verb from doing its work, except what it has told itself.
     pub fn run(self) -> Result<Exit> {
         match self.verb {
+            Verb::Run(arguments) => run::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Config(verb) => config::run(&verb),

@@ -32,6 +32,8 @@ use crate::{engine, flow};
 pub use layers::{Layers, Origin, Setting};
 pub use secret::Secret;
 
+pub use crate::telemetry::{Log, LogFormat};
+
 use keys::{KEYS, OPTION_TABLES};
 use layers::RawConfig;
 use resolve::Resolver;
@@ -60,27 +62,6 @@ pub struct Judging {
     pub packs: PacksFrom,
     /// What is logged, and how.
     pub log: Log,
-}
-
-/// What is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// A level, or directives as `tracing` knows them: `warn,fingerpost=debug`.
-    pub level: String,
-    /// Its form.
-    pub format: LogFormat,
-}
-
-/// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// Text on a terminal, else JSON.
-    #[default]
-    Auto,
-    /// Lines for people.
-    Text,
-    /// Lines for machines.
-    Json,
 }
 
 /// What came of loading.

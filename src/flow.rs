@@ -1,15 +1,37 @@
 //! How lines move: consumer group in, engine, producer out, offsets committed when all before them is settled.
 //!
-//! (being written)
+//! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer of its own
+//! (`worker`, over `kafka`). A worker asks the engine what a line means, makes the record that goes out (`record`), and
+//! keeps account of what is on its way (`ledger`); an offset is committed when everything at or below it was published
+//! and acknowledged, or deliberately left out. How all of it ends is written in `shutdown`; what it tells about itself
+//! is in `status` and `meters`.
+//!
+//! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
 mod kafka;
+mod ledger;
+pub(crate) mod meters;
+mod record;
+mod shutdown;
+mod status;
+mod worker;
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 pub use kafka::OWNED_OPTIONS;
+pub(crate) use kafka::client_version;
 pub use kafka::{known, probe};
+pub use shutdown::{End, Stopper};
+pub use status::{Counts, PartitionReport, Status};
+
+use crate::engine::Engine;
+use crate::telemetry::caught;
+use shutdown::{StopFlag, Word};
 
 /// Everything the flow is told.
 #[derive(Debug, Clone)]
@@ -117,4 +139,167 @@ pub enum PacksFrom {
     Builtin,
     /// The `*.toml` files of a directory.
     Directory(PathBuf),
+}
+
+/// Why the flow could not start, or ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose turn it is.
+    pub kind: FailureKind,
+    /// What is wrong, where, and what to do: one sentence or two.
+    pub message: String,
+}
+
+/// Who can mend a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The operator of brokers and topics, or time: 69.
+    Unavailable,
+    /// The author of this program: 70.
+    Software,
+    /// The author of the configuration: 78.
+    Config,
+}
+
+impl FailureKind {
+    /// The exit code of the process, after sysexits.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Unavailable => 69,
+            Self::Software => 70,
+            Self::Config => 78,
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn unavailable(message: String) -> Self {
+        Self { kind: FailureKind::Unavailable, message }
+    }
+
+    pub(crate) fn software(message: String) -> Self {
+        Self { kind: FailureKind::Software, message }
+    }
+
+    pub(crate) fn config(message: String) -> Self {
+        Self { kind: FailureKind::Config, message }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A running flow. Dropped without [`Flow::wait`], it stops in the background.
+#[derive(Debug)]
+pub struct Flow {
+    stop: StopFlag,
+    stopper: Stopper,
+    words: Receiver<Word>,
+    running: usize,
+    drain: Duration,
+    status: Arc<Status>,
+}
+
+/// Looks after the topics, then starts the workers. `status` is told from the first moment on. Blocks until the topics
+/// are in order, for up to half a minute; must not be called on a tokio thread.
+///
+/// # Errors
+/// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
+pub fn start(engine: &Arc<Engine>, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
+    let route = kafka::topics::prepare(settings)?;
+    let stop = StopFlag::default();
+    let (sender, words) = channel();
+    let running = settings.delivery.workers.max(1);
+    // All clients first: a worker that runs while the next cannot be made would have to be stopped again.
+    let mut workers = Vec::with_capacity(running);
+    for _ in 0..running {
+        let own = status.add_worker();
+        let source = kafka::source::Source::new(settings, own.clone())?;
+        workers.push((worker::Worker::new(engine.clone(), settings, route, own, stop.clone())?, source));
+    }
+    for (number, (worker, source)) in workers.into_iter().enumerate() {
+        let ended = sender.clone();
+        let body = move || {
+            let result = caught(AssertUnwindSafe(|| worker.run(source)));
+            let result = result.unwrap_or_else(|panic| Err(Failure::software(format!("worker {number}: {panic}"))));
+            // Nobody listens any more when the process is about to end.
+            let _ = ended.send(Word::Ended(result));
+        };
+        std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(body)
+            .map_err(|error| Failure::software(format!("no thread for worker {number}: {error}")))?;
+    }
+    let drain = settings.delivery.shutdown_timeout;
+    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, status })
+}
+
+impl Flow {
+    /// A handle that stops it, for another thread or a signal.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// What it tells about itself.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Waits until it has ended: asked to, or because it could not go on. Then, what was settled is committed and the
+    /// group left, unless the end says otherwise.
+    #[must_use]
+    pub fn wait(self) -> End {
+        let end = shutdown::supervise(&self.words, self.running, &self.stop, self.drain);
+        self.status.stop();
+        end
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.stop.raise();
+    }
+}
+
+/// Settings for unit tests, of this room and others.
+#[cfg(test)]
+pub(crate) fn test_settings() -> Settings {
+    Settings {
+        kafka: Kafka {
+            bootstrap_servers: "127.0.0.1:9".into(),
+            group_id: "test".into(),
+            create_topics: true,
+            options: Vec::new(),
+            secret_options: Vec::new(),
+        },
+        input: Input { topics: vec!["in".into()], options: Vec::new() },
+        output: Output {
+            topic: "out".into(),
+            lines: Lines::All,
+            place: Place::Value,
+            source_header_on_all: false,
+            header_limit: 16 << 10,
+            options: Vec::new(),
+        },
+        delivery: Delivery {
+            commit_interval: Duration::from_secs(1),
+            shutdown_timeout: Duration::from_secs(5),
+            workers: 1,
+        },
+    }
+}
+
+/// The shipped packs, compiled.
+#[cfg(test)]
+pub(crate) fn test_engine() -> Engine {
+    let (packs, _) = crate::pack::parse(&crate::pack::builtin());
+    Engine::new(packs.expect("the shipped packs are sound"), crate::engine::Settings::default()).expect("few phrases")
 }

@@ -114,7 +114,7 @@ impl Resolver<'_> {
                 secret_options,
             },
             input: flow::Input { topics: topics::input(self), options: options.consumer },
-            output: self.output(options.producer),
+            output: self.output(engine.limits.header, options.producer),
             delivery: self.delivery(),
         };
         topics::check_against_each_other(self);
@@ -199,13 +199,13 @@ impl Resolver<'_> {
         group
     }
 
-    fn output(&mut self, options: Vec<(String, String)>) -> flow::Output {
+    fn output(&mut self, header_limit: usize, options: Vec<(String, String)>) -> flow::Output {
         flow::Output {
             topic: topics::output(self),
             lines: if self.word("output.lines") == "matched" { flow::Lines::Matched } else { flow::Lines::All },
             place: if self.word("output.where") == "headers" { flow::Place::Headers } else { flow::Place::Value },
-            header_limit: self.size("limits.header"),
             source_header_on_all: self.word("output.source_header") == "all",
+            header_limit,
             options,
         }
     }

@@ -1,5 +1,7 @@
 //! Judging a line that hit: which contexts it sets, which rules it fulfils, which case holds, and who is primary.
 
+use std::collections::BTreeMap;
+
 use regex::Regex;
 
 use super::context::Said;
@@ -122,9 +124,16 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// Adds what the line itself says to what its source said before. True when it said anything.
     pub(super) fn contexts(&mut self, said: &mut Said) -> bool {
-        let mut candidates: Vec<usize> = self.found.ids().flat_map(|id| &self.phrases.contexts[id]).copied().collect();
-        candidates.sort_unstable();
-        candidates.dedup();
+        // What was said last wins, so contexts are taken in the order of their last occurrences.
+        let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+        for id in self.found.ids() {
+            for context in &self.phrases.contexts[id] {
+                let known = last.entry(*context).or_default();
+                *known = self.found.last(id).max(*known);
+            }
+        }
+        let mut candidates: Vec<usize> = last.keys().copied().collect();
+        candidates.sort_by_key(|context| last[context]);
         let mut any = false;
         for index in candidates {
             let context = &self.packs.contexts[index];

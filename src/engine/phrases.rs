@@ -34,19 +34,25 @@ pub(super) struct Phrases {
 
 /// What the search found in a line.
 pub(super) struct Found {
-    present: Vec<bool>,
+    /// For each phrase, the number of its last occurrence among all occurrences of the line; 0 when it has none.
+    last: Vec<usize>,
     /// There were more occurrences than the limit.
     pub(super) crossed: bool,
 }
 
 impl Found {
     pub(super) fn has(&self, phrase: PhraseId) -> bool {
-        self.present[phrase]
+        self.last[phrase] > 0
+    }
+
+    /// Tells of two phrases which was said last.
+    pub(super) fn last(&self, phrase: PhraseId) -> usize {
+        self.last[phrase]
     }
 
     /// The phrases found, ascending.
     pub(super) fn ids(&self) -> impl Iterator<Item = PhraseId> {
-        self.present.iter().enumerate().filter(|(_, present)| **present).map(|(id, _)| id)
+        self.last.iter().enumerate().filter(|(_, last)| **last > 0).map(|(id, _)| id)
     }
 }
 
@@ -124,16 +130,16 @@ impl Phrases {
 
     /// Every phrase that occurs in one of the texts, looking at no more than `limit` occurrences.
     pub(super) fn search<'t>(&self, texts: impl Iterator<Item = &'t str>, limit: usize) -> Found {
-        let mut found = Found { present: vec![false; self.lengths.len()], crossed: false };
-        let mut left = limit;
+        let mut found = Found { last: vec![0; self.lengths.len()], crossed: false };
+        let mut hits = 0;
         for text in texts {
             for hit in self.search.find_overlapping_iter(text) {
-                if left == 0 {
+                if hits == limit {
                     found.crossed = true;
                     return found;
                 }
-                left -= 1;
-                found.present[hit.pattern().as_usize()] = true;
+                hits += 1;
+                found.last[hit.pattern().as_usize()] = hits;
             }
         }
         found

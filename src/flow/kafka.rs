@@ -1,9 +1,84 @@
-//! The Kafka client.
+//! The only place that names the Kafka client: a source of lines, a sink for records, and the topics they need.
 //!
-//! (being written)
+//! `source` is one member of the consumer group, `sink` one idempotent producer, `topics` what is looked up and created
+//! before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way to the
+//! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
 
+pub(crate) mod clients;
 pub mod known;
 pub(crate) mod options;
 pub mod probe;
+pub(crate) mod sink;
+pub(crate) mod source;
+pub(crate) mod topics;
 
 pub use options::OWNED_OPTIONS;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+/// What a broker, or the client itself, says is wrong.
+pub(crate) use rdkafka::error::RDKafkaErrorCode as Code;
+
+use crate::telemetry::foreign;
+
+/// Version of the C library underneath.
+pub(crate) fn client_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}
+
+/// Whether a refused commit says that the group has gone on without us.
+pub(crate) fn means_lost(code: Code) -> bool {
+    matches!(
+        code,
+        Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::FencedInstanceId
+            | Code::FencedMemberEpoch
+            | Code::StaleMemberEpoch
+    )
+}
+
+/// The last thing that a client said about its connections: what turns "timed out" into a sentence that helps.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastWord(Arc<Mutex<String>>);
+
+impl LastWord {
+    fn say(&self, error: &KafkaError, reason: &str) {
+        // "All brokers down" follows the reason and explains nothing.
+        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = foreign(reason.as_bytes());
+        }
+    }
+
+    /// `: reason`, or nothing.
+    pub(crate) fn suffix(&self) -> String {
+        let word = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if word.is_empty() { String::new() } else { format!(": {word}") }
+    }
+}
+
+/// What librdkafka logs, into our log.
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let message = foreign(message.as_bytes());
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+/// Partition `number` of `topic`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Partition {
+    /// Topic name.
+    pub(crate) topic: Arc<str>,
+    /// From 0.
+    pub(crate) number: i32,
+}

@@ -1,0 +1,148 @@
+//! `run`: the daemon. Starts what runs beside the lines (signals, HTTP), then the flow, and waits for its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::arguments::RunArguments;
+use super::{Exit, packs, show, usable};
+use crate::config::{self, Config};
+use crate::engine::Engine;
+use crate::flow::{self, End, Failure, FailureKind, Status, Stopper};
+use crate::http;
+use crate::telemetry::{self, Metrics};
+
+/// Between two sweeps of the histograms.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The verb.
+///
+/// # Errors
+/// When the process itself cannot be set up: no threads, no signal handlers.
+pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let Some(config) = usable(config::load(&arguments.daemon.layers())) else { return Ok(Exit::Config) };
+    telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
+    match packs::load(&config.packs, config.engine.clone()) {
+        Ok(loaded) => {
+            show(&loaded.warnings);
+            daemon(&Arc::new(loaded.engine), &config)
+        }
+        Err(problems) => {
+            show(&problems);
+            Ok(Exit::Config)
+        }
+    }
+}
+
+/// Runs until a signal or a failure ends it.
+fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
+    let http = http::Settings { listen: config.http, ..http::Settings::default() };
+    let metrics = telemetry::metrics();
+    let status = Arc::new(Status::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("beside")
+        .enable_all()
+        .build()
+        .context("no runtime for signals and HTTP")?;
+    let signals = Signals::new(&runtime)?;
+    let digest: Arc<str> = engine.digest().into();
+    if let Err(failure) = serve(&runtime, http, &status, &metrics, digest) {
+        return Ok(report(&End::Failed(failure)));
+    }
+    runtime.spawn(sweep(metrics));
+    let end = match flow::start(engine, &config.flow, status) {
+        Ok(flow) => {
+            signals.stop_with(&runtime, flow.stopper());
+            flow.wait()
+        }
+        Err(failure) => End::Failed(failure),
+    };
+    // Nothing beside the flow has anything left to say.
+    runtime.shutdown_background();
+    Ok(report(&end))
+}
+
+/// Says how it ended, in the log and in the exit code.
+pub(crate) fn report(end: &End) -> Exit {
+    match end {
+        End::Drained => {
+            tracing::info!("drained and stopped");
+            Exit::Fine
+        }
+        End::Cut => {
+            tracing::warn!("stopped before everything was settled; nothing is lost, some lines are done again");
+            Exit::Unfinished
+        }
+        End::Failed(Failure { kind, message }) => {
+            tracing::error!("{message}");
+            match kind {
+                FailureKind::Unavailable => Exit::Unavailable,
+                FailureKind::Software => Exit::Software,
+                FailureKind::Config => Exit::Config,
+            }
+        }
+    }
+}
+
+async fn sweep(metrics: Metrics) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        metrics.sweep();
+    }
+}
+
+/// Listens, unless told not to.
+pub(crate) fn serve(
+    runtime: &tokio::runtime::Runtime,
+    settings: http::Settings,
+    status: &Arc<Status>,
+    metrics: &Metrics,
+    digest: Arc<str>,
+) -> Result<(), Failure> {
+    let Some(address) = settings.listen else { return Ok(()) };
+    let server = runtime.block_on(http::bind(address)).map_err(|error| {
+        Failure::unavailable(format!("http.listen: {address} cannot be listened on ({error}); name another address"))
+    })?;
+    tracing::info!(address = %server.address(), "listening for probes and metrics");
+    let serving = server.serve(settings, status.clone(), metrics.clone(), digest);
+    runtime.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!("HTTP ended: {error}");
+        }
+    });
+    Ok(())
+}
+
+/// SIGTERM and SIGINT. Caught from the start on, so that one that comes during the start is not lost.
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Catches them.
+    pub(crate) fn new(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let _inside = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?,
+        })
+    }
+
+    /// Passes each of them on.
+    pub(crate) fn stop_with(mut self, runtime: &tokio::runtime::Runtime, stopper: Stopper) {
+        runtime.spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(()) = self.terminate.recv() => stopper.stop(),
+                    Some(()) = self.interrupt.recv() => stopper.stop(),
+                    else => return,
+                }
+            }
+        });
+    }
+}

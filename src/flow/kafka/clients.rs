@@ -1,0 +1,192 @@
+//! What librdkafka is told: what delivery rests on, which nobody may change; defaults, which anybody may; and what the
+//! configuration adds, common options first, then those of the one side.
+//!
+//! The defaults keep memory small: librdkafka's own would hold 64 MiB of lines per worker before us and 1 GiB behind.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::NAME;
+use crate::flow::{Failure, Settings};
+
+/// Lines in flight of one worker, at most: read, published, not acknowledged. After a crash that many may be doubled.
+pub(crate) const WINDOW_LINES: usize = 10_000;
+/// Bytes of key and value in flight of one worker, above which nothing more is read.
+pub(crate) const WINDOW_BYTES: usize = 16 << 20;
+/// `max.poll.interval.ms` unless configured: a worker that does not ask for lines for longer loses its partitions.
+pub(crate) const MAX_POLL_INTERVAL_MS: u64 = 60_000;
+
+/// `batch.size` unless configured: librdkafka's own default.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// Changeable, for both sides.
+const COMMON: &[(&str, &str)] = &[
+    ("client.id", NAME),
+    ("socket.keepalive.enable", "true"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.timeout.ms", "30000"),
+    ("topic.metadata.refresh.interval.ms", "30000"),
+    ("log.connection.close", "false"),
+];
+
+/// Changeable, for the consumer.
+const CONSUMER: &[(&str, &str)] = &[
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("session.timeout.ms", "10000"),
+    ("heartbeat.interval.ms", "3000"),
+    ("max.poll.interval.ms", "60000"),
+    ("check.crcs", "true"),
+    ("queued.min.messages", "5000"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("fetch.max.bytes", "8388608"),
+    // With a queue this small, librdkafka's full second of waiting when it is full would be most of the time.
+    ("fetch.queue.backoff.ms", "5"),
+];
+
+/// Changeable, for the producer.
+const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "5")];
+
+/// What is common to all clients of `settings`, the configuration's own options of one side on top.
+fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (key, value) in COMMON.iter().chain(side) {
+        config.set(*key, *value);
+    }
+    for (key, value) in settings.kafka.options.iter().chain(own) {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
+    config.set("allow.auto.create.topics", "false");
+    config.set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// A client that only asks: metadata, configurations, watermarks.
+pub(crate) fn inquirer(settings: &Settings) -> ClientConfig {
+    client(settings, &[], &[])
+}
+
+/// One member of the group.
+pub(crate) fn consumer(settings: &Settings) -> ClientConfig {
+    let mut config = client(settings, CONSUMER, &settings.input.options);
+    config
+        .set("group.id", &settings.kafka.group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "false")
+        .set("statistics.interval.ms", "1000")
+        .set("topic.blacklist", never_read(&[&settings.output.topic]));
+    config
+}
+
+/// Topics that a regular expression among the inputs must not match: ours, and Kafka's internal ones.
+fn never_read(own: &[&str]) -> String {
+    let mut patterns = vec!["^__(consumer_offsets|transaction_state|share_group_state|cluster_metadata)$".to_owned()];
+    // Of the characters that a topic name may have, only the dot means something in a regular expression.
+    patterns.extend(own.iter().map(|topic| format!("^{}$", topic.replace('.', "[.]"))));
+    patterns.join(",")
+}
+
+/// The producer to a topic that takes record batches of `record_limit` bytes.
+pub(crate) fn producer(settings: &Settings, record_limit: usize) -> ClientConfig {
+    let mut config = client(settings, PRODUCER, &settings.output.options);
+    // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
+    // decides; batches of several records always fit.
+    let record_max = record_limit.max(WINDOW_BYTES);
+    let queue_kbytes = (2 * record_max + WINDOW_BYTES) / 1024;
+    let batch = config.get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(BATCH_BYTES).min(record_limit);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.timeout.ms", "0")
+        .set("message.max.bytes", record_max.min(1_000_000_000).to_string())
+        .set("batch.size", batch.to_string())
+        .set("queue.buffering.max.kbytes", queue_kbytes.min(2_147_483_647).to_string())
+        .set("queue.buffering.max.messages", (2 * WINDOW_LINES).to_string());
+    config
+}
+
+/// A client that could not be made: an option that librdkafka does not take.
+pub(crate) fn refused(settings: &Settings, error: &rdkafka::error::KafkaError) -> Failure {
+    use rdkafka::error::KafkaError;
+    match error {
+        KafkaError::ClientConfig(_, _, key, _) if settings.kafka.secret_options.contains(key) => {
+            Failure::config(format!("librdkafka does not take the value given for `{key}`"))
+        }
+        KafkaError::ClientConfig(_, reason, key, _) => {
+            Failure::config(format!("librdkafka does not take the option `{key}`: {}", reason.trim()))
+        }
+        other => Failure::config(format!("no Kafka client could be made: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::kafka::options;
+
+    #[test]
+    fn what_we_write_is_never_read() {
+        let list = never_read(&["logs.enriched"]);
+        assert!(list.ends_with(",^logs[.]enriched$"), "{list}");
+        assert_eq!(list.split(',').count(), 2);
+    }
+
+    #[test]
+    fn own_options_are_on_top_but_never_over_ours() {
+        let mut settings = crate::flow::test_settings();
+        settings.kafka.options = vec![("linger.ms".into(), "50".into())];
+        settings.output.options = vec![("linger.ms".into(), "7".into()), ("compression.type".into(), "zstd".into())];
+        let config = producer(&settings, 1_048_588);
+        assert_eq!(config.get("linger.ms"), Some("7"));
+        assert_eq!(config.get("compression.type"), Some("zstd"));
+        assert_eq!(config.get("enable.idempotence"), Some("true"));
+        assert_eq!(consumer(&settings).get("linger.ms"), Some("50"));
+    }
+
+    #[test]
+    fn every_option_we_set_for_good_is_owned() {
+        let settings = crate::flow::test_settings();
+        let changeable = |key: &str| {
+            key == "batch.size" || COMMON.iter().chain(CONSUMER).chain(PRODUCER).any(|(name, _)| *name == key)
+        };
+        for config in [consumer(&settings), producer(&settings, 1 << 20)] {
+            for (key, _) in config.config_map() {
+                let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
+                assert!(owned != changeable(key), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn batches_fit_the_output_topic() {
+        let mut settings = crate::flow::test_settings();
+        assert_eq!(producer(&settings, 3000).get("batch.size"), Some("3000"));
+        assert_eq!(producer(&settings, 5 << 20).get("batch.size"), Some("1000000"));
+        settings.output.options = vec![("batch.size".into(), "65536".into())];
+        assert_eq!(producer(&settings, 1 << 20).get("batch.size"), Some("65536"));
+    }
+
+    #[test]
+    fn librdkafka_takes_all_of_it() {
+        let settings = crate::flow::test_settings();
+        assert!(consumer(&settings).create_native_config().is_ok());
+        assert!(producer(&settings, 1 << 20).create_native_config().is_ok());
+        let mut wrong = settings.clone();
+        wrong.kafka.options = vec![("no.such.option".into(), "1".into())];
+        let error = consumer(&wrong).create_native_config().err().unwrap();
+        assert!(refused(&wrong, &error).message.contains("no.such.option"));
+    }
+
+    #[test]
+    fn a_secret_is_not_repeated() {
+        let mut settings = crate::flow::test_settings();
+        settings.kafka.options = vec![("security.protocol".into(), "hunter2".into())];
+        let error = consumer(&settings).create_native_config().err().unwrap();
+        assert!(refused(&settings, &error).message.contains("hunter2"));
+        settings.kafka.secret_options = vec!["security.protocol".into()];
+        assert!(!refused(&settings, &error).message.contains("hunter2"));
+    }
+}

@@ -1,0 +1,415 @@
+//! One member of the consumer group: lines in, partitions given and taken, offsets committed.
+//!
+//! A rebalance reaches the client's callback in the middle of a poll. The callback only writes down what happened; the
+//! worker, once poll is back, settles what is open and answers with [`Source::assign`] or [`Source::release`]. Only
+//! while the consumer is being closed does the callback answer by itself, as nobody else is left to do it.
+//!
+//! Where to start is never left to the client: a partition for which the group has an offset starts there, any other at
+//! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
+//! silent jump.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use serde::Deserialize;
+
+use super::{Code, LastWord, Partition, clients};
+use crate::flow::record::{Headers, Line};
+use crate::flow::status::WorkerStatus;
+use crate::flow::{Failure, Settings};
+use crate::telemetry::{caught, foreign};
+
+/// One request to a broker.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long committed offsets are asked for after an assignment, before giving up.
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the group did.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// These are ours from now on.
+    Assigned(Vec<Partition>),
+    /// These are to be given up, in order.
+    Revoked(Vec<Partition>),
+    /// These went to somebody else already.
+    Lost(Vec<Partition>),
+}
+
+/// Why a poll gave no line.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The next offset of some partition is not there: too old, or beyond the end.
+    OutOfRange,
+    /// Nothing will help but a person.
+    Final(String),
+    /// The client deals with it.
+    Passing,
+}
+
+struct Context {
+    events: Mutex<VecDeque<Event>>,
+    any: AtomicBool,
+    closing: AtomicBool,
+    status: Arc<WorkerStatus>,
+    last_word: LastWord,
+}
+
+impl Context {
+    fn push(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.any.store(true, Ordering::Release);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", code = ?error.rdkafka_error_code(), "input: {}", foreign(reason.as_bytes()));
+        self.last_word.say(&error, reason);
+    }
+
+    fn stats_raw(&self, json: &[u8]) {
+        match serde_json::from_slice::<Statistics>(json) {
+            Ok(statistics) => statistics.tell(&self.status),
+            Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Acquire) {
+            let answer = if assigned { take(consumer, list) } else { give_up(consumer, list) };
+            if let Err(error) = answer {
+                tracing::warn!("the group's last rebalance was not answered: {error}");
+            }
+            return;
+        }
+        let partitions = partitions(list);
+        self.push(match (assigned, consumer.assignment_lost()) {
+            (true, _) => Event::Assigned(partitions),
+            (false, false) => Event::Revoked(partitions),
+            (false, true) => Event::Lost(partitions),
+        });
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
+    list.elements().iter().map(|e| Partition { topic: Arc::from(e.topic()), number: e.partition() }).collect()
+}
+
+fn list<'p>(partitions: impl Iterator<Item = (&'p Partition, Offset)>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in partitions {
+        list.add_partition_offset(&partition.topic, partition.number, offset)?;
+    }
+    Ok(list)
+}
+
+/// Adds to the assignment, or makes it, as the group's protocol has it.
+fn take(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
+    }
+}
+
+/// Takes from the assignment, or ends it.
+fn give_up(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+/// One line, in the client's memory until it is dropped.
+pub(crate) struct Delivery<'s> {
+    message: BorrowedMessage<'s>,
+    headers: Headers,
+}
+
+impl Delivery<'_> {
+    fn new(message: BorrowedMessage<'_>) -> Delivery<'_> {
+        let headers = message.headers().map_or_else(Headers::default, |theirs| {
+            // The client library panics at a header name that is not UTF-8. Such a record keeps all its headers.
+            let seen = caught(|| {
+                let mut headers = Headers::default();
+                theirs.iter().for_each(|header| headers.see(header.key, header.value));
+                headers
+            });
+            seen.unwrap_or_default()
+        });
+        Delivery { message, headers }
+    }
+
+    /// What it says.
+    pub(crate) fn line(&self) -> Line<'_> {
+        Line {
+            topic: self.message.topic(),
+            partition: self.message.partition(),
+            offset: self.message.offset(),
+            key: self.message.key(),
+            value: self.message.payload(),
+            timestamp_ms: self.message.timestamp().to_millis().unwrap_or(-1),
+            headers: self.headers,
+        }
+    }
+
+    /// Some headers are ours, of an earlier run.
+    pub(crate) fn headers_stale(&self) -> bool {
+        self.headers.stale
+    }
+
+    /// As the client has it.
+    pub(crate) fn message(&self) -> &BorrowedMessage<'_> {
+        &self.message
+    }
+}
+
+/// Where lines come from.
+pub(crate) struct Source {
+    consumer: BaseConsumer<Context>,
+}
+
+impl Source {
+    /// Joins the group in the background.
+    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
+        let context = Context {
+            events: Mutex::default(),
+            any: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            status,
+            last_word: LastWord::default(),
+        };
+        let consumer: BaseConsumer<Context> = clients::consumer(settings)
+            .create_with_context(context)
+            .map_err(|error| clients::refused(settings, &error))?;
+        let topics: Vec<&str> = settings.input.topics.iter().map(String::as_str).collect();
+        consumer
+            .subscribe(&topics)
+            .map_err(|error| Failure::config(format!("input.topics {topics:?} cannot be subscribed to: {error}")))?;
+        Ok(Self { consumer })
+    }
+
+    /// The next line, waiting at most `time`. Returns early, without a line, when there is an event to look at.
+    pub(crate) fn poll(&self, time: Duration) -> Option<Result<Delivery<'_>, Problem>> {
+        Some(match self.consumer.poll(time)? {
+            Ok(message) => Ok(Delivery::new(message)),
+            Err(error) => Err(self.problem(&error)),
+        })
+    }
+
+    fn problem(&self, error: &KafkaError) -> Problem {
+        let reason = self.consumer.context().last_word.suffix();
+        match (error, error.rdkafka_error_code()) {
+            (_, Some(Code::AutoOffsetReset | Code::LogTruncation)) => Problem::OutOfRange,
+            (KafkaError::MessageConsumptionFatal(code), _) => {
+                Problem::Final(format!("the input client cannot go on ({code}){reason}"))
+            }
+            (_, Some(Code::TopicAuthorizationFailed)) => Problem::Final(format!(
+                "the broker does not allow reading the input{reason}; grant READ and DESCRIBE on the input topics"
+            )),
+            (_, Some(Code::GroupAuthorizationFailed)) => Problem::Final(format!(
+                "the broker does not allow this consumer group{reason}; grant READ on the group"
+            )),
+            _ => Problem::Passing,
+        }
+    }
+
+    /// The oldest event not looked at yet.
+    pub(crate) fn event(&self) -> Option<Event> {
+        let context = self.consumer.context();
+        if !context.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut events = context.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = events.pop_front();
+        context.any.store(!events.is_empty(), Ordering::Release);
+        event
+    }
+
+    /// Takes partitions over, each at the offset that the group committed, or at its beginning when there is none.
+    /// Returns these offsets, `None` for the beginning.
+    pub(crate) fn assign(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+        let committed = self.committed(partitions)?;
+        let starts = committed.iter().map(|offset| offset.map_or(Offset::Beginning, Offset::Offset));
+        list(partitions.iter().zip(starts)).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
+            Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
+        })?;
+        Ok(committed)
+    }
+
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let deadline = Instant::now() + OFFSETS_PATIENCE;
+        loop {
+            let error = match self.try_committed(partitions) {
+                Ok(offsets) => return Ok(offsets),
+                Err(error) => error,
+            };
+            if Instant::now() >= deadline {
+                let reason = self.consumer.context().last_word.suffix();
+                return Err(Failure::unavailable(format!(
+                    "the group's committed offsets could not be read within {} s ({error}){reason}",
+                    OFFSETS_PATIENCE.as_secs()
+                )));
+            }
+            tracing::warn!("the group's committed offsets could not be read, trying again: {error}");
+        }
+    }
+
+    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
+        let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
+        let found = self.consumer.committed_offsets(asked, PATIENCE)?;
+        partitions
+            .iter()
+            .map(|partition| {
+                let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
+                element.error()?;
+                Ok(match element.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                })
+            })
+            .collect()
+    }
+
+    /// Gives partitions up.
+    pub(crate) fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
+        list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
+            .and_then(|list| give_up(&self.consumer, &list))
+            .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
+    }
+
+    /// Commits and waits for the answer, some milliseconds; while the group's coordinator is away, for as long as the
+    /// session timeout. The other way of committing would not wait, but in this client its answer never reaches us, and
+    /// a commit that the group refuses must be known.
+    pub(crate) fn commit(&self, offsets: &[(Partition, i64)]) -> Result<(), Code> {
+        list(offsets.iter().map(|(partition, offset)| (partition, Offset::Offset(*offset))))
+            .and_then(|list| self.consumer.commit(&list, CommitMode::Sync))
+            .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+    }
+
+    /// Stops or goes on fetching; what is paused gives events only.
+    pub(crate) fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
+        let what = if paused { "paused" } else { "resumed" };
+        list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
+            .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) })
+            .map_err(|error| Failure::software(format!("partitions could not be {what}: {error}")))
+    }
+
+    /// Which of the offsets to be read next the broker does not have, as a sentence for a person.
+    pub(crate) fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
+        let gone = next.iter().find_map(|(partition, offset)| {
+            let (low, high) = self.consumer.fetch_watermarks(&partition.topic, partition.number, PATIENCE).ok()?;
+            (*offset < low || *offset > high).then_some((partition, *offset, low, high))
+        });
+        let Some((Partition { topic, number }, offset, low, high)) = gone else {
+            let reason = self.consumer.context().last_word.suffix();
+            return format!("an offset that group {group} was to read next is not on the broker{reason}");
+        };
+        let (what, remedy) = if offset < low {
+            (format!("{} lines were deleted before they were read", low - offset), "--to-earliest")
+        } else {
+            ("the topic is shorter than what was read of it: it was made anew or cut".to_owned(), "--to-earliest")
+        };
+        format!(
+            "topic {topic} partition {number}: group {group} was to read offset {offset} next, but the broker has \
+             {low} to {high}; {what}. To accept that and go on, stop all members of the group and run \
+             kafka-consumer-groups.sh --reset-offsets {remedy} --execute --group {group} --topic {topic}:{number}"
+        )
+    }
+
+    /// Leaves the group.
+    pub(crate) fn close(self) {
+        self.consumer.context().closing.store(true, Ordering::Release);
+        // A rebalance that nobody answers would keep the client from closing.
+        while let Some(event) = self.event() {
+            let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event;
+            let answer = list(partitions.iter().map(|partition| (partition, Offset::Invalid))).and_then(|list| {
+                if matches!(event, Event::Assigned(_)) {
+                    take(&self.consumer, &list)
+                } else {
+                    give_up(&self.consumer, &list)
+                }
+            });
+            if let Err(error) = answer {
+                tracing::warn!("the group's last rebalance was not answered: {error}");
+            }
+        }
+        drop(self.consumer);
+    }
+}
+
+/// The part of librdkafka's statistics that lag is told from.
+#[derive(Deserialize)]
+struct Statistics {
+    #[serde(default)]
+    topics: HashMap<String, TopicStatistics>,
+}
+
+#[derive(Deserialize)]
+struct TopicStatistics {
+    #[serde(default)]
+    partitions: HashMap<String, PartitionStatistics>,
+}
+
+/// Offsets are negative while unknown.
+#[derive(Deserialize)]
+struct PartitionStatistics {
+    partition: i32,
+    #[serde(default)]
+    fetchq_cnt: i64,
+    /// What will be fetched next.
+    next_offset: i64,
+    lo_offset: i64,
+    hi_offset: i64,
+    /// The end for a reader of committed lines.
+    ls_offset: i64,
+}
+
+impl Statistics {
+    fn tell(&self, status: &WorkerStatus) {
+        for (topic, statistics) in &self.topics {
+            for partition in statistics.partitions.values() {
+                let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
+                if end < 0 {
+                    continue;
+                }
+                // With nothing in the queue, all before the next fetch was handed over, transaction markers at the
+                // end included, which never reach us as lines.
+                let read_to = if partition.fetchq_cnt == 0 { partition.next_offset } else { -1 };
+                status.reaches(topic, partition.partition, partition.lo_offset, end, read_to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_read_from_the_statistics() {
+        let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
+            "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
+            "-1":{"partition":-1,"fetchq_cnt":0,"next_offset":-1001,"lo_offset":-1001,"hi_offset":-1001,"ls_offset":-1001}}}}}"#;
+        let statistics: Statistics = serde_json::from_slice(json).unwrap();
+        let partition = &statistics.topics["logs"].partitions["3"];
+        assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
+    }
+}

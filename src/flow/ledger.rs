@@ -1,0 +1,222 @@
+//! Which lines of one partition are still on their way, and how far everything is done.
+//!
+//! Every line that is read opens a ticket; the acknowledgement of its record (or the decision that it has none) spends
+//! it. Acknowledgements come in any order, so what may be committed is the offset after the longest run of settled
+//! lines from the front, never after the last one acknowledged:
+//!
+//! ```text
+//! offsets seen   10   11   14   15        (12 and 13 were compacted away)
+//! settled        yes  yes  no   yes       commit 12; once 14 is settled, commit 16
+//! ```
+//!
+//! It knows nothing of Kafka, of time, or of what a line is.
+
+use std::collections::VecDeque;
+
+/// Bits of a packed ticket that count lines; the rest names the lane. 2^44 lines are a year at half a million a second.
+const LINE_BITS: u32 = 44;
+const _: () = assert!(usize::BITS == 64, "a ticket travels in a pointer of 64 bits");
+/// Lanes are numbered anew for every assignment of a partition; the numbers come round after a million assignments.
+pub(crate) const LANES: u32 = 1 << (usize::BITS - LINE_BITS);
+
+/// The right to settle one line, once. Not `Clone`; through a C library it travels as a number, which is why a ledger
+/// also checks at run time that no ticket is spent twice.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    lane: u32,
+    line: u64,
+}
+
+impl Ticket {
+    /// As a number that a C library can carry.
+    pub(crate) fn pack(self) -> usize {
+        (self.lane as usize) << LINE_BITS | self.line as usize
+    }
+
+    /// Back from [`Ticket::pack`].
+    pub(crate) fn unpack(packed: usize) -> Self {
+        Self { lane: (packed >> LINE_BITS) as u32, line: (packed & ((1 << LINE_BITS) - 1)) as u64 }
+    }
+
+    /// The lane that opened it.
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane
+    }
+}
+
+/// The ticket was spent before, or is another ledger's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Spent;
+
+/// One line on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Offset in the input partition.
+    pub(crate) offset: i64,
+    /// The record's timestamp, milliseconds since 1970; negative when it has none.
+    pub(crate) timestamp_ms: i64,
+    settled: bool,
+}
+
+/// The open lines of one assignment of one partition.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    lane: u32,
+    /// Number of the line at the front of `ring`.
+    front: u64,
+    /// From the oldest unsettled line on; its front is never settled.
+    ring: VecDeque<Entry>,
+    last_seen: Option<i64>,
+    mark: Option<i64>,
+    unsettled: usize,
+}
+
+impl Ledger {
+    /// An empty one. `lane` must be below [`LANES`] and differ from those whose acknowledgements may still come in.
+    pub(crate) fn new(lane: u32) -> Self {
+        debug_assert!(lane < LANES);
+        Self { lane, front: 0, ring: VecDeque::new(), last_seen: None, mark: None, unsettled: 0 }
+    }
+
+    /// The number given to [`Ledger::new`].
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane
+    }
+
+    /// Opens the line at `offset`. `None` when this or a later offset was opened before: such a line is a repeat, whose
+    /// fate the first opening decides.
+    pub(crate) fn open(&mut self, offset: i64, timestamp_ms: i64) -> Option<Ticket> {
+        if self.last_seen.is_some_and(|last| offset <= last) {
+            return None;
+        }
+        self.last_seen = Some(offset);
+        let line = self.front + self.ring.len() as u64;
+        self.ring.push_back(Entry { offset, timestamp_ms, settled: false });
+        self.unsettled += 1;
+        Some(Ticket { lane: self.lane, line: line & ((1 << LINE_BITS) - 1) })
+    }
+
+    /// Spends a ticket and tells which line it was.
+    pub(crate) fn settle(&mut self, ticket: Ticket) -> Result<Entry, Spent> {
+        let entry = self.entry_mut(&ticket).filter(|entry| !entry.settled).ok_or(Spent)?;
+        entry.settled = true;
+        let entry = *entry;
+        self.unsettled -= 1;
+        while let Some(done) = self.ring.front().filter(|entry| entry.settled) {
+            self.mark = Some(done.offset);
+            self.ring.pop_front();
+            self.front += 1;
+        }
+        Ok(entry)
+    }
+
+    /// The line that a ticket stands for, while it is open.
+    pub(crate) fn entry(&mut self, ticket: &Ticket) -> Option<Entry> {
+        self.entry_mut(ticket).copied()
+    }
+
+    fn entry_mut(&mut self, ticket: &Ticket) -> Option<&mut Entry> {
+        // A line number below the front wraps to an index that no ring has.
+        let index = ticket.line.wrapping_sub(self.front) & ((1 << LINE_BITS) - 1);
+        (ticket.lane == self.lane).then(|| self.ring.get_mut(index as usize)).flatten()
+    }
+
+    /// What to commit: the offset after the last line before which nothing is open. `None` until a line is settled.
+    pub(crate) fn commit(&self) -> Option<i64> {
+        self.mark.map(|offset| offset + 1)
+    }
+
+    /// The last offset opened.
+    pub(crate) fn last_seen(&self) -> Option<i64> {
+        self.last_seen
+    }
+
+    /// Lines opened and not settled.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
+    /// The oldest line that is not settled.
+    pub(crate) fn oldest(&self) -> Option<Entry> {
+        self.ring.front().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn commits_only_behind_an_unbroken_run() {
+        let mut ledger = Ledger::new(3);
+        let mut tickets: Vec<_> = [10, 11, 14, 15].map(|offset| ledger.open(offset, 0)).into_iter().collect();
+        let last = tickets.pop().flatten().unwrap();
+        let third = tickets.pop().flatten().unwrap();
+        ledger.settle(last).unwrap();
+        assert_eq!(ledger.commit(), None);
+        for ticket in tickets {
+            ledger.settle(ticket.unwrap()).unwrap();
+        }
+        assert_eq!((ledger.commit(), ledger.unsettled()), (Some(12), 1));
+        assert_eq!(ledger.oldest().unwrap().offset, 14);
+        ledger.settle(third).unwrap();
+        assert_eq!((ledger.commit(), ledger.unsettled()), (Some(16), 0));
+    }
+
+    #[test]
+    fn a_ticket_is_spent_once_and_only_where_it_was_opened() {
+        let mut ledger = Ledger::new(1);
+        let packed = ledger.open(5, 0).unwrap().pack();
+        let _open = ledger.open(6, 0).unwrap();
+        assert!(ledger.settle(Ticket::unpack(packed)).is_ok());
+        assert_eq!(ledger.settle(Ticket::unpack(packed)), Err(Spent));
+        let mut other = Ledger::new(2);
+        other.open(5, 0).unwrap();
+        assert_eq!(other.settle(Ticket::unpack(packed)), Err(Spent));
+        assert_eq!(ledger.settle(Ticket { lane: 1, line: 77 }), Err(Spent));
+    }
+
+    #[test]
+    fn an_offset_seen_before_opens_nothing() {
+        let mut ledger = Ledger::new(0);
+        assert!(ledger.open(7, 0).is_some());
+        assert!(ledger.open(7, 0).is_none());
+        assert!(ledger.open(6, 0).is_none());
+        assert!(ledger.open(8, 0).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn packing_loses_nothing(lane in 0..LANES, line in 0u64..1 << LINE_BITS) {
+            let ticket = Ticket { lane, line };
+            prop_assert_eq!(Ticket::unpack(Ticket { lane, line }.pack()), ticket);
+        }
+
+        /// Against the plainest model there is: a list of offsets with a flag each.
+        #[test]
+        fn agrees_with_a_list(steps in prop::collection::vec((0i64..4, any::<prop::sample::Index>(), any::<bool>()), 1..300)) {
+            let mut ledger = Ledger::new(9);
+            let mut seen: Vec<(i64, bool)> = Vec::new();
+            let mut open: Vec<(usize, usize)> = Vec::new();
+            let mut offset = 100;
+            for (gap, pick, opens) in steps {
+                if opens || open.is_empty() {
+                    offset += 1 + gap;
+                    open.push((seen.len(), ledger.open(offset, offset).unwrap().pack()));
+                    seen.push((offset, false));
+                } else {
+                    let (line, packed) = open.swap_remove(pick.index(open.len()));
+                    prop_assert_eq!(ledger.settle(Ticket::unpack(packed)).unwrap().offset, seen[line].0);
+                    prop_assert_eq!(ledger.settle(Ticket::unpack(packed)), Err(Spent));
+                    seen[line].1 = true;
+                }
+                let done = seen.iter().take_while(|(_, settled)| *settled).last();
+                prop_assert_eq!(ledger.commit(), done.map(|(offset, _)| offset + 1));
+                prop_assert_eq!(ledger.unsettled(), open.len());
+                let oldest = seen.iter().find(|(_, settled)| !settled).map(|(offset, _)| *offset);
+                prop_assert_eq!(ledger.oldest().map(|entry| entry.offset), oldest);
+            }
+        }
+    }
+}

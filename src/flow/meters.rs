@@ -1,0 +1,201 @@
+//! The counters that a worker turns, all looked up once, before the first line.
+//!
+//! A line costs a handful of increments. Histograms take every [`SAMPLED`]th line of a partition, because each of their
+//! samples costs a clock reading and memory until it is counted up.
+
+use metrics::{Counter, Histogram, counter, histogram};
+
+use super::kafka::Code;
+use super::record::Step;
+use crate::engine::{Crossed, Engine};
+
+/// One line in so many is timed.
+pub(crate) const SAMPLED: u64 = 16;
+
+/// A name, with the prefix that all of them have.
+macro_rules! name {
+    ($name:literal) => {
+        concat!(env!("CARGO_PKG_NAME"), "_", $name)
+    };
+}
+
+/// Names of the metrics, for whoever registers or describes them.
+pub(crate) mod names {
+    pub(crate) const LINES: &str = name!("lines_total");
+    pub(crate) const RULE_MATCHES: &str = name!("rule_matches_total");
+    pub(crate) const BYTES: &str = name!("bytes_total");
+    pub(crate) const LIMIT_CROSSED: &str = name!("limit_crossed_total");
+    pub(crate) const CLASSIFY: &str = name!("classify_duration_seconds");
+    pub(crate) const LATENCY: &str = name!("end_to_end_latency_seconds");
+    pub(crate) const COMMITS: &str = name!("commits_total");
+    pub(crate) const PRODUCE_ERRORS: &str = name!("produce_errors_total");
+    pub(crate) const REBALANCES: &str = name!("rebalances_total");
+    pub(crate) const PANICS: &str = name!("classify_panics_total");
+    pub(crate) const LAG: &str = name!("consumer_lag_records");
+    pub(crate) const OLDEST_AGE: &str = name!("oldest_unprocessed_age_seconds");
+    pub(crate) const ASSIGNED: &str = name!("assigned_partitions");
+    pub(crate) const SOURCES: &str = name!("sources_remembered");
+    pub(crate) const IN_FLIGHT: &str = name!("in_flight_lines");
+    pub(crate) const BUILD_INFO: &str = name!("build_info");
+    pub(crate) const PACK_INFO: &str = name!("pack_info");
+}
+
+/// What each metric says, and whether it is a counter, a gauge or a histogram.
+pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
+    (names::LINES, Kind::Counter, "Lines read, by what became of them."),
+    (names::RULE_MATCHES, Kind::Counter, "Lines that a rule matched; a line counts once for each of its rules."),
+    (names::BYTES, Kind::Counter, "Bytes of keys and values, read (in) and handed to the output (out)."),
+    (names::LIMIT_CROSSED, Kind::Counter, "Lines, or sources, that met a limit. The lines went out all the same."),
+    (names::CLASSIFY, Kind::Histogram, "Time to judge a line; one line in 16 is timed."),
+    (
+        names::LATENCY,
+        Kind::Histogram,
+        "From a line's record timestamp to the output's acknowledgement; one line in 16.",
+    ),
+    (names::COMMITS, Kind::Counter, "Offset commits, by result."),
+    (
+        names::PRODUCE_ERRORS,
+        Kind::Counter,
+        "Records that the output topic refused, by the client's name for the reason.",
+    ),
+    (names::REBALANCES, Kind::Counter, "Partitions given by the group (assigned), asked back (revoked), or lost."),
+    (names::PANICS, Kind::Counter, "Lines at which the classifier failed; they went out unjudged."),
+    (names::LAG, Kind::Gauge, "Lines of an assigned partition that are not settled yet."),
+    (names::OLDEST_AGE, Kind::Gauge, "Age of the oldest line not settled, by its record timestamp; 0 without lag."),
+    (names::ASSIGNED, Kind::Gauge, "Input partitions assigned to this process."),
+    (names::SOURCES, Kind::Gauge, "Sources whose earlier lines are remembered."),
+    (names::IN_FLIGHT, Kind::Gauge, "Lines read and not yet acknowledged by the output."),
+    (names::BUILD_INFO, Kind::Gauge, "Always 1; its labels tell the version."),
+    (names::PACK_INFO, Kind::Gauge, "Always 1; its label is the digest of the rules in use."),
+];
+
+/// Kind of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// One worker's handles.
+pub(crate) struct Meters {
+    pub(crate) matched: Counter,
+    pub(crate) unmatched: Counter,
+    pub(crate) tombstone: Counter,
+    pub(crate) filtered: Counter,
+    pub(crate) probe: Counter,
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) sources: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) assigned: Counter,
+    pub(crate) revoked: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) committed: Counter,
+    pub(crate) commit_failed: Counter,
+    pub(crate) classify: Histogram,
+    pub(crate) latency: Histogram,
+    /// By index into `Engine::reported`.
+    rules: Vec<Counter>,
+    payload: Counter,
+    nesting: Counter,
+    hits: Counter,
+    capture: Counter,
+    header: Counter,
+    record_short: Counter,
+    record_headers: Counter,
+    record_bare: Counter,
+}
+
+impl Meters {
+    /// For the rules of one engine.
+    pub(crate) fn new(engine: &Engine) -> Self {
+        let lines = |result: &'static str| counter!(names::LINES, "result" => result);
+        let limit = |limit: &'static str| counter!(names::LIMIT_CROSSED, "limit" => limit);
+        let rebalances = |kind: &'static str| counter!(names::REBALANCES, "kind" => kind);
+        let commits = |result: &'static str| counter!(names::COMMITS, "result" => result);
+        let bytes = |direction: &'static str| counter!(names::BYTES, "direction" => direction);
+        let rule = |reported: &crate::engine::Reported| counter!(names::RULE_MATCHES, "rule" => reported.id.clone(), "severity" => reported.severity.as_str());
+        Self {
+            matched: lines("matched"),
+            unmatched: lines("unmatched"),
+            tombstone: lines("tombstone"),
+            filtered: lines("filtered"),
+            probe: lines("probe"),
+            bytes_in: bytes("in"),
+            bytes_out: bytes("out"),
+            sources: limit("sources"),
+            panics: counter!(names::PANICS),
+            assigned: rebalances("assigned"),
+            revoked: rebalances("revoked"),
+            lost: rebalances("lost"),
+            committed: commits("committed"),
+            commit_failed: commits("failed"),
+            classify: histogram!(names::CLASSIFY),
+            latency: histogram!(names::LATENCY),
+            rules: engine.reported().iter().map(rule).collect(),
+            payload: limit("payload"),
+            nesting: limit("nesting"),
+            hits: limit("hits"),
+            capture: limit("capture"),
+            header: limit("header"),
+            record_short: limit("record_short"),
+            record_headers: limit("record_headers"),
+            record_bare: limit("record_bare"),
+        }
+    }
+
+    /// A line was matched by these rules.
+    pub(crate) fn rules(&self, rules: &[usize]) {
+        for counter in rules.iter().filter_map(|rule| self.rules.get(*rule)) {
+            counter.increment(1);
+        }
+    }
+
+    /// Limits that a line met.
+    pub(crate) fn crossed(&self, crossed: Crossed) {
+        let limits = [
+            (crossed.payload, &self.payload),
+            (crossed.nesting, &self.nesting),
+            (crossed.hits, &self.hits),
+            (crossed.capture, &self.capture),
+        ];
+        for (_, counter) in limits.iter().filter(|(crossed, _)| *crossed) {
+            counter.increment(1);
+        }
+    }
+
+    /// The object did not fit its header.
+    pub(crate) fn header_cut(&self) {
+        self.header.increment(1);
+    }
+
+    /// How much of what was found fitted the record.
+    pub(crate) fn step(&self, step: Step) {
+        match step {
+            Step::Full => {}
+            Step::Short => self.record_short.increment(1),
+            Step::Headers => self.record_headers.increment(1),
+            Step::Bare => self.record_bare.increment(1),
+        }
+    }
+
+    /// The output refused a record.
+    pub(crate) fn refused(&self, code: Code) {
+        counter!(names::PRODUCE_ERRORS, "reason" => format!("{code:?}")).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_the_prefix_and_its_kinds_ending() {
+        for (name, kind, text) in DESCRIPTIONS {
+            assert!(name.starts_with(&format!("{}_", crate::NAME)), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert!(text.ends_with('.'), "{name}");
+        }
+    }
+}

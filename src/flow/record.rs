@@ -1,0 +1,386 @@
+//! Which record goes out for a line: the same key, headers, timestamp, partition and bytes, plus what the engine found.
+//!
+//! It decides on plain data and knows nothing of the Kafka client. What a matching line gets is the object, in the value
+//! or in the header `fingerpost`, and the short headers; when that makes the record larger than the output topic takes,
+//! less is added, step by step ([`Step`]), until the original is left. A tombstone (no value) is never judged and stays
+//! one.
+
+use std::borrow::Cow;
+
+use super::{Lines, Output, Place};
+use crate::NAME;
+use crate::engine::{Detail, Engine, Outcome, Verdict};
+
+/// One record as it was read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'m> {
+    /// Input topic.
+    pub(crate) topic: &'m str,
+    /// Input partition.
+    pub(crate) partition: i32,
+    /// Its offset there.
+    pub(crate) offset: i64,
+    /// Null and empty are two things.
+    pub(crate) key: Option<&'m [u8]>,
+    /// `None`: a tombstone.
+    pub(crate) value: Option<&'m [u8]>,
+    /// Milliseconds since 1970; negative when the record has none.
+    pub(crate) timestamp_ms: i64,
+    /// What its headers are, as far as it matters here.
+    pub(crate) headers: Headers,
+}
+
+/// The size of a record's headers, and whether some of them are an earlier run's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Headers {
+    /// Bytes on the wire of those that stay.
+    pub(crate) bytes: usize,
+    /// Some are ours and must go: they speak of another record, or are forged.
+    pub(crate) stale: bool,
+}
+
+impl Headers {
+    /// Counts one header.
+    pub(crate) fn see(&mut self, name: &str, value: Option<&[u8]>) {
+        if is_ours(name) {
+            self.stale = true;
+        } else {
+            self.bytes += header_size(name.len(), value.map_or(0, <[u8]>::len));
+        }
+    }
+}
+
+/// A header of this program: `fingerpost`, or one that starts with `fingerpost-`.
+pub(crate) fn is_ours(name: &str) -> bool {
+    name.strip_prefix(NAME).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// One record to publish. Of the line's own headers, those that are not ours go first, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record<'m> {
+    /// Output partition.
+    pub(crate) partition: i32,
+    /// As it came.
+    pub(crate) key: Option<&'m [u8]>,
+    /// `None`: a tombstone.
+    pub(crate) value: Option<Cow<'m, [u8]>>,
+    /// As it came.
+    pub(crate) timestamp_ms: i64,
+    /// Headers behind the line's own.
+    pub(crate) added: Vec<(Name, Vec<u8>)>,
+    /// How much of what was found it carries.
+    pub(crate) step: Step,
+}
+
+impl Record<'_> {
+    /// Bytes of key and value, what the window of lines in flight counts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.as_ref().map_or(0, |value| value.len())
+    }
+}
+
+/// How much of what was found a record carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// All of it.
+    Full,
+    /// The object without its longer texts.
+    Short,
+    /// The short headers, no object.
+    Headers,
+    /// Nothing: the original, which may even so be larger than the topic takes when it is not compressed.
+    Bare,
+}
+
+/// The headers that we write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The whole object, where the value cannot carry it.
+    Object,
+    /// Id of the primary rule.
+    Rule,
+    /// Severity of the primary rule.
+    Severity,
+    /// Where to read on.
+    Runbook,
+    /// `topic/partition/offset` of the line.
+    Source,
+}
+
+impl Name {
+    /// As it is written.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Object => NAME,
+            Self::Rule => concat!(env!("CARGO_PKG_NAME"), "-rule"),
+            Self::Severity => concat!(env!("CARGO_PKG_NAME"), "-severity"),
+            Self::Runbook => concat!(env!("CARGO_PKG_NAME"), "-runbook"),
+            Self::Source => concat!(env!("CARGO_PKG_NAME"), "-source"),
+        }
+    }
+}
+
+/// Bytes that a record may take on the wire before it is compressed: Kafka's record batch header, and the most that the
+/// lengths, deltas and counts of one record in it can need.
+const RECORD_OVERHEAD: usize = 61 + 36;
+
+/// Two lengths, name and value.
+fn header_size(name: usize, value: usize) -> usize {
+    10 + name + value
+}
+
+/// What came of a line besides its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Notes {
+    /// The object was too large for the header and was stepped down.
+    pub(crate) header_cut: bool,
+}
+
+/// Turns lines into records, by the settings of one output.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    lines: Lines,
+    place: Place,
+    source_header_on_all: bool,
+    /// Bytes of the header `fingerpost`.
+    header_limit: usize,
+    /// Bytes of a record batch that the output topic takes.
+    record_limit: usize,
+    /// Of the output topic, at least one.
+    partitions: i32,
+}
+
+impl Writer {
+    /// `record_limit` and `partitions` are the output topic's.
+    pub(crate) fn new(output: &Output, record_limit: usize, partitions: i32) -> Self {
+        Self {
+            lines: output.lines,
+            place: output.place,
+            source_header_on_all: output.source_header_on_all,
+            header_limit: output.header_limit,
+            record_limit,
+            partitions: partitions.max(1),
+        }
+    }
+
+    /// The record for a line, `None` when it is filtered out. `judged` is `None` for a tombstone and for a line that
+    /// could not be judged.
+    pub(crate) fn write<'m>(
+        &self,
+        engine: &Engine,
+        line: &Line<'m>,
+        judged: Option<&Outcome>,
+        notes: &mut Notes,
+    ) -> Option<Record<'m>> {
+        let matched = judged.and_then(|outcome| outcome.verdict.as_ref().map(|verdict| (outcome, verdict)));
+        let Some((outcome, verdict)) = matched else {
+            return (self.lines == Lines::All).then(|| self.unmatched(line, judged));
+        };
+        let steps = [Step::Full, Step::Short, Step::Headers];
+        let fitting = steps
+            .into_iter()
+            .map(|step| self.matched(engine, line, outcome, verdict, step, notes))
+            .find(|record| self.fits(record, line.headers.bytes));
+        Some(fitting.unwrap_or_else(|| self.bare(line, judged)))
+    }
+
+    /// Whether the topic surely takes it, compressed or not.
+    fn fits(&self, record: &Record<'_>, header_bytes: usize) -> bool {
+        let added: usize = record.added.iter().map(|(name, value)| header_size(name.text().len(), value.len())).sum();
+        record.bytes() + header_bytes + added + RECORD_OVERHEAD <= self.record_limit
+    }
+
+    fn matched<'m>(
+        &self,
+        engine: &Engine,
+        line: &Line<'m>,
+        outcome: &Outcome,
+        verdict: &Verdict,
+        step: Step,
+        notes: &mut Notes,
+    ) -> Record<'m> {
+        let detail = match step {
+            Step::Full => Detail::Full,
+            Step::Short => Detail::Short,
+            Step::Headers | Step::Bare => Detail::None,
+        };
+        let in_value = self.place == Place::Value && outcome.is_object;
+        let mut record = self.bare(line, Some(outcome));
+        record.step = step;
+        if in_value {
+            record.value = line.value.map(|value| outcome.value(value, detail));
+        } else if let Some(object) = self.header_object(outcome, detail, notes) {
+            record.added.push((Name::Object, object.into()));
+        }
+        let primary = verdict.rules.first().and_then(|rule| engine.reported().get(*rule));
+        if let Some(primary) = primary {
+            record.added.push((Name::Rule, primary.id.clone().into_bytes()));
+        }
+        record.added.push((Name::Severity, verdict.severity.as_str().into()));
+        record.added.push((Name::Runbook, verdict.runbook.clone().into_bytes()));
+        record.added.push((Name::Source, source_of(line)));
+        record
+    }
+
+    /// The object for the header `fingerpost`, as large as the header may be.
+    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<&'o str> {
+        let object = outcome.added(detail)?;
+        if object.len() <= self.header_limit {
+            return Some(object);
+        }
+        notes.header_cut = true;
+        outcome.added(Detail::Short).filter(|short| short.len() <= self.header_limit)
+    }
+
+    fn unmatched<'m>(&self, line: &Line<'m>, judged: Option<&Outcome>) -> Record<'m> {
+        let mut record = self.bare(line, judged);
+        if self.source_header_on_all {
+            record.added.push((Name::Source, source_of(line)));
+            if !self.fits(&record, line.headers.bytes) {
+                record.added.clear();
+                record.step = Step::Bare;
+                return record;
+            }
+        }
+        record.step = Step::Full;
+        record
+    }
+
+    /// The original. An object loses the member that an earlier run left in it: it would be a lie now.
+    fn bare<'m>(&self, line: &Line<'m>, judged: Option<&Outcome>) -> Record<'m> {
+        let cut = judged.filter(|_| self.place == Place::Value);
+        Record {
+            partition: line.partition.rem_euclid(self.partitions),
+            key: line.key,
+            value: line
+                .value
+                .map(|value| cut.map_or(Cow::Borrowed(value), |outcome| outcome.value(value, Detail::None))),
+            timestamp_ms: line.timestamp_ms,
+            added: Vec::new(),
+            step: Step::Bare,
+        }
+    }
+}
+
+fn source_of(line: &Line<'_>) -> Vec<u8> {
+    format!("{}/{}/{}", line.topic, line.partition, line.offset).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HIT: &[u8] = br#"{"msg":"error during request to KeyProtect: connection refused"}"#;
+
+    fn output() -> Output {
+        Output {
+            topic: "out".into(),
+            lines: Lines::All,
+            place: Place::Value,
+            source_header_on_all: false,
+            header_limit: 16 << 10,
+            options: Vec::new(),
+        }
+    }
+
+    fn line(value: Option<&'static [u8]>) -> Line<'static> {
+        Line {
+            topic: "in",
+            partition: 8,
+            offset: 42,
+            key: None,
+            value,
+            timestamp_ms: 1000,
+            headers: Headers::default(),
+        }
+    }
+
+    fn write(output: &Output, limit: usize, line: &Line<'static>) -> (Option<Record<'static>>, Notes) {
+        let engine = crate::flow::test_engine();
+        let outcome = line.value.map(|value| engine.classify(value, None, &mut engine.memory()));
+        let mut notes = Notes::default();
+        (Writer::new(output, limit, 3).write(&engine, line, outcome.as_ref(), &mut notes), notes)
+    }
+
+    fn names(record: &Record<'_>) -> Vec<String> {
+        record.added.iter().map(|(name, _)| name.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_without_a_match_goes_out_as_it_came() {
+        let line = Line { key: Some(b""), ..line(Some(b"{\"a\": 1 }")) };
+        let record = write(&output(), 1 << 20, &line).0.unwrap();
+        assert!(matches!(record.value, Some(Cow::Borrowed(value)) if value == b"{\"a\": 1 }"));
+        assert_eq!((record.key, record.timestamp_ms, record.partition), (Some(&b""[..]), 1000, 2));
+        assert!(record.added.is_empty());
+    }
+
+    #[test]
+    fn a_tombstone_stays_one() {
+        let record = write(&output(), 1 << 20, &line(None)).0.unwrap();
+        assert_eq!((record.value, record.added.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_match_gets_object_and_short_headers() {
+        let record = write(&output(), 1 << 20, &line(Some(HIT))).0.unwrap();
+        assert_eq!(record.step, Step::Full);
+        assert_eq!(
+            names(&record),
+            ["fingerpost-rule", "fingerpost-severity", "fingerpost-runbook", "fingerpost-source"]
+        );
+        assert_eq!(record.added[3].1, b"in/8/42");
+        assert!(record.value.unwrap().len() > HIT.len());
+    }
+
+    #[test]
+    fn headers_only_and_plain_text_leave_the_value_alone() {
+        let headers = Output { place: Place::Headers, ..output() };
+        let record = write(&headers, 1 << 20, &line(Some(HIT))).0.unwrap();
+        assert_eq!(record.value.as_deref(), Some(HIT));
+        assert_eq!(names(&record)[0], "fingerpost");
+        let text = b"error during request to KeyProtect: connection refused";
+        let record = write(&output(), 1 << 20, &line(Some(text))).0.unwrap();
+        assert_eq!(record.value.as_deref(), Some(&text[..]));
+        assert_eq!(names(&record)[0], "fingerpost");
+    }
+
+    #[test]
+    fn only_matches_when_asked() {
+        let only = Output { lines: Lines::Matched, ..output() };
+        assert!(write(&only, 1 << 20, &line(Some(b"{}"))).0.is_none());
+        assert!(write(&only, 1 << 20, &line(None)).0.is_none());
+        assert!(write(&only, 1 << 20, &line(Some(HIT))).0.is_some());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_stepped_down() {
+        let size = |record: &Record<'_>| {
+            let added: usize =
+                record.added.iter().map(|(name, value)| header_size(name.text().len(), value.len())).sum();
+            record.bytes() + added + RECORD_OVERHEAD
+        };
+        let mut limit = 1 << 20;
+        let mut steps = Vec::new();
+        while steps.last() != Some(&Step::Bare) {
+            let record = write(&output(), limit, &line(Some(HIT))).0.unwrap();
+            steps.push(record.step);
+            limit = size(&record) - 1;
+        }
+        assert_eq!(steps, [Step::Full, Step::Short, Step::Headers, Step::Bare]);
+    }
+
+    #[test]
+    fn a_large_object_is_cut_to_the_header() {
+        let small = Output { place: Place::Headers, header_limit: 10, ..output() };
+        let (record, notes) = write(&small, 1 << 20, &line(Some(HIT)));
+        assert!(notes.header_cut);
+        assert_eq!(names(&record.unwrap())[0], "fingerpost-rule");
+    }
+
+    #[test]
+    fn our_names_are_known() {
+        assert!(is_ours("fingerpost") && is_ours("fingerpost-source"));
+        assert!(!is_ours("fingerposts") && !is_ours("Fingerpost") && !is_ours(""));
+    }
+}

@@ -1,0 +1,180 @@
+//! How the flow ends: the one place that says in which order things are let go.
+//!
+//! Asked to stop (by a signal, by the demo's clock, or because a worker failed), every worker, each for itself:
+//!
+//! 1. reads nothing more;
+//! 2. waits for the output to acknowledge what is in flight, at most `delivery.shutdown_timeout`;
+//! 3. commits what is settled, and waits for the answer;
+//! 4. leaves the group, so that others take over at once;
+//! 5. drops its producer, which by now holds nothing, or only what will be read and published again.
+//!
+//! The supervisor, on the thread that called [`Flow::wait`](super::Flow::wait), gives them that long and a little more.
+//! A second request ends the process at once. In both cases nothing is lost: what was not committed is done again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::Failure;
+
+/// Beyond the time for draining: leaving the group, and threads that come to their ends.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// Stop; the second time, at once.
+    Stop,
+    /// A worker came to its end.
+    Ended(Result<Drained, Failure>),
+}
+
+/// How a worker left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Drained {
+    /// Lines read and not settled; they will be read again.
+    pub(crate) unsettled: usize,
+}
+
+/// How the flow ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// Everything that was read is settled and committed.
+    Drained,
+    /// It took too long, or was cut short: some lines will be read and published again.
+    Cut,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+impl End {
+    /// For the process: 0, 75 (stopped before all was settled; nothing is lost), or that of the failure.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Drained => 0,
+            Self::Cut => 75,
+            Self::Failed(failure) => failure.kind.exit_code(),
+        }
+    }
+}
+
+/// Asks the workers, each turn of their loops, whether to go on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Stops a flow from anywhere; the second call ends it without draining.
+#[derive(Debug, Clone)]
+pub struct Stopper(pub(crate) Sender<Word>);
+
+impl Stopper {
+    /// Asks. Does not wait.
+    pub fn stop(&self) {
+        // A flow that has ended hears nothing, and need not.
+        let _ = self.0.send(Word::Stop);
+    }
+}
+
+/// Waits until all `running` workers have ended, one of them failed and the others drained, or a stop was asked for and
+/// took too long.
+pub(crate) fn supervise(words: &Receiver<Word>, mut running: usize, stop: &StopFlag, drain: Duration) -> End {
+    let mut end = End::Drained;
+    let mut deadline: Option<Instant> = None;
+    while running > 0 {
+        let word = match deadline {
+            None => words.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(deadline) => words.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+        };
+        match word {
+            Ok(Word::Stop) if stop.is_raised() => {
+                tracing::warn!("asked twice to stop: ending at once; what was not committed is done again");
+                return cut(end);
+            }
+            Ok(Word::Stop) => tracing::info!("stopping: draining for at most {drain:?}"),
+            Ok(Word::Ended(result)) => {
+                running -= 1;
+                end = worse(end, result);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!("draining took too long; what was not committed is done again");
+                return cut(end);
+            }
+            Err(RecvTimeoutError::Disconnected) => return cut(end),
+        }
+        // One worker does not go on alone: a part of the partitions without a reader would look like all is well.
+        stop.raise();
+        deadline.get_or_insert_with(|| Instant::now() + drain + GRACE);
+    }
+    end
+}
+
+fn cut(end: End) -> End {
+    match end {
+        End::Drained | End::Cut => End::Cut,
+        failed => failed,
+    }
+}
+
+fn worse(end: End, result: Result<Drained, Failure>) -> End {
+    match (end, result) {
+        (End::Failed(first), Err(next)) => {
+            tracing::error!("{}", next.message);
+            End::Failed(first)
+        }
+        (End::Failed(first), _) => End::Failed(first),
+        (_, Err(failure)) => {
+            tracing::error!("{}", failure.message);
+            End::Failed(failure)
+        }
+        (end, Ok(Drained { unsettled: 0 })) => end,
+        (_, Ok(Drained { unsettled })) => {
+            tracing::warn!(unsettled, "lines were not acknowledged in time; they are done again");
+            End::Cut
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn ends(words: Vec<Word>, running: usize) -> (u8, bool) {
+        let (sender, receiver) = channel();
+        for word in words {
+            sender.send(word).unwrap();
+        }
+        drop(sender);
+        let stop = StopFlag::default();
+        (supervise(&receiver, running, &stop, Duration::ZERO).exit_code(), stop.is_raised())
+    }
+
+    fn drained(unsettled: usize) -> Word {
+        Word::Ended(Ok(Drained { unsettled }))
+    }
+
+    #[test]
+    fn ends_with_the_worst_that_a_worker_says() {
+        let failed = || Word::Ended(Err(Failure::unavailable("no".into())));
+        assert_eq!(ends(vec![Word::Stop, drained(0), drained(0)], 2), (0, true));
+        assert_eq!(ends(vec![Word::Stop, drained(3), drained(0)], 2), (75, true));
+        assert_eq!(ends(vec![failed(), drained(2)], 2), (69, true));
+        assert_eq!(ends(vec![drained(0), failed()], 2), (69, true));
+    }
+
+    #[test]
+    fn a_second_request_does_not_wait() {
+        assert_eq!(ends(vec![Word::Stop, Word::Stop], 1), (75, true));
+    }
+}

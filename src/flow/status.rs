@@ -1,0 +1,366 @@
+//! What the flow tells about itself: a few numbers per worker and per partition, written by the workers now and then,
+//! read by probes and metrics.
+//!
+//! Workers store into atomics, a few times a second and never per line. The lists are behind locks that are taken when
+//! partitions come and go and when somebody asks.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The flow as a whole. Made before it starts, so that the probes can already say so.
+#[derive(Debug)]
+pub struct Status {
+    started: Instant,
+    workers: RwLock<Vec<Arc<WorkerStatus>>>,
+    stopping: AtomicBool,
+}
+
+/// Lines since the start, over all workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Read.
+    pub read: u64,
+    /// Of these, matched by a rule.
+    pub matched: u64,
+    /// Of these, published and acknowledged.
+    pub published: u64,
+    /// Of these, left out by `output.lines`.
+    pub filtered: u64,
+}
+
+/// One partition that is ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionReport {
+    /// Topic name.
+    pub topic: Arc<str>,
+    /// Partition number.
+    pub partition: i32,
+    /// Lines not settled, `None` while the end of the partition is not known.
+    pub lag: Option<i64>,
+    /// Age of the oldest line not settled, by its record's timestamp; zero when there is none.
+    pub oldest_age: Duration,
+    /// Since when nothing was settled although there was something to settle.
+    pub stalled: Duration,
+    /// Sources remembered.
+    pub sources: u64,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { started: Instant::now(), workers: RwLock::default(), stopping: AtomicBool::new(false) }
+    }
+}
+
+impl Status {
+    pub(crate) fn add_worker(&self) -> Arc<WorkerStatus> {
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        let worker = Arc::new(WorkerStatus::new(workers.len(), self.started));
+        workers.push(worker.clone());
+        worker
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    fn workers(&self) -> Vec<Arc<WorkerStatus>> {
+        self.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lines since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.workers().iter().fold(Counts::default(), |sum, worker| Counts {
+            read: sum.read + worker.read.load(Relaxed),
+            matched: sum.matched + worker.matched.load(Relaxed),
+            published: sum.published + worker.published.load(Relaxed),
+            filtered: sum.filtered + worker.filtered.load(Relaxed),
+        })
+    }
+
+    /// Lines read and not acknowledged.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.workers().iter().map(|worker| worker.in_flight.load(Relaxed)).sum()
+    }
+
+    /// The partitions that are ours now.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<PartitionReport> {
+        let now = now_ms();
+        self.workers().iter().flat_map(|worker| worker.reports(now)).collect()
+    }
+
+    /// Why the process should be started anew, in a sentence; `None` while all is well. Nothing has to be settled: a
+    /// worker without lag, or without partitions, is alive as long as its loop turns.
+    #[must_use]
+    pub fn stall(&self, longest: Duration) -> Option<String> {
+        for worker in self.workers() {
+            let quiet = worker.quiet();
+            if quiet > longest && !worker.done.load(Relaxed) {
+                return Some(format!("worker {} has not turned for {} s", worker.number, quiet.as_secs()));
+            }
+            let stalled = worker.reports(0).into_iter().find(|report| report.stalled > longest);
+            if let Some(report) = stalled {
+                return Some(format!(
+                    "topic {} partition {}: {} lines wait and none was settled for {} s",
+                    report.topic,
+                    report.partition,
+                    report.lag.map_or_else(|| "some".to_owned(), |lag| lag.to_string()),
+                    report.stalled.as_secs()
+                ));
+            }
+        }
+        None
+    }
+
+    /// What keeps the flow from being ready, in a sentence; `None` when it is.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        let workers = self.workers();
+        if self.stopping.load(Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        if workers.is_empty() {
+            return Some("starting: topics are being looked up".to_owned());
+        }
+        let waiting = workers.iter().find(|worker| !worker.joined.load(Relaxed));
+        if let Some(worker) = waiting {
+            return Some(format!("worker {} has not been given its partitions yet", worker.number));
+        }
+        let blocked = workers.iter().find(|worker| worker.output_waits.load(Relaxed))?;
+        Some(format!("worker {}: the output topic has acknowledged nothing for a while", blocked.number))
+    }
+}
+
+/// One worker's numbers.
+#[derive(Debug)]
+pub(crate) struct WorkerStatus {
+    number: usize,
+    started: Instant,
+    turned_ms: AtomicU64,
+    lanes: Mutex<Vec<Arc<LaneStatus>>>,
+    pub(crate) joined: AtomicBool,
+    pub(crate) done: AtomicBool,
+    pub(crate) output_waits: AtomicBool,
+    pub(crate) in_flight: AtomicU64,
+    pub(crate) read: AtomicU64,
+    pub(crate) matched: AtomicU64,
+    pub(crate) published: AtomicU64,
+    pub(crate) filtered: AtomicU64,
+}
+
+impl WorkerStatus {
+    fn new(number: usize, started: Instant) -> Self {
+        let zero = || AtomicU64::new(0);
+        let no = || AtomicBool::new(false);
+        let turned_ms = AtomicU64::new(millis(started.elapsed()));
+        Self {
+            number,
+            started,
+            turned_ms,
+            lanes: Mutex::default(),
+            joined: no(),
+            done: no(),
+            output_waits: no(),
+            in_flight: zero(),
+            read: zero(),
+            matched: zero(),
+            published: zero(),
+            filtered: zero(),
+        }
+    }
+
+    /// From 0.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The worker's loop goes round.
+    pub(crate) fn turn(&self) {
+        self.turned_ms.store(millis(self.started.elapsed()), Relaxed);
+    }
+
+    fn quiet(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.turned_ms.load(Relaxed)))
+    }
+
+    /// A partition came. `mark`: the offset to be settled next, negative when not known.
+    pub(crate) fn add(&self, topic: Arc<str>, partition: i32, mark: i64) -> Arc<LaneStatus> {
+        let unknown = || AtomicI64::new(-1);
+        let lane = Arc::new(LaneStatus {
+            topic,
+            partition,
+            started: self.started,
+            mark: AtomicI64::new(mark),
+            end: unknown(),
+            read_to: unknown(),
+            open: AtomicU64::new(0),
+            oldest_ms: unknown(),
+            moved_ms: AtomicU64::new(millis(self.started.elapsed())),
+            sources: AtomicU64::new(0),
+        });
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
+        lane
+    }
+
+    /// A partition went.
+    pub(crate) fn remove(&self, lane: &Arc<LaneStatus>) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+    }
+
+    /// Where a partition begins and ends, and up to where it was handed over (negative when not known).
+    pub(crate) fn reaches(&self, topic: &str, partition: i32, low: i64, end: i64, read_to: i64) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in lanes.iter().filter(|lane| lane.partition == partition && *lane.topic == *topic) {
+            // Until its first line is settled, a partition read from its beginning stands there.
+            let _ = lane.mark.compare_exchange(-1, low, Relaxed, Relaxed);
+            lane.end.store(end, Relaxed);
+            lane.read_to.store(read_to, Relaxed);
+        }
+    }
+
+    fn reports(&self, now_ms: i64) -> Vec<PartitionReport> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|lane| lane.report(now_ms)).collect()
+    }
+}
+
+/// One assigned partition's numbers.
+#[derive(Debug)]
+pub(crate) struct LaneStatus {
+    topic: Arc<str>,
+    partition: i32,
+    started: Instant,
+    mark: AtomicI64,
+    end: AtomicI64,
+    read_to: AtomicI64,
+    open: AtomicU64,
+    /// Timestamp of the oldest line not settled, or of the last one seen when all that was read is settled.
+    oldest_ms: AtomicI64,
+    moved_ms: AtomicU64,
+    pub(crate) sources: AtomicU64,
+}
+
+impl LaneStatus {
+    /// Where the partition stands: `mark`, the offset to be settled next; lines open; timestamp of the oldest of them
+    /// or, when none is open, of the last line.
+    pub(crate) fn stands(&self, mark: Option<i64>, open: usize, oldest_ms: i64) {
+        let before = self.mark.load(Relaxed);
+        if let Some(mark) = mark {
+            self.mark.store(mark, Relaxed);
+        }
+        self.open.store(open as u64, Relaxed);
+        self.oldest_ms.store(oldest_ms, Relaxed);
+        if mark.is_some_and(|mark| mark != before) || self.lag() == Some(0) {
+            self.moved_ms.store(millis(self.started.elapsed()), Relaxed);
+        }
+    }
+
+    fn lag(&self) -> Option<i64> {
+        let (mark, end) = (self.mark.load(Relaxed), self.end.load(Relaxed));
+        if end < 0 {
+            return None;
+        }
+        if self.open.load(Relaxed) == 0 && self.read_to.load(Relaxed) >= end {
+            return Some(0);
+        }
+        (mark >= 0).then(|| (end - mark).max(0))
+    }
+
+    fn report(&self, now_ms: i64) -> PartitionReport {
+        let lag = self.lag();
+        let moved = Duration::from_millis(self.moved_ms.load(Relaxed));
+        let since_moved = self.started.elapsed().saturating_sub(moved);
+        let oldest_ms = self.oldest_ms.load(Relaxed);
+        let waits = lag.is_some_and(|lag| lag > 0) || self.open.load(Relaxed) > 0;
+        // Before the first line of a partition is read, what is known of the age is how long we have had it.
+        let age = if oldest_ms >= 0 { Duration::from_millis((now_ms - oldest_ms).max(0) as u64) } else { since_moved };
+        PartitionReport {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            lag,
+            oldest_age: if waits { age } else { Duration::ZERO },
+            stalled: if waits { since_moved } else { Duration::ZERO },
+            sources: self.sources.load(Relaxed),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> (Status, Arc<WorkerStatus>, Arc<LaneStatus>) {
+        let status = Status::default();
+        let worker = status.add_worker();
+        let lane = worker.add("logs".into(), 0, 10);
+        (status, worker, lane)
+    }
+
+    #[test]
+    fn lag_is_what_is_not_settled() {
+        let (status, worker, lane) = one();
+        assert_eq!(status.partitions()[0].lag, None);
+        worker.reaches("logs", 0, 0, 30, -1);
+        assert_eq!(status.partitions()[0].lag, Some(20));
+        lane.stands(Some(25), 3, now_ms() - 5000);
+        let report = &status.partitions()[0];
+        assert_eq!(report.lag, Some(5));
+        assert!(report.oldest_age >= Duration::from_secs(5) && report.oldest_age < Duration::from_secs(6));
+        lane.stands(Some(30), 0, now_ms() - 5000);
+        assert_eq!((status.partitions()[0].lag, status.partitions()[0].oldest_age), (Some(0), Duration::ZERO));
+    }
+
+    #[test]
+    fn markers_at_the_end_are_no_lag() {
+        let (status, worker, lane) = one();
+        worker.reaches("logs", 0, 0, 30, 30);
+        lane.stands(Some(29), 0, 0);
+        assert_eq!(status.partitions()[0].lag, Some(0));
+        lane.stands(Some(28), 1, 0);
+        assert_eq!(status.partitions()[0].lag, Some(2));
+    }
+
+    #[test]
+    fn ready_once_every_worker_has_joined() {
+        let status = Status::default();
+        assert!(status.unready().unwrap().starts_with("starting"));
+        let worker = status.add_worker();
+        assert!(status.unready().unwrap().contains("worker 0"));
+        worker.joined.store(true, Relaxed);
+        assert_eq!(status.unready(), None);
+        worker.output_waits.store(true, Relaxed);
+        assert!(status.unready().is_some());
+        status.stop();
+        assert_eq!(status.unready().unwrap(), "stopping");
+    }
+
+    #[test]
+    fn a_partition_with_lag_that_does_not_move_is_a_stall() {
+        let (mut status, _, _) = one();
+        status.started = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let worker = status.add_worker();
+        let lane = worker.add("logs".into(), 0, 10);
+        worker.reaches("logs", 0, 0, 30, -1);
+        let longest = Duration::from_secs(10);
+        assert_eq!(status.stall(longest), None);
+        lane.stands(Some(12), 0, 0);
+        lane.moved_ms.store(0, Relaxed);
+        let sentence = status.stall(longest).unwrap();
+        assert_eq!(sentence, "topic logs partition 0: 18 lines wait and none was settled for 60 s");
+        lane.stands(Some(30), 0, 0);
+        assert_eq!(status.stall(longest), None);
+        worker.turned_ms.store(0, Relaxed);
+        assert_eq!(status.stall(longest).unwrap(), "worker 1 has not turned for 60 s");
+    }
+}

@@ -1,0 +1,106 @@
+//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`.
+//!
+//! It only reads: the status that the workers keep, and the counters. It never takes a lock that a line could wait for.
+
+mod probes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::get;
+
+use crate::flow::Status;
+use crate::telemetry::Metrics;
+
+/// `[http]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen; nowhere when `None`.
+    pub listen: Option<SocketAddr>,
+    /// `/livez` fails when lines wait and none was settled for this long.
+    pub stall: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9640))), stall: Duration::from_secs(60) }
+    }
+}
+
+/// What the handlers know.
+#[derive(Clone)]
+pub(crate) struct Room {
+    status: Arc<Status>,
+    metrics: Metrics,
+    /// Hex digest of the rules in use.
+    digest: Arc<str>,
+    stall: Duration,
+}
+
+/// A bound address that is not served yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: tokio::net::TcpListener,
+    address: SocketAddr,
+}
+
+/// Binds, so that an address in use is an error before the first line is read.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn bind(address: SocketAddr) -> std::io::Result<Server> {
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok(Server { listener, address })
+}
+
+impl Server {
+    /// Where it listens: tells which port was taken for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until the runtime ends.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        self,
+        settings: Settings,
+        status: Arc<Status>,
+        metrics: Metrics,
+        digest: Arc<str>,
+    ) -> std::io::Result<()> {
+        let room = Room { status, metrics, digest, stall: settings.stall };
+        axum::serve(self.listener, router(room)).await
+    }
+}
+
+fn router(room: Room) -> Router {
+    Router::new()
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .route("/version", get(probes::version))
+        .layer(map_response(guarded))
+        .with_state(room)
+}
+
+/// Answers are for programs and change all the time: never cached, never guessed at, never shown in a frame.
+async fn guarded(mut response: Response) -> Response {
+    let headers: [(HeaderName, &str); 3] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

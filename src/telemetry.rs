@@ -1,0 +1,250 @@
+//! How the program speaks: logs to stderr, metrics to whoever asks, and care with text that others wrote.
+//!
+//! Everything that comes from outside (log lines, broker messages, panics at such lines) goes through [`foreign`] before
+//! it is logged: control characters would otherwise forge lines and colours in somebody's terminal.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::panic::UnwindSafe;
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
+use tracing_subscriber::EnvFilter;
+
+use crate::flow::Status;
+use crate::flow::meters::{DESCRIPTIONS, Kind, names};
+
+/// Bytes of foreign text that are logged.
+const FOREIGN_MAX: usize = 300;
+/// A gauge that was not set for this long, as its partition is another's now, is no longer shown.
+const GAUGE_IDLE: Duration = Duration::from_secs(30);
+
+/// What is logged, and how: `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives as `tracing` knows them: `warn,fingerpost=debug`.
+    pub level: String,
+    /// Its form.
+    pub format: LogFormat,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Text,
+    /// Lines for machines.
+    Json,
+}
+
+/// Starts logging. A second call, as from a test, changes nothing.
+///
+/// # Errors
+/// When the filter is not understood; says which part.
+pub fn log(settings: &Log) -> Result<(), String> {
+    let filter = EnvFilter::builder()
+        .parse(&settings.level)
+        .map_err(|error| format!("log.level `{}`: {error}", foreign(settings.level.as_bytes())))?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let json = match settings.format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    };
+    // An error here says that logging was started before.
+    let _ = if json {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        builder.with_ansi(colours).with_target(false).try_init()
+    };
+    Ok(())
+}
+
+/// Foreign text made fit for a log: invalid UTF-8 replaced, everything that steers a terminal or turns the direction of
+/// writing escaped, cut after 300 bytes.
+#[must_use]
+pub fn foreign(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len().min(FOREIGN_MAX) + 16);
+    // A character of four bytes may straddle the cut; lossy decoding of a little more than needed finds it whole.
+    let head = String::from_utf8_lossy(&text[..text.len().min(FOREIGN_MAX + 4)]);
+    for character in head.chars() {
+        if out.len() + character.len_utf8() > FOREIGN_MAX {
+            break;
+        }
+        if steers(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    if text.len() > FOREIGN_MAX {
+        let _ = write!(out, "… ({} bytes)", text.len());
+    }
+    out
+}
+
+/// Control characters, line separators, and marks that change the direction of writing or are not seen at all.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+thread_local! {
+    /// Somebody on this thread catches the panic and reports it.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`; a panic in it becomes its message, for the caller to report, and is not printed.
+///
+/// # Errors
+/// The panic's message, as [`foreign`] text: it may quote a log line.
+pub fn caught<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+    install_panic_hook();
+    let before = EXPECTED.replace(true);
+    let result = std::panic::catch_unwind(work);
+    EXPECTED.set(before);
+    result.map_err(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic without a message");
+        foreign(text.as_bytes())
+    })
+}
+
+fn install_panic_hook() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !EXPECTED.get() {
+                previous(info);
+            }
+        }));
+    });
+}
+
+/// Buckets in seconds: from a plain miss to a line of a megabyte full of hits.
+const CLASSIFY_BUCKETS: &[f64] =
+    &[1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1];
+/// Buckets in seconds: from a quick broker to a backlog of hours.
+const LATENCY_BUCKETS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
+
+/// The one recorder of this process.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Starts counting; must come before the flow starts, whose counters would otherwise count into nothing. Later calls
+/// give the same recorder.
+#[must_use]
+pub fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(install_metrics).clone()
+}
+
+fn install_metrics() -> Metrics {
+    let buckets = [(names::CLASSIFY, CLASSIFY_BUCKETS), (names::LATENCY, LATENCY_BUCKETS)];
+    let builder = buckets.iter().fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
+        let matcher = Matcher::Full((*name).to_owned());
+        builder.set_buckets_for_metric(matcher, buckets).expect("the lists of buckets above are not empty")
+    });
+    let recorder = builder.idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_IDLE)).build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("another metrics recorder was installed before; /metrics will be empty");
+    }
+    for (name, kind, text) in DESCRIPTIONS {
+        match kind {
+            Kind::Counter => describe_counter!(*name, *text),
+            Kind::Gauge => describe_gauge!(*name, *text),
+            Kind::Histogram => describe_histogram!(*name, Unit::Seconds, *text),
+        }
+    }
+    Metrics { handle }
+}
+
+impl Metrics {
+    /// The Prometheus text. Gauges are set now, from `status`.
+    #[must_use]
+    pub fn render(&self, status: &Status, digest: &str) -> String {
+        set_gauges(status, digest);
+        self.handle.render()
+    }
+
+    /// Counts up the samples of the histograms, which otherwise pile up until somebody asks. To be called every few
+    /// seconds.
+    pub fn sweep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+fn set_gauges(status: &Status, digest: &str) {
+    let partitions = status.partitions();
+    let mut oldest = Duration::ZERO;
+    for report in &partitions {
+        oldest = oldest.max(report.oldest_age);
+        if let Some(lag) = report.lag {
+            let labels = [("topic", report.topic.to_string()), ("partition", report.partition.to_string())];
+            gauge!(names::LAG, &labels).set(lag as f64);
+        }
+    }
+    gauge!(names::OLDEST_AGE).set(oldest.as_secs_f64());
+    gauge!(names::ASSIGNED).set(partitions.len() as f64);
+    gauge!(names::SOURCES).set(partitions.iter().map(|report| report.sources).sum::<u64>() as f64);
+    gauge!(names::IN_FLIGHT).set(status.in_flight() as f64);
+    gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    gauge!(names::PACK_INFO, "digest" => digest.to_owned()).set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_steer() {
+        assert_eq!(foreign(b"plain text, \xc3\xa4 too"), "plain text, \u{e4} too");
+        assert_eq!(foreign(b"a\x1b[31mred\r\n\x00"), "a\\u{1b}[31mred\\r\\n\\u{0}");
+        assert_eq!(foreign("\u{202e}evil\u{2028}".as_bytes()), "\\u{202e}evil\\u{2028}");
+        assert_eq!(foreign(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn foreign_text_is_cut() {
+        let cut = foreign(&[b'x'; 5000]);
+        assert!(cut.ends_with("x… (5000 bytes)"));
+        assert!(cut.len() < FOREIGN_MAX + 32);
+        assert_eq!(foreign("ä".repeat(400).as_bytes()).matches('ä').count(), FOREIGN_MAX / 2);
+        assert_eq!(foreign(&[b'y'; 300]).len(), 300);
+        assert!(foreign(&[0x1b; 400]).len() < FOREIGN_MAX + 32);
+    }
+
+    #[test]
+    fn a_caught_panic_is_its_message() {
+        assert_eq!(caught(|| 1), Ok(1));
+        assert_eq!(caught(|| panic!("at \x1b line {}", 3)), Err::<(), _>("at \\u{1b} line 3".into()));
+    }
+
+    #[test]
+    fn a_filter_that_is_wrong_is_an_error() {
+        assert!(log(&Log { level: "a=b=c".into(), format: LogFormat::Auto }).is_err());
+    }
+}
