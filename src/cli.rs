@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, RunArguments};
+use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments};
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
 
@@ -42,6 +42,8 @@ pub struct Cli {
 pub enum Verb {
     /// Run the daemon: lines from Kafka in, tagged lines to Kafka out.
     Run(RunArguments),
+    /// See the daemon at work: no broker and no configuration needed.
+    Demo(DemoArguments),
     /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
     Classify(ClassifyArguments),
     /// Check packs: every mistake in them, and every example run.
@@ -104,6 +106,7 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         match self.verb {
             Verb::Run(arguments) => run::run(&arguments),
+            Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Config(verb) => config::run(&verb),

@@ -114,7 +114,7 @@ pub struct DemoArguments {
     #[arg(long, requires = "time")]
     pub assert: bool,
     /// Lines per second.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
     /// Show it on these brokers instead, with topics of its own.
     #[arg(short, long, value_name = "HOST:PORT,…")]

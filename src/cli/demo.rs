@@ -10,40 +10,30 @@ pub mod screen;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::arguments::DemoArguments;
+use super::{Exit, packs, show as show_problems};
 use crate::NAME;
-use crate::engine::Engine;
-use crate::flow::{self, End, Flow, Status};
+use crate::engine::{Engine, Settings};
+use crate::flow::{self, End, Flow, PacksFrom, Status};
 use lines::Lines;
 use mock::Mock;
 use screen::Tagged;
-
-/// What the demo may be told.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How long it lasts; until Ctrl-C when absent.
-    pub lasts: Option<Duration>,
-    /// Fail unless every rule was seen on the output.
-    pub assert: bool,
-    /// Lines per second.
-    pub rate: u32,
-    /// A real cluster; the one inside this process when absent.
-    pub brokers: Option<String>,
-    /// Seed of the generator.
-    pub seed: u64,
-}
 
 const INPUT: &str = "logs";
 const OUTPUT: &str = "logs.enriched";
@@ -52,44 +42,67 @@ const PARTITIONS: i32 = 3;
 /// How long what is on its way may take to arrive when the generator has stopped.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Shows the demo on `out` until its time is over or somebody interrupts it.
+/// The verb.
 ///
 /// # Errors
 /// When the Kafka cannot be started or reached, or the screen cannot be written.
-pub fn demo(engine: Engine, options: &Options, out: &mut impl Write) -> Result<ExitCode> {
-    let started = Instant::now();
-    let engine = Arc::new(engine);
-    // A real cluster may have topics of these names already.
-    let prefix = if options.brokers.is_some() { format!("{NAME}-demo.") } else { String::new() };
-    let topics = Topics { input: format!("{prefix}{INPUT}"), output: format!("{prefix}{OUTPUT}") };
-    let mock = match options.brokers {
-        Some(_) => None,
-        None => Some(Mock::start(&[&topics.input, &topics.output], PARTITIONS)?),
-    };
-    let address = match (&mock, &options.brokers) {
-        (Some(mock), _) => mock.address()?,
-        (None, Some(brokers)) => brokers.clone(),
-        (None, None) => bail!("no Kafka to show anything on"),
-    };
-    welcome(out, &engine, &address, &topics, mock.is_some())?;
+pub fn run(arguments: &DemoArguments) -> Result<Exit> {
+    let from = arguments.packs.clone().map_or(PacksFrom::Builtin, PacksFrom::Directory);
+    match packs::load(&from, Settings::default()) {
+        Ok(loaded) => demo(&Arc::new(loaded.engine), arguments, &mut anstream::stdout()),
+        Err(problems) => {
+            show_problems(&problems);
+            Ok(Exit::Config)
+        }
+    }
+}
 
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let _signals = interrupt(&interrupted)?;
-    let produced = Arc::new(AtomicU64::new(0));
-    let feeding = Arc::new(AtomicBool::new(true));
-    let feeder = feed(&engine, &address, &topics.input, options, &produced, &feeding)?;
-    let flow = start(&engine, &address, &topics)?;
-    let shown = show(&address, &topics.output, options, &interrupted, started, out);
-    feeding.store(false, Ordering::Relaxed);
-    let fed = feeder.join().map_err(|_| anyhow::anyhow!("the generator ended badly"))?;
-    let mut shown = shown?;
-    fed?;
-    let produced = produced.load(Ordering::Relaxed);
+/// Shows the demo on `out` until its time is over or somebody interrupts it.
+fn demo(engine: &Arc<Engine>, arguments: &DemoArguments, out: &mut impl Write) -> Result<Exit> {
+    let started = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let interrupted = interrupt(&runtime)?;
+    // A real cluster may have topics of these names already.
+    let prefix = if arguments.brokers.is_some() { format!("{NAME}-demo.") } else { String::new() };
+    let topics = Topics { input: format!("{prefix}{INPUT}"), output: format!("{prefix}{OUTPUT}") };
+    let (address, _mock) = match &arguments.brokers {
+        Some(brokers) => {
+            runtime.block_on(create(brokers, &topics.input))?;
+            (brokers.clone(), None)
+        }
+        None => {
+            let mock = Mock::start(&[&topics.input, &topics.output], PARTITIONS)?;
+            (mock.address()?, Some(mock))
+        }
+    };
+    welcome(out, engine, &address, &topics, arguments)?;
+    let flow = start(engine, &address, &topics)?;
+    let mut shown = Shown::new(&address, &topics.output)?;
+    let feeder = Feeder::start(engine, &address, &topics.input, arguments)?;
+    let shown_all = shown.show(arguments, &interrupted, started, out);
+    let produced = feeder.stop()?;
+    shown_all?;
     shown.drain(produced, DRAIN)?;
     flow.stopper().stop();
     let end = flow.wait();
     farewell(out, &shown, produced, started)?;
-    verdict(out, &engine, options, &shown, &end)
+    verdict(out, engine, arguments, &shown, &end)
+}
+
+/// Creates the input topic on a real cluster; the output is created by the flow.
+async fn create(brokers: &str, topic: &str) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().context("no Kafka client")?;
+    let topics = [NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(-1))];
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(10)));
+    let answers = admin.create_topics(&topics, &options).await;
+    let answers = answers.with_context(|| format!("no broker at {brokers} answers"))?;
+    match answers.into_iter().next() {
+        Some(Err((topic, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
+            bail!("the topic `{topic}` cannot be created: {code}")
+        }
+        _ => Ok(()),
+    }
 }
 
 struct Topics {
@@ -97,31 +110,37 @@ struct Topics {
     output: String,
 }
 
-fn welcome(out: &mut impl Write, engine: &Engine, address: &str, topics: &Topics, inside: bool) -> Result<()> {
+fn welcome(
+    out: &mut impl Write,
+    engine: &Engine,
+    address: &str,
+    topics: &Topics,
+    arguments: &DemoArguments,
+) -> Result<()> {
     let rules = engine.reported().len();
-    let kafka = if inside { "a Kafka inside this process" } else { "Kafka" };
+    let kafka = if arguments.brokers.is_none() { "a Kafka inside this process" } else { "Kafka" };
     writeln!(out, "{NAME} demo: {kafka} at {address}, {rules} rules, {} → {}", topics.input, topics.output)?;
     writeln!(out, "look for yourself: kcat -b {address} -t {} -C -f '%o %h\\n%s\\n'", topics.output)?;
     writeln!(out)?;
     Ok(out.flush()?)
 }
 
-/// Sets the flag on Ctrl-C and SIGTERM, as long as what it returns lives.
-fn interrupt(flag: &Arc<AtomicBool>) -> Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let flag = Arc::clone(flag);
+/// A flag that Ctrl-C and SIGTERM set.
+fn interrupt(runtime: &tokio::runtime::Runtime) -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
     let mut terminate = {
         let _inside = runtime.enter();
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?
+        signal(SignalKind::terminate())?
     };
     runtime.spawn(async move {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-        flag.store(true, Ordering::Relaxed);
+        set.store(true, Ordering::Relaxed);
     });
-    Ok(runtime)
+    Ok(flag)
 }
 
 /// The flow as `run` would start it with a configuration that only names brokers and topics.
@@ -153,72 +172,61 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics) -> Result<Flow> {
     flow::start(engine, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))
 }
 
-/// Produces lines at the rate asked for, from a thread of its own, until told to stop.
-fn feed(
-    engine: &Engine,
-    address: &str,
-    topic: &str,
-    options: &Options,
-    produced: &Arc<AtomicU64>,
-    feeding: &Arc<AtomicBool>,
-) -> Result<thread::JoinHandle<Result<()>>> {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", address)
-        .set("linger.ms", "0")
-        .set("allow.auto.create.topics", "true")
-        .create()
-        .context("no producer for the generator")?;
-    let mut lines = Lines::new(engine, options.seed);
-    let pause = Duration::from_secs(1) / options.rate.max(1);
-    let (topic, produced, feeding) = (topic.to_owned(), Arc::clone(produced), Arc::clone(feeding));
-    let body = move || -> Result<()> {
-        let begun = Instant::now();
-        let mut count = 0;
-        while feeding.load(Ordering::Relaxed) {
-            let Some(record) = lines.next() else { break };
-            let to_send = BaseRecord::to(&topic).key(&record.key).payload(&record.line);
-            producer.send(to_send).map_err(|(error, _)| error).context("the generator cannot produce")?;
-            producer.poll(Duration::ZERO);
-            count += 1;
-            produced.store(count, Ordering::Relaxed);
-            let due = pause * u32::try_from(count).unwrap_or(u32::MAX);
-            thread::sleep(due.saturating_sub(begun.elapsed()));
-        }
-        producer.flush(DRAIN).context("not everything that was generated could be produced")
-    };
-    thread::Builder::new().name("generator".into()).spawn(body).context("no thread for the generator")
+/// Produces lines at the rate asked for, on a thread of its own.
+struct Feeder {
+    feeding: Arc<AtomicBool>,
+    thread: thread::JoinHandle<Result<u64>>,
+}
+
+impl Feeder {
+    fn start(engine: &Engine, address: &str, topic: &str, arguments: &DemoArguments) -> Result<Self> {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", address)
+            .set("linger.ms", "0")
+            .create()
+            .context("no producer for the generator")?;
+        let lines = Lines::new(engine, arguments.seed.unwrap_or_else(|| fastrand::u64(..)));
+        let pause = Duration::from_secs(1) / arguments.rate;
+        let feeding = Arc::new(AtomicBool::new(true));
+        let (topic, go_on) = (topic.to_owned(), Arc::clone(&feeding));
+        let thread = thread::Builder::new()
+            .name("generator".into())
+            .spawn(move || feed(&producer, &topic, lines, pause, &go_on))
+            .context("no thread for the generator")?;
+        Ok(Self { feeding, thread })
+    }
+
+    /// Stops it; how many lines it has produced.
+    fn stop(self) -> Result<u64> {
+        self.feeding.store(false, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow!("the generator ended badly"))?
+    }
+}
+
+fn feed(producer: &BaseProducer, topic: &str, lines: Lines, pause: Duration, go_on: &AtomicBool) -> Result<u64> {
+    let begun = Instant::now();
+    let mut count = 0;
+    for record in lines.take_while(|_| go_on.load(Ordering::Relaxed)) {
+        let to_send = BaseRecord::to(topic).key(&record.key).payload(&record.line);
+        producer.send(to_send).map_err(|(error, _)| error).context("the generator cannot produce")?;
+        producer.poll(Duration::ZERO);
+        count += 1;
+        let due = pause * u32::try_from(count).unwrap_or(u32::MAX);
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+    }
+    producer.flush(DRAIN).context("not everything that was generated could be produced")?;
+    Ok(count)
 }
 
 /// What has been seen on the output topic.
 struct Shown {
     consumer: BaseConsumer,
-    /// Ends of the output's partitions when the demo began, where a real cluster's topic held something already.
     records: u64,
     tagged: u64,
+    /// Lines and severity of each rule.
     rules: BTreeMap<String, (u64, String)>,
+    /// When the first tagged line was on the screen, counted from the start.
     first: Option<Duration>,
-}
-
-/// Reads the output topic and draws what is tagged, until the time is over.
-fn show(
-    address: &str,
-    topic: &str,
-    options: &Options,
-    interrupted: &AtomicBool,
-    started: Instant,
-    out: &mut impl Write,
-) -> Result<Shown> {
-    let consumer = reader(address, topic)?;
-    let mut shown = Shown { consumer, records: 0, tagged: 0, rules: BTreeMap::new(), first: None };
-    let over = || options.lasts.is_some_and(|lasts| started.elapsed() >= lasts) || interrupted.load(Ordering::Relaxed);
-    while !over() {
-        if let Some(tagged) = shown.next(Duration::from_millis(100))? {
-            shown.first.get_or_insert(started.elapsed());
-            writeln!(out, "{}", screen::draw(&tagged))?;
-            out.flush()?;
-        }
-    }
-    Ok(shown)
 }
 
 /// A consumer of the whole topic from its present end, in no group.
@@ -243,6 +251,35 @@ fn reader(address: &str, topic: &str) -> Result<BaseConsumer> {
 }
 
 impl Shown {
+    fn new(address: &str, topic: &str) -> Result<Self> {
+        let consumer = reader(address, topic)?;
+        Ok(Self { consumer, records: 0, tagged: 0, rules: BTreeMap::new(), first: None })
+    }
+
+    /// Draws what is tagged, until the time is over or somebody interrupts.
+    fn show(
+        &mut self,
+        arguments: &DemoArguments,
+        interrupted: &AtomicBool,
+        started: Instant,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let over =
+            || arguments.time.is_some_and(|time| started.elapsed() >= time) || interrupted.load(Ordering::Relaxed);
+        while !over() {
+            let Some(tagged) = self.next(Duration::from_millis(100))? else { continue };
+            if arguments.plain {
+                out.write_all(&tagged.payload)?;
+                writeln!(out)?;
+            } else {
+                writeln!(out, "{}", screen::draw(&tagged))?;
+            }
+            out.flush()?;
+            self.first.get_or_insert(started.elapsed());
+        }
+        Ok(())
+    }
+
     /// The next record, if one comes in time and is tagged.
     fn next(&mut self, wait: Duration) -> Result<Option<Tagged>> {
         let Some(message) = self.consumer.poll(wait) else { return Ok(None) };
@@ -298,20 +335,17 @@ fn farewell(out: &mut impl Write, shown: &Shown, produced: u64, started: Instant
     Ok(())
 }
 
-/// The exit code: whether what was promised came true.
-fn verdict(out: &mut impl Write, engine: &Engine, options: &Options, shown: &Shown, end: &End) -> Result<ExitCode> {
-    if !matches!(end, End::Drained) {
-        return Ok(super::run::report(end).into());
-    }
-    if !options.assert {
-        return Ok(ExitCode::SUCCESS);
+/// Whether what was promised came true.
+fn verdict(out: &mut impl Write, engine: &Engine, arguments: &DemoArguments, shown: &Shown, end: &End) -> Result<Exit> {
+    if !matches!(end, End::Drained) || !arguments.assert {
+        return Ok(super::run::report(end));
     }
     let ids = engine.reported().iter().map(|reported| reported.id.as_str());
     let missing: Vec<&str> = ids.filter(|id| !shown.rules.contains_key(*id)).collect();
     if missing.is_empty() {
         writeln!(out, "every rule was seen on the output")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Fine);
     }
     writeln!(out, "not seen on the output: {}", missing.join(", "))?;
-    Ok(ExitCode::FAILURE)
+    Ok(Exit::Findings)
 }

@@ -21,6 +21,7 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("topic.blacklist", "set by the program, so that it never reads what it writes"),
     ("statistics.interval.ms", "lag is taken from the statistics, once a second"),
     ("log.queue", "set by the program"),
+    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("enable.idempotence", "always on: a retry must neither double nor reorder lines"),
     ("enable.gapless.guarantee", "goes with enable.idempotence"),
     ("transactional.id", "use delivery.mode"),
