@@ -38,7 +38,6 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("delivery.report.only.error", "offsets follow the acknowledgements"),
     ("dr_cb", "offsets follow the acknowledgements"),
     ("dr_msg_cb", "offsets follow the acknowledgements"),
-    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("partitioner", "a line keeps its partition number"),
     ("partitioner_cb", "a line keeps its partition number"),
     ("plugin.library.paths", "loading code from a configuration file is refused"),
