@@ -90,6 +90,15 @@ impl From<Exit> for ExitCode {
 }
 
 impl Cli {
+    /// How a run ends that fails without having told why: for a verb that works on files it was most likely one of those.
+    #[must_use]
+    pub fn failure(&self) -> Exit {
+        match self.verb {
+            Verb::Run(_) => Exit::Software,
+            _ => Exit::Usage,
+        }
+    }
+
     /// Does what was asked for.
     ///
     /// # Errors

@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::Parser;
-use fingerpost::cli::{Cli, Exit};
+use fingerpost::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     anstream::ColorChoice::from(cli.color).write_global();
+    let failure = cli.failure();
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) => {
             let red: Style = AnsiColor::Red.on_default().bold();
             anstream::eprintln!("{red}error{red:#}: {error:#}");
-            Exit::Usage.into()
+            failure.into()
         }
     }
 }

@@ -78,7 +78,7 @@ fn forbidden(table: &str, name: &str, origin: &Origin) -> Option<Diagnostic> {
 }
 
 /// Settings that have a key of ours.
-const TYPED: [(&str, &str); 12] = [
+const TYPED: [(&str, &str); 13] = [
     ("bootstrap.servers", "kafka.bootstrap_servers"),
     ("metadata.broker.list", "kafka.bootstrap_servers"),
     ("group.id", "kafka.group_id"),
@@ -89,6 +89,7 @@ const TYPED: [(&str, &str); 12] = [
     ("ssl.ca.location", "kafka.ssl_ca_file"),
     ("ssl.certificate.location", "kafka.ssl_certificate_file"),
     ("ssl.key.location", "kafka.ssl_key_file"),
+    ("allow.auto.create.topics", "kafka.create_topics"),
     ("auto.commit.interval.ms", "delivery.commit_interval"),
     ("transactional.id", "delivery.mode"),
 ];

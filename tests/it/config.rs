@@ -3,6 +3,8 @@
 //! Each directory of `tests/cases/config` holds a `fingerpost.toml` that is wrong in some way, and `check.txt`, what
 //! `config check` prints for it. No test here needs a broker.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says so by its panic")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
-//! Stand-in for the table of the branch that writes this room.
+//! The settings of librdkafka that delivery rests on. `clients` sets them, after whatever the configuration adds; that
+//! the configuration does not try in vain is looked after at start, with a complaint at the place.
 
 /// librdkafka settings that the configuration may not carry, and what to use instead or why not.
 pub const OWNED_OPTIONS: &[(&str, &str)] = &[
@@ -32,7 +33,6 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("retries", "a line is never given up"),
     ("message.send.max.retries", "a line is never given up"),
     ("message.max.bytes", "follows max.message.bytes of the output topic"),
-    ("batch.size", "follows max.message.bytes of the output topic"),
     ("queue.buffering.max.messages", "the program bounds the lines in flight itself"),
     ("queue.buffering.max.kbytes", "the program bounds the lines in flight itself"),
     ("delivery.report.only.error", "offsets follow the acknowledgements"),

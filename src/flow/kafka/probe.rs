@@ -325,14 +325,7 @@ impl<'a> Prober<'a> {
     /// A line that fits the input must fit the output, with some room for what is added.
     fn sizes(&self, inputs: &[&MetadataTopic], output: &str, report: &mut dyn FnMut(Finding)) {
         let subject = format!("size {output}");
-        let room = match self.largest_record(output) {
-            Ok(room) => room,
-            Err(error) => {
-                let fix =
-                    format!("allow DescribeConfigs on topic {output} to have this compared; the daemon does without");
-                return report(Finding { mark: Mark::Doubt, ..refused(subject, &error, &fix) });
-            }
-        };
+        let room = self.largest_record(output).ok().flatten();
         let larger = inputs.iter().find_map(|input| {
             let size = self.largest_record(input.name()).ok().flatten()?;
             (Some(size) > room && room.is_some()).then_some((input.name(), size))
@@ -344,7 +337,10 @@ impl<'a> Prober<'a> {
                     .fix(format!("raise max.message.bytes of {output} to {}", size + (16 << 10)))
             }
             (Some(room), None) => Finding::new(Mark::Good, subject, format!("takes records up to {room} bytes")),
-            (None, _) => Finding::new(Mark::Doubt, subject, "the broker does not say what it takes"),
+            // Without the right DescribeConfigs there is no error, only no answer.
+            (None, _) => {
+                Finding::new(Mark::Untried, subject, "not told without DescribeConfigs; the daemon does without")
+            }
         });
     }
 
@@ -381,6 +377,11 @@ impl<'a> Prober<'a> {
                     _ => format!("allowed; has its place in {known} of {}", counted(all, "partition")),
                 };
                 Finding::new(Mark::Good, subject, says)
+            }
+            // librdkafka does not tell that a group may not be seen: it goes on asking for the coordinator.
+            Err(error) if code(&error) == Some(RDKafkaErrorCode::OperationTimedOut) => {
+                Finding::new(Mark::Bad, subject, format!("no answer within {:?}, or not allowed", self.timeout))
+                    .fix(format!("allow Read on group {name}"))
             }
             Err(error) => refused(subject, &error, &format!("allow Read on group {name}")),
         }
