@@ -5,19 +5,21 @@
 
 #![no_main]
 
-#[path = "../../tests/it/agreement.rs"]
-#[allow(dead_code, reason = "the test that generates lines is not run here")]
-mod agreement;
-#[path = "../../tests/it/lines.rs"]
-mod lines;
-#[path = "../../tests/it/oracle.rs"]
-mod oracle;
+#[path = "../../tests/it"]
+#[allow(dead_code, unused_imports, reason = "the tests in there are not run here")]
+mod it {
+    pub(crate) mod agreement;
+    pub(crate) mod lines;
+    pub(crate) mod oracle;
+}
 
 use std::sync::OnceLock;
 
 use fingerpost::engine::{Engine, Settings};
 use fingerpost::{cli::packs, flow::PacksFrom};
 use libfuzzer_sys::fuzz_target;
+
+use it::{agreement, lines, oracle};
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();

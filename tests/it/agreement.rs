@@ -12,8 +12,8 @@ use fingerpost::flow::PacksFrom;
 use fingerpost::pack::FIXED_MEMBERS;
 use serde_json::{Map, Value};
 
-use crate::lines;
-use crate::oracle::{Expected, Oracle};
+use super::lines;
+use super::oracle::{self, Expected, Oracle};
 
 /// Lines of one seed; sources are remembered within them.
 const BATCH: u64 = 5_000;
@@ -148,7 +148,7 @@ fn bytes_differ(
     outcome: &Outcome,
     expected: &Expected,
 ) -> Option<String> {
-    let untouched = crate::oracle::expected_untouched(line);
+    let untouched = oracle::expected_untouched(line);
     let value = outcome.value(line, Detail::Full);
     let matched = !expected.matches.is_empty();
     let differs = |what: &str, bytes: &[u8]| Some(format!("{what}: {}", String::from_utf8_lossy(bytes)));
@@ -161,7 +161,7 @@ fn bytes_differ(
     if matched && expected.is_object != outcome.is_object {
         return Some(format!("is_object is {}", outcome.is_object));
     }
-    if matched && expected.is_object && crate::oracle::strip(&value) != untouched {
+    if matched && expected.is_object && oracle::strip(&value) != untouched {
         return differs("taking the member out gives something else", &value);
     }
     let piped = outcome.piped(line).into_owned();
