@@ -490,6 +490,10 @@ fn two_daemons_carry_200_000_odd_lines() {
             });
             second = Some(stage.start());
         }
+        // And must not come too late to have its share.
+        if let Some(second) = second.as_ref().filter(|_| n == LINES * 3 / 4) {
+            second.wait_ready();
+        }
     }
     producer.flush(Duration::from_secs(60)).unwrap();
     let mut second = second.unwrap();
