@@ -8,7 +8,7 @@
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
-pub mod kafka;
+mod kafka;
 mod ledger;
 pub(crate) mod meters;
 mod record;
@@ -23,7 +23,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+pub use kafka::OWNED_OPTIONS;
 pub(crate) use kafka::client_version;
+pub use kafka::{known, probe};
 pub use shutdown::{End, Stopper};
 pub use status::{Counts, PartitionReport, Status};
 

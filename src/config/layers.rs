@@ -22,7 +22,7 @@ use super::value::{Complaint, Value};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Placed, Reader, Table, did_you_mean};
 use crate::engine::Shape;
-use crate::flow::kafka::options::is_known;
+use crate::flow::known::is_known;
 
 /// Everything that settings may come from.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,8 @@ use super::topics::also;
 use super::{codes, keys, secret};
 use crate::diagnostic::{Diagnostic, Grade};
 use crate::document::did_you_mean;
-use crate::flow::kafka::options::{OWNED_OPTIONS, Refusal, Side, check, names, side};
+use crate::flow::OWNED_OPTIONS;
+use crate::flow::known::{Refusal, Side, check, names, side};
 
 /// Settings by the client that gets them.
 #[derive(Debug, Default)]
@@ -54,7 +55,8 @@ fn complain(resolver: &Resolver<'_>, table: &str, name: &str, given: &GivenOptio
     let origin = &given.origin;
     secret_in_the_open(table, name, origin)
         .or_else(|| forbidden(table, name, origin))
-        .or_else(|| owned(resolver, table, name, origin))
+        .or_else(|| typed(resolver, table, name, origin))
+        .or_else(|| owned(table, name, origin))
         .or_else(|| refused(table, name, given))
         .or_else(|| wrong_side(table, name, origin))
         .or_else(|| weak(table, name, given))
@@ -75,21 +77,42 @@ fn forbidden(table: &str, name: &str, origin: &Origin) -> Option<Diagnostic> {
     Some(origin.error_at_key(codes::FORBIDDEN_OPTION, message, "not let through").help("take it out"))
 }
 
-/// A setting that Fingerpost makes itself is never taken twice, so that no file says two different things.
-fn owned(resolver: &Resolver<'_>, table: &str, name: &str, origin: &Origin) -> Option<Diagnostic> {
-    let (_, by) = OWNED_OPTIONS.iter().find(|(owned, _)| *owned == name)?;
-    let Some(key) = keys::find(by) else {
-        let message = format!("`{name}` in `[{table}]` is Fingerpost's own to set: {by}");
-        return Some(origin.error_at_key(codes::OWNED_OPTION, message, "takes no value here").help("take it out"));
-    };
+/// Settings that have a key of ours.
+const TYPED: [(&str, &str); 12] = [
+    ("bootstrap.servers", "kafka.bootstrap_servers"),
+    ("metadata.broker.list", "kafka.bootstrap_servers"),
+    ("group.id", "kafka.group_id"),
+    ("security.protocol", "kafka.security_protocol"),
+    ("sasl.mechanism", "kafka.sasl_mechanism"),
+    ("sasl.mechanisms", "kafka.sasl_mechanism"),
+    ("sasl.username", "kafka.sasl_username"),
+    ("ssl.ca.location", "kafka.ssl_ca_file"),
+    ("ssl.certificate.location", "kafka.ssl_certificate_file"),
+    ("ssl.key.location", "kafka.ssl_key_file"),
+    ("auto.commit.interval.ms", "delivery.commit_interval"),
+    ("transactional.id", "delivery.mode"),
+];
+
+/// What has a key is never taken twice, so that no file says two different things.
+fn typed(resolver: &Resolver<'_>, table: &str, name: &str, origin: &Origin) -> Option<Diagnostic> {
+    let (_, by) = TYPED.iter().find(|(typed, _)| *typed == name)?;
+    let key = keys::find(by)?;
     let message = format!("`{name}` in `[{table}]` clashes with `{by}`, which decides the same");
     let diagnostic = origin.error_at_key(codes::OWNED_OPTION, message, "decided elsewhere");
-    let set = resolver.given(key.name).filter(|_| resolver.is_set(key.name));
-    Some(match set {
-        Some(given) => also(diagnostic, &given.origin, "decided here")
-            .help(format!("take `{name}` out: `{by}` is already set ({})", given.origin)),
+    Some(match resolver.given(by).filter(|given| given.origin != Origin::Default) {
+        Some(given) => {
+            let help = format!("take `{name}` out: `{by}` is already set ({})", given.origin);
+            also(diagnostic, &given.origin, "decided here").help(help)
+        }
         None => diagnostic.help(format!("write it as `{}` in `[{}]`", key.leaf(), key.section())),
     })
+}
+
+/// What delivery rests on is the flow's alone to set.
+fn owned(table: &str, name: &str, origin: &Origin) -> Option<Diagnostic> {
+    let (_, why) = OWNED_OPTIONS.iter().find(|(owned, _)| *owned == name)?;
+    let message = format!("`{name}` in `[{table}]` is for Fingerpost alone to set: {why}");
+    Some(origin.error_at_key(codes::OWNED_OPTION, message, "takes no value here").help("take it out"))
 }
 
 fn refused(table: &str, name: &str, given: &GivenOption) -> Option<Diagnostic> {

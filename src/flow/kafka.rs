@@ -5,11 +5,14 @@
 //! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
-pub mod options;
+pub mod known;
+pub(crate) mod options;
 pub mod probe;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod topics;
+
+pub use options::OWNED_OPTIONS;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

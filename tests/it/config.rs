@@ -136,15 +136,18 @@ fn librdkafka_settings_go_to_the_side_that_knows_them() {
     let file = format!(
         "{SOUND}[kafka.options]\nlinger.ms = 5\n\"fetch.min.bytes\" = 2\n\"client.id\" = \"tagger\"\n[input.options]\n\"fetch.min.bytes\" = 3\n"
     );
-    let flow =
-        expect(layered(&file, &[("FINGERPOST_OUTPUT_OPTIONS_BATCH_SIZE", "65536")], &["kafka.options.debug=broker"]))
-            .flow;
+    let flow = expect(layered(
+        &file,
+        &[("FINGERPOST_OUTPUT_OPTIONS_COMPRESSION_TYPE", "lz4")],
+        &["kafka.options.debug=broker"],
+    ))
+    .flow;
     let pairs = |options: &[(String, String)]| {
         options.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
     assert_eq!(pairs(&flow.kafka.options), ["security.protocol=plaintext", "client.id=tagger", "debug=broker"]);
     assert_eq!(pairs(&flow.input.options), ["fetch.min.bytes=3"]);
-    assert_eq!(pairs(&flow.output.options), ["batch.size=65536", "linger.ms=5"]);
+    assert_eq!(pairs(&flow.output.options), ["compression.type=lz4", "linger.ms=5"]);
 }
 
 #[test]

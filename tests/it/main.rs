@@ -3,9 +3,13 @@
 //! Behaviour is data: cases stand under `tests/cases/`. `SNAPSHOTS=overwrite cargo test` rewrites what they expect; the
 //! diff is the review.
 
+mod agreement;
 mod broker;
 mod classify;
 mod config;
 mod laws;
 mod limits;
+mod lines;
+mod oracle;
 mod packs;
+mod tidy;

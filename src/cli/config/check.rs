@@ -11,7 +11,7 @@ use clap::Args;
 use crate::cli::arguments::{DaemonArguments, parse_duration};
 use crate::cli::{EXIT_CODES, Exit, packs, print, show, usable};
 use crate::config::{Config, Row, load};
-use crate::flow::kafka::probe::{Finding, Mark, probe};
+use crate::flow::probe::{Finding, Mark, probe};
 
 /// `config check`
 #[derive(Debug, Clone, Args)]

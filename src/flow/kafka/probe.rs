@@ -126,8 +126,11 @@ impl ClientContext for Ears {
         }
     }
 
-    fn error(&self, _: KafkaError, reason: &str) {
-        self.hear(reason);
+    fn error(&self, error: KafkaError, reason: &str) {
+        // "All brokers down" follows the cause and explains nothing.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.hear(reason);
+        }
     }
 }
 
@@ -147,7 +150,7 @@ impl<'a> Prober<'a> {
         let client: BaseConsumer<Ears> = config.create_with_context(Ears::default()).map_err(|error| {
             Finding::new(Mark::Bad, "client", error.to_string()).fix("librdkafka refuses these settings together")
         })?;
-        let cluster = fetch(&client, timeout).map_err(|error| failure(&client, &error, settings))?;
+        let cluster = fetch(&client, timeout).map_err(|error| failure(&client, &error, settings, timeout))?;
         let protocol = option(settings, "security.protocol").unwrap_or("plaintext").to_owned();
         let how = option(settings, "sasl.mechanisms").map_or(protocol.clone(), |name| format!("{protocol}, {name}"));
         let brokers = cluster.brokers().len();
@@ -308,7 +311,7 @@ impl<'a> Prober<'a> {
             Ok(Some(Err((_, code)))) => refused(
                 subject,
                 &KafkaError::AdminOp(code),
-                &format!("does not exist; allow Create on it, or: {command}"),
+                &format!("it does not exist: allow Create on topic {name}, or: {command}"),
             ),
             Ok(None) => Finding::new(
                 Mark::Doubt,
@@ -406,8 +409,8 @@ fn client_config(settings: &Settings, timeout: Duration) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("socket.connection.setup.timeout.ms", timeout.as_millis().clamp(1000, 30_000).to_string());
-    // Below the level of errors there is nothing to hear of why a connection failed.
-    config.set_log_level(RDKafkaLogLevel::Error);
+    // That a broker hangs up, and at which moment, is told no louder than this.
+    config.set_log_level(RDKafkaLogLevel::Info);
     config
 }
 
@@ -426,98 +429,86 @@ fn fetch(client: &BaseConsumer<Ears>, timeout: Duration) -> KafkaResult<Metadata
     }
 }
 
-fn failure(client: &BaseConsumer<Ears>, error: &KafkaError, settings: &Settings) -> Finding {
-    let cause = client.context().cause();
-    let explained = cause.as_deref().and_then(explain);
-    let says = match (&cause, explained) {
-        (_, Some((says, _))) => says.to_owned(),
-        (Some(words), None) => words.clone(),
-        (None, None) => error.to_string(),
-    };
+fn failure(client: &BaseConsumer<Ears>, error: &KafkaError, settings: &Settings, timeout: Duration) -> Finding {
     let protocol = option(settings, "security.protocol").unwrap_or("plaintext");
-    let fix = explained.map_or(
-        "the port is open, but no Kafka answers there as configured; see kafka.security_protocol",
-        |(_, fix)| fix,
-    );
-    Finding::new(Mark::Bad, format!("cluster ({protocol})"), says).fix(fix)
+    let subject = format!("cluster ({protocol})");
+    let mut cause = client.context().cause().unwrap_or_else(|| error.to_string());
+    if cause.contains(UNTRUSTED) && other_name(settings, timeout) {
+        cause = OTHER_NAME.to_owned();
+    }
+    match explain(&cause) {
+        Some((says, fix)) => Finding::new(Mark::Bad, subject, format!("{says}{}", offered(&cause))).fix(fix),
+        None => Finding::new(Mark::Bad, subject, cause)
+            .fix("the port is open, but no Kafka answers there as configured; see kafka.security_protocol"),
+    }
 }
 
-/// librdkafka's words for why a connection failed, what they mean, and what to do. The first line that fits counts.
-const CAUSES: &[(&str, &str, &str)] = &[
-    (
-        "hostname mismatch",
-        "the broker's certificate is for another host name",
-        "use the name that the certificate has in kafka.bootstrap_servers (and in the broker's advertised.listeners)",
-    ),
-    ("certificate has expired", "the broker's certificate has expired", "have it renewed"),
-    (
-        "certificate verify failed",
-        "nobody whom we trust vouches for the broker's certificate",
-        "set kafka.ssl_ca_file to the PEM file of the authority that signed it",
-    ),
-    (
-        "bad certificate",
-        "the broker does not take our certificate",
-        "set kafka.ssl_certificate_file and kafka.ssl_key_file to a pair that the broker's authority signed",
-    ),
-    (
-        "certificate required",
-        "the broker wants a certificate of ours",
-        "set kafka.ssl_certificate_file and kafka.ssl_key_file",
-    ),
-    (
-        "connecting to a PLAINTEXT broker listener",
-        "we speak TLS, and the port does not",
-        "set kafka.security_protocol to \"plaintext\" (\"sasl_plaintext\" with a sign-in), or use the broker's TLS port",
-    ),
-    (
-        "wrong version number",
-        "we speak TLS, and the port does not",
-        "set kafka.security_protocol to \"plaintext\" (\"sasl_plaintext\" with a sign-in), or use the broker's TLS port",
-    ),
-    (
-        "packet length too long",
-        "we speak TLS, and the port does not",
-        "set kafka.security_protocol to \"plaintext\" (\"sasl_plaintext\" with a sign-in), or use the broker's TLS port",
-    ),
-    (
-        "connecting to a SSL listener",
-        "the port does not answer in plaintext: most likely it speaks TLS, or wants a sign-in",
-        "set kafka.security_protocol to \"ssl\", or to \"sasl_ssl\" with kafka.sasl_username and kafka.sasl_password_file",
-    ),
-    (
-        "broker's supported mechanisms",
-        "the broker does not offer this way to sign in",
-        "set kafka.sasl_mechanism to one that the broker offers",
-    ),
-    (
-        "Unsupported SASL mechanism",
-        "the broker does not offer this way to sign in",
-        "set kafka.sasl_mechanism to one that the broker offers",
-    ),
-    (
-        "handshake failed: Broker: Request not valid in current SASL state",
-        "the port wants no sign-in",
-        "set kafka.security_protocol to \"plaintext\" or \"ssl\", and take kafka.sasl_… out",
-    ),
-    (
-        "uthentication fail",
-        "the broker refuses the user name or the password",
-        "look at kafka.sasl_username, at the file of kafka.sasl_password_file, and at kafka.sasl_mechanism",
-    ),
-    (
-        "SASL authentication error",
-        "the broker refuses the user name or the password",
-        "look at kafka.sasl_username, at the file of kafka.sasl_password_file, and at kafka.sasl_mechanism",
-    ),
+/// The ways to sign in that the broker named instead, if it named any.
+fn offered(cause: &str) -> String {
+    let list = cause.split_once("supported mechanisms: ").map_or("", |(_, rest)| rest);
+    let list = list.split("(after").next().unwrap_or(list).trim();
+    if list.is_empty() { String::new() } else { format!(", only {list}") }
+}
+
+/// librdkafka's words for why a connection failed, what they mean, and what to do. The first row whose words all occur
+/// counts.
+#[rustfmt::skip]
+const CAUSES: &[(&[&str], &str, &str)] = &[
+    (&[OTHER_NAME], "the broker's certificate is for another host name",
+        "use the name that the certificate has in kafka.bootstrap_servers (and in the broker's advertised.listeners)"),
+    (&["certificate has expired"], "the broker's certificate has expired", "have it renewed"),
+    (&[UNTRUSTED], "nobody whom we trust vouches for the broker's certificate",
+        "set kafka.ssl_ca_file to the PEM file of the authority that signed it"),
+    (&["bad certificate"], "the broker does not take our certificate",
+        "set kafka.ssl_certificate_file and kafka.ssl_key_file to a pair that the broker's authority signed"),
+    (&["certificate required"], "the broker wants a certificate of ours", "set kafka.ssl_certificate_file and kafka.ssl_key_file"),
+    (&["connecting to a PLAINTEXT broker listener"], NO_TLS, LEAVE_TLS),
+    (&["wrong version number"], NO_TLS, LEAVE_TLS),
+    (&["packet length too long"], NO_TLS, LEAVE_TLS),
+    (&["connecting to a SSL listener"], HANGS_UP, TRY_TLS),
+    (&["Disconnected", "in state APIVERSION_QUERY"], HANGS_UP, TRY_TLS),
+    (&["Disconnected", "in state UP"], "the broker hangs up after the greeting: most likely it wants a sign-in",
+        "set kafka.security_protocol to its sasl_ form, with kafka.sasl_username and kafka.sasl_password_file"),
+    (&["supported mechanisms:  ("], "the port wants no sign-in",
+        "set kafka.security_protocol to its form without sasl_, and take the kafka.sasl_ keys out"),
+    (&["supported mechanisms: "], "the broker does not offer this way to sign in", "set kafka.sasl_mechanism to one that it offers"),
+    (&["uthentication fail"], WRONG_PASSWORD, LOOK_AT_PASSWORD),
+    (&["SASL authentication error"], WRONG_PASSWORD, LOOK_AT_PASSWORD),
 ];
 
+const UNTRUSTED: &str = "certificate verify failed";
+/// Said by [`other_name`], as librdkafka does not tell it from the former.
+const OTHER_NAME: &str = "certificate of another name";
+const NO_TLS: &str = "we speak TLS, and the port does not";
+const LEAVE_TLS: &str =
+    "set kafka.security_protocol to \"plaintext\" (\"sasl_plaintext\" with a sign-in), or use the broker's TLS port";
+const HANGS_UP: &str = "the port hangs up at the first word: most likely it speaks TLS, and we do not";
+const TRY_TLS: &str =
+    "set kafka.security_protocol to \"ssl\" (\"sasl_ssl\" with a sign-in), or use the broker's plaintext port";
+const WRONG_PASSWORD: &str = "the broker refuses the user name or the password";
+const LOOK_AT_PASSWORD: &str =
+    "look at kafka.sasl_username, at the file of kafka.sasl_password_file, and at kafka.sasl_mechanism";
+
 fn explain(words: &str) -> Option<(&'static str, &'static str)> {
-    CAUSES.iter().find(|(part, ..)| words.contains(part)).map(|(_, says, fix)| (*says, *fix))
+    let fits = |parts: &[&str]| parts.iter().all(|part| words.contains(part));
+    CAUSES.iter().find(|(parts, ..)| fits(parts)).map(|(_, says, fix)| (*says, *fix))
+}
+
+/// Whether the certificate is good but for its name: tried without the look at the name, and without signing in, so that
+/// nothing is told to one who might not be ours.
+fn other_name(settings: &Settings, timeout: Duration) -> bool {
+    let mut config = client_config(settings, timeout);
+    for (name, _) in settings.kafka.options.iter().filter(|(name, _)| name.starts_with("sasl.")) {
+        config.remove(name);
+    }
+    config.set("security.protocol", "ssl").set("ssl.endpoint.identification.algorithm", "none");
+    let Ok(client) = config.create_with_context::<_, BaseConsumer<Ears>>(Ears::default()) else { return false };
+    let answer = fetch(&client, timeout);
+    answer.is_ok() || client.context().cause().is_some_and(|cause| !cause.contains(UNTRUSTED))
 }
 
 fn refused(subject: String, error: &KafkaError, fix: &str) -> Finding {
-    let says = match error.rdkafka_error_code() {
+    let says = match code(error) {
         Some(
             RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::GroupAuthorizationFailed
@@ -529,9 +520,16 @@ fn refused(subject: String, error: &KafkaError, fix: &str) -> Finding {
     Finding::new(Mark::Bad, subject, says).fix(fix)
 }
 
+fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    }
+}
+
 fn is_refusal(error: &KafkaError) -> bool {
     matches!(
-        error.rdkafka_error_code(),
+        code(error),
         Some(
             RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::GroupAuthorizationFailed
