@@ -256,7 +256,8 @@ impl Worker {
     /// unjudged: one line must never stop all others.
     fn judge(&mut self, line: &Line<'_>) -> Option<Outcome> {
         let value = line.value?;
-        let source = line.key.map(String::from_utf8_lossy);
+        // An empty key names nobody: lines that have one would all share a memory.
+        let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
         let memory = &mut self.lanes[self.current].memory;
         let engine = &self.engine;
         let started = self.judged.is_multiple_of(SAMPLED).then(Instant::now);
@@ -410,7 +411,7 @@ impl Worker {
         let starts = source.assign(&partitions)?;
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "took over partitions");
         for (partition, start) in partitions.into_iter().zip(starts) {
-            tracing::debug!(topic = %partition.topic, partition = partition.number, ?start, "took over");
+            tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
             self.open_lane(partition, start);
         }
         // What the group has just said settles any doubt, and new partitions are not paused.

@@ -1,4 +1,5 @@
-//! Stand-in for the table of the branch that writes this room.
+//! The librdkafka settings that are ours: what the promises of this program rest on, and what it derives from other
+//! values. The configuration refuses them; `clients` sets them, over everything that was configured.
 
 /// librdkafka settings that the configuration may not carry, and what to use instead or why not.
 pub const OWNED_OPTIONS: &[(&str, &str)] = &[
@@ -20,6 +21,7 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("topic.blacklist", "set by the program, so that it never reads what it writes"),
     ("statistics.interval.ms", "lag is taken from the statistics, once a second"),
     ("log.queue", "set by the program"),
+    ("allow.auto.create.topics", "use kafka.create_topics"),
     ("enable.idempotence", "always on: a retry must neither double nor reorder lines"),
     ("enable.gapless.guarantee", "goes with enable.idempotence"),
     ("transactional.id", "use delivery.mode"),
