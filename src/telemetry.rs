@@ -4,10 +4,11 @@
 //! it is logged: control characters would otherwise forge lines and colours in somebody's terminal.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::panic::UnwindSafe;
-use std::sync::{Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
@@ -15,8 +16,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use tracing_subscriber::EnvFilter;
 
-use crate::flow::Status;
 use crate::flow::meters::{DESCRIPTIONS, Kind, names};
+use crate::flow::{PartitionReport, Status};
 
 /// Bytes of foreign text that are logged.
 const FOREIGN_MAX: usize = 300;
@@ -145,7 +146,12 @@ const LATENCY_BUCKETS: &[f64] =
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
+    /// Partitions whose lag was shown last time.
+    shown: Arc<Mutex<HashSet<Place>>>,
 }
+
+/// Topic and partition.
+type Place = (Arc<str>, i32);
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -179,15 +185,38 @@ fn install_metrics() -> Metrics {
             Kind::Histogram => describe_histogram!(*name, Unit::Seconds, *text),
         }
     }
-    Metrics { handle }
+    Metrics { handle, shown: Arc::default() }
 }
 
 impl Metrics {
     /// The Prometheus text. Gauges are set now, from `status`.
     #[must_use]
     pub fn render(&self, status: &Status, digest: &str) -> String {
-        set_gauges(status, digest);
+        let partitions = status.partitions();
+        self.set_lag(&partitions);
+        set_gauges(status, &partitions, digest);
         self.handle.render()
+    }
+
+    /// The lag of a partition that was given up is 0 here, until the gauge is forgotten: its new owner tells the rest,
+    /// and the sum over all processes is right at any time.
+    fn set_lag(&self, partitions: &[PartitionReport]) {
+        let set = |(topic, partition): &Place, lag: i64| {
+            gauge!(names::LAG, "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag as f64);
+        };
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = HashSet::new();
+        for report in partitions {
+            if let Some(lag) = report.lag {
+                let place = (report.topic.clone(), report.partition);
+                set(&place, lag);
+                now.insert(place);
+            }
+        }
+        for gone in shown.difference(&now) {
+            set(gone, 0);
+        }
+        *shown = now;
     }
 
     /// Counts up the samples of the histograms, which otherwise pile up until somebody asks. To be called every few
@@ -197,16 +226,8 @@ impl Metrics {
     }
 }
 
-fn set_gauges(status: &Status, digest: &str) {
-    let partitions = status.partitions();
-    let mut oldest = Duration::ZERO;
-    for report in &partitions {
-        oldest = oldest.max(report.oldest_age);
-        if let Some(lag) = report.lag {
-            let labels = [("topic", report.topic.to_string()), ("partition", report.partition.to_string())];
-            gauge!(names::LAG, &labels).set(lag as f64);
-        }
-    }
+fn set_gauges(status: &Status, partitions: &[PartitionReport], digest: &str) {
+    let oldest = partitions.iter().map(|report| report.oldest_age).max().unwrap_or_default();
     gauge!(names::OLDEST_AGE).set(oldest.as_secs_f64());
     gauge!(names::ASSIGNED).set(partitions.len() as f64);
     gauge!(names::SOURCES).set(partitions.iter().map(|report| report.sources).sum::<u64>() as f64);
@@ -241,6 +262,21 @@ mod tests {
     fn a_caught_panic_is_its_message() {
         assert_eq!(caught(|| 1), Ok(1));
         assert_eq!(caught(|| panic!("at \x1b line {}", 3)), Err::<(), _>("at \\u{1b} line 3".into()));
+    }
+
+    #[test]
+    fn a_partition_given_up_has_no_lag_here() {
+        let metrics = metrics();
+        let status = Status::default();
+        let worker = status.add_worker();
+        let lane = worker.add("given-up".into(), 4, 10);
+        worker.reaches("given-up", 4, 0, 30, -1);
+        let line = |lag: &str| format!("fingerpost_consumer_lag_records{{topic=\"given-up\",partition=\"4\"}} {lag}\n");
+        assert!(metrics.render(&status, "d").contains(&line("20")));
+        worker.remove(&lane);
+        let text = metrics.render(&status, "d");
+        assert!(text.contains(&line("0")), "{text}");
+        assert!(text.contains("fingerpost_pack_info{digest=\"d\"} 1\n"));
     }
 
     #[test]

@@ -279,6 +279,7 @@ mod tests {
             place: Place::Value,
             source_header_on_all: false,
             header_limit: 16 << 10,
+            record_limit: None,
             options: Vec::new(),
         }
     }

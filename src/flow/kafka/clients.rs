@@ -16,7 +16,7 @@ pub(crate) const WINDOW_BYTES: usize = 16 << 20;
 /// `max.poll.interval.ms` unless configured: a worker that does not ask for lines for longer loses its partitions.
 pub(crate) const MAX_POLL_INTERVAL_MS: u64 = 60_000;
 
-/// `batch.size` unless configured: librdkafka's own default.
+/// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
 
 /// Changeable, for both sides.
@@ -96,13 +96,12 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize) -> ClientConfig
     // decides; batches of several records always fit.
     let record_max = record_limit.max(WINDOW_BYTES);
     let queue_kbytes = (2 * record_max + WINDOW_BYTES) / 1024;
-    let batch = config.get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(BATCH_BYTES).min(record_limit);
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.timeout.ms", "0")
         .set("message.max.bytes", record_max.min(1_000_000_000).to_string())
-        .set("batch.size", batch.to_string())
+        .set("batch.size", record_limit.min(BATCH_BYTES).to_string())
         .set("queue.buffering.max.kbytes", queue_kbytes.min(2_147_483_647).to_string())
         .set("queue.buffering.max.messages", (2 * WINDOW_LINES).to_string());
     config
@@ -149,9 +148,7 @@ mod tests {
     #[test]
     fn every_option_we_set_for_good_is_owned() {
         let settings = crate::flow::test_settings();
-        let changeable = |key: &str| {
-            key == "batch.size" || COMMON.iter().chain(CONSUMER).chain(PRODUCER).any(|(name, _)| *name == key)
-        };
+        let changeable = |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).any(|(name, _)| *name == key);
         for config in [consumer(&settings), producer(&settings, 1 << 20)] {
             for (key, _) in config.config_map() {
                 let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
@@ -162,11 +159,9 @@ mod tests {
 
     #[test]
     fn batches_fit_the_output_topic() {
-        let mut settings = crate::flow::test_settings();
+        let settings = crate::flow::test_settings();
         assert_eq!(producer(&settings, 3000).get("batch.size"), Some("3000"));
         assert_eq!(producer(&settings, 5 << 20).get("batch.size"), Some("1000000"));
-        settings.output.options = vec![("batch.size".into(), "65536".into())];
-        assert_eq!(producer(&settings, 1 << 20).get("batch.size"), Some("65536"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The settings of librdkafka that delivery rests on. `clients` sets them, after whatever the configuration adds; that
-//! the configuration does not try in vain is looked after at start, with a complaint at the place.
+//! The librdkafka settings that are ours: what the promises of this program rest on, and what it derives from other
+//! values. The configuration refuses them; `clients` sets them, over everything that was configured.
 
 /// librdkafka settings that the configuration may not carry, and what to use instead or why not.
 pub const OWNED_OPTIONS: &[(&str, &str)] = &[
@@ -33,6 +33,7 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("retries", "a line is never given up"),
     ("message.send.max.retries", "a line is never given up"),
     ("message.max.bytes", "follows max.message.bytes of the output topic"),
+    ("batch.size", "follows max.message.bytes of the output topic"),
     ("queue.buffering.max.messages", "the program bounds the lines in flight itself"),
     ("queue.buffering.max.kbytes", "the program bounds the lines in flight itself"),
     ("delivery.report.only.error", "offsets follow the acknowledgements"),

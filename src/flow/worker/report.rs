@@ -1,0 +1,94 @@
+//! What a worker tells: line by line into plain numbers, and from there, a few times a second, into the counters and the
+//! status that others read.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::engine::Outcome;
+use crate::flow::record::{Line, Notes, Record};
+
+/// Without an acknowledgement for longer, although there is something in flight, the output is not well.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Counted line by line, told now and then.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) matched: u64,
+    pub(super) unmatched: u64,
+    pub(super) tombstone: u64,
+    pub(super) filtered: u64,
+    pub(super) probe: u64,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) published: u64,
+}
+
+impl Worker {
+    /// Counts a line that was judged.
+    pub(super) fn count(
+        &mut self,
+        line: &Line<'_>,
+        outcome: Option<&Outcome>,
+        record: Option<&Record<'_>>,
+        notes: Notes,
+    ) {
+        let tally = &mut self.tally;
+        let verdict = outcome.and_then(|outcome| outcome.verdict.as_ref());
+        let result = match (record, verdict, outcome) {
+            (None, ..) => &mut tally.filtered,
+            (_, Some(_), _) => &mut tally.matched,
+            (_, _, Some(outcome)) if outcome.probe => &mut tally.probe,
+            _ if line.value.is_none() => &mut tally.tombstone,
+            _ => &mut tally.unmatched,
+        };
+        *result += 1;
+        if let Some(verdict) = verdict {
+            self.meters.rules(&verdict.rules);
+        }
+        if let Some(outcome) = outcome {
+            self.meters.crossed(outcome.crossed);
+        }
+        if notes.header_cut {
+            self.meters.header_cut();
+        }
+        if let Some(record) = record {
+            self.meters.step(record.step);
+        }
+    }
+
+    /// Writes the status.
+    pub(super) fn report(&mut self, now: Instant) {
+        self.status.turn();
+        self.tell_tally();
+        for lane in self.lanes.iter_mut() {
+            let oldest_ms = lane.ledger.oldest().map_or(lane.last_timestamp_ms, |entry| entry.timestamp_ms);
+            lane.status.stands(lane.ledger.commit(), lane.ledger.unsettled(), oldest_ms);
+            lane.status.sources.store(lane.memory.len() as u64, Relaxed);
+            self.meters.sources.increment(lane.memory.evicted() - lane.evicted);
+            lane.evicted = lane.memory.evicted();
+        }
+        self.status.in_flight.store(self.window.lines as u64, Relaxed);
+        if self.window.lines == 0 {
+            self.last_ack = now;
+        }
+        self.status.output_waits.store(now.duration_since(self.last_ack) > OUTPUT_PATIENCE, Relaxed);
+    }
+
+    fn tell_tally(&mut self) {
+        let tally = std::mem::take(&mut self.tally);
+        let (meters, status) = (&self.meters, &self.status);
+        meters.matched.increment(tally.matched);
+        meters.unmatched.increment(tally.unmatched);
+        meters.tombstone.increment(tally.tombstone);
+        meters.filtered.increment(tally.filtered);
+        meters.probe.increment(tally.probe);
+        meters.bytes_in.increment(tally.bytes_in);
+        meters.bytes_out.increment(tally.bytes_out);
+        let read = tally.matched + tally.unmatched + tally.tombstone + tally.filtered + tally.probe;
+        status.read.fetch_add(read, Relaxed);
+        status.matched.fetch_add(tally.matched, Relaxed);
+        status.published.fetch_add(tally.published, Relaxed);
+        status.filtered.fetch_add(tally.filtered, Relaxed);
+    }
+}
