@@ -1,10 +1,11 @@
 //! The only place that names the Kafka client: a source of lines, a sink for records, and the topics they need.
 //!
-//! `source` is one member of the consumer group, `sink` one idempotent producer, `topics` what is looked up and created
+//! `source` is one member of the consumer group (its commits run in `committer`), `sink` one idempotent producer, `topics` what is looked up and created
 //! before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way to the
 //! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
+pub(crate) mod committer;
 pub mod known;
 pub(crate) mod options;
 pub mod probe;

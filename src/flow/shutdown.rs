@@ -35,6 +35,8 @@ pub(crate) enum Word {
 pub(crate) struct Drained {
     /// Lines read and not settled; they will be read again.
     pub(crate) unsettled: usize,
+    /// What was settled is committed.
+    pub(crate) committed: bool,
 }
 
 /// How the flow ended.
@@ -137,9 +139,9 @@ fn worse(end: End, result: Result<Drained, Failure>) -> End {
             tracing::error!("{}", failure.message);
             End::Failed(failure)
         }
-        (end, Ok(Drained { unsettled: 0 })) => end,
-        (_, Ok(Drained { unsettled })) => {
-            tracing::warn!(unsettled, "lines were not acknowledged in time; they are done again");
+        (end, Ok(Drained { unsettled: 0, committed: true })) => end,
+        (_, Ok(Drained { unsettled, committed })) => {
+            tracing::warn!(unsettled, committed, "not everything was acknowledged and committed in time");
             End::Cut
         }
     }
@@ -161,7 +163,7 @@ mod tests {
     }
 
     fn drained(unsettled: usize) -> Word {
-        Word::Ended(Ok(Drained { unsettled }))
+        Word::Ended(Ok(Drained { unsettled, committed: true }))
     }
 
     #[test]

@@ -36,6 +36,8 @@ const IDLE: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_millis(5);
 /// One look at the producer while nothing may be read.
 const BLOCKED: Duration = Duration::from_millis(1);
+/// A commit that others wait for is waited for at least this long, however long settling took.
+const COMMIT_PATIENCE: Duration = Duration::from_millis(500);
 /// Lines between two looks at the producer and the clock.
 const LINES_PER_BEAT: u32 = 32;
 /// How often the status is written.
@@ -94,6 +96,8 @@ pub(crate) struct Worker {
     lines_since_beat: u32,
     blocked_since: Option<Instant>,
     holding: bool,
+    /// A commit is under way.
+    committing: bool,
     /// The group refused a commit: no more of them until it has said who owns what.
     doubtful: bool,
     last_ack: Instant,
@@ -132,6 +136,7 @@ impl Worker {
             lines_since_beat: 0,
             blocked_since: None,
             holding: false,
+            committing: false,
             doubtful: false,
             last_ack: now,
             next_report: now,
@@ -329,13 +334,18 @@ impl Worker {
             }
             self.sink.wait(BLOCKED);
         }
-        self.commit(&source);
+        let committed = self.commit_by(&source, deadline.max(Instant::now() + COMMIT_PATIENCE));
         self.report(Instant::now());
-        source.close();
+        if self.committing {
+            // Closing would wait for a broker that does not answer. The group will miss us soon enough.
+            std::mem::forget(source);
+        } else {
+            source.close();
+        }
         self.status.done.store(true, Relaxed);
         let unsettled = self.lanes.unsettled();
         self.lanes.forget(&self.lanes.partitions(), &self.status);
-        Drained { unsettled }
+        Drained { unsettled, committed }
     }
 }
 

@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
 
+use super::committer::Committer;
 use super::{Code, LastWord, Partition, clients};
 use crate::flow::record::{Headers, Line};
 use crate::flow::status::WorkerStatus;
@@ -180,7 +181,8 @@ impl Delivery<'_> {
 
 /// Where lines come from.
 pub(crate) struct Source {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    committer: Committer,
 }
 
 impl Source {
@@ -200,7 +202,10 @@ impl Source {
         consumer
             .subscribe(&topics)
             .map_err(|error| Failure::config(format!("input.topics {topics:?} cannot be subscribed to: {error}")))?;
-        Ok(Self { consumer })
+        let consumer = Arc::new(consumer);
+        let committer = Committer::start(consumer.clone())
+            .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
+        Ok(Self { consumer, committer })
     }
 
     /// The next line, waiting at most `time`. Returns early, without a line, when there is an event to look at.
@@ -295,13 +300,9 @@ impl Source {
             .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
     }
 
-    /// Commits and waits for the answer, some milliseconds; while the group's coordinator is away, for as long as the
-    /// session timeout. The other way of committing would not wait, but in this client its answer never reaches us, and
-    /// a commit that the group refuses must be known.
-    pub(crate) fn commit(&self, offsets: &[(Partition, i64)]) -> Result<(), Code> {
-        list(offsets.iter().map(|(partition, offset)| (partition, Offset::Offset(*offset))))
-            .and_then(|list| self.consumer.commit(&list, CommitMode::Sync))
-            .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+    /// Where offsets are committed.
+    pub(crate) fn commits(&self) -> &Committer {
+        &self.committer
     }
 
     /// Stops or goes on fetching; what is paused gives events only.
@@ -334,7 +335,7 @@ impl Source {
         )
     }
 
-    /// Leaves the group.
+    /// Leaves the group. Takes as long as a commit that is under way.
     pub(crate) fn close(self) {
         self.consumer.context().closing.store(true, Ordering::Release);
         // A rebalance that nobody answers would keep the client from closing.
@@ -351,6 +352,8 @@ impl Source {
                 tracing::warn!("the group's last rebalance was not answered: {error}");
             }
         }
+        // The consumer must be dropped, and so closed, on this thread.
+        self.committer.end();
         drop(self.consumer);
     }
 }

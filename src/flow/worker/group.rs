@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::lane::Lane;
-use super::{BLOCKED, Worker};
+use super::{BLOCKED, COMMIT_PATIENCE, Worker};
 use crate::flow::Failure;
 use crate::flow::kafka::clients::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
 use crate::flow::kafka::source::{Event, Problem, Source};
@@ -37,9 +37,12 @@ impl Worker {
             tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
             self.lanes.open(partition, start, &self.engine, &self.status);
         }
-        // What the group has just said settles any doubt, and new partitions are not paused.
+        // What the group has just said settles any doubt.
         self.doubtful = false;
-        self.holding = false;
+        // Were only some of our partitions paused, lines of the others would come while the window is full.
+        if std::mem::take(&mut self.holding) {
+            source.pause(&self.lanes.partitions(), false)?;
+        }
         self.status.joined.store(true, Relaxed);
         Ok(())
     }
@@ -55,7 +58,9 @@ impl Worker {
             self.take_acks()?;
         }
         self.doubtful = false;
-        self.commit(source);
+        if !self.commit_by(source, deadline.max(Instant::now() + COMMIT_PATIENCE)) {
+            tracing::warn!("not everything could be committed in time; what was not is done again");
+        }
         self.lanes.forget(partitions, &self.status);
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "gave up partitions");
         source.release(partitions)
@@ -99,19 +104,33 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits what is settled and not committed yet.
+    /// Begins to commit what is settled and not committed yet, unless that is under way.
     pub(super) fn commit(&mut self, source: &Source) {
-        let news: Vec<(Partition, i64)> =
-            self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.news()?))).collect();
-        if self.doubtful || news.is_empty() {
-            return;
+        self.hear(source, Duration::ZERO);
+        let news = self.lanes.news();
+        if !self.committing && !self.doubtful && !news.is_empty() {
+            source.commits().commit(news);
+            self.committing = true;
         }
-        match source.commit(&news) {
-            Ok(()) => {
+    }
+
+    /// Commits everything that is settled, and waits for it. False when that was not to be had in time.
+    pub(super) fn commit_by(&mut self, source: &Source, deadline: Instant) -> bool {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.hear(source, left());
+        self.commit(source);
+        self.hear(source, left());
+        !self.committing && self.lanes.news().is_empty()
+    }
+
+    /// Takes the answer to a commit, waiting for it at most this long.
+    fn hear(&mut self, source: &Source, wait: Duration) {
+        let Some(answer) = self.committing.then(|| source.commits().answer(wait)).flatten() else { return };
+        self.committing = false;
+        match answer {
+            Ok(marks) => {
                 self.meters.committed.increment(1);
-                for lane in self.lanes.iter_mut() {
-                    lane.committed = lane.ledger.commit().or(lane.committed);
-                }
+                self.lanes.committed(&marks);
             }
             Err(code) => {
                 self.meters.commit_failed.increment(1);

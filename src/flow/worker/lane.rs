@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, Memory};
 use crate::flow::kafka::Partition;
+use crate::flow::kafka::committer::Mark;
 use crate::flow::ledger::{LANES, Ledger, Ticket};
 use crate::flow::status::{LaneStatus, WorkerStatus};
 
@@ -98,6 +99,23 @@ impl Lanes {
     /// The partitions that are ours.
     pub(super) fn partitions(&self) -> Vec<Partition> {
         self.lanes.iter().map(|lane| lane.partition.clone()).collect()
+    }
+
+    /// What is to be committed.
+    pub(super) fn news(&self) -> Vec<Mark> {
+        let mark = |lane: &Lane| {
+            Some(Mark { lane: lane.ledger.lane(), partition: lane.partition.clone(), offset: lane.news()? })
+        };
+        self.lanes.iter().filter_map(mark).collect()
+    }
+
+    /// The group has these. A lane that was ended since, and perhaps begun anew, is not meant.
+    pub(super) fn committed(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.ledger.lane() == mark.lane) {
+                lane.committed = Some(mark.offset);
+            }
+        }
     }
 
     /// Lines read and not settled.

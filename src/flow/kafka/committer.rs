@@ -1,0 +1,90 @@
+//! Commits beside the worker: a thread that asks the group to take offsets and brings its answer back.
+//!
+//! The client can commit in two ways. One does not wait, but then its answer never reaches us, and a commit that the
+//! group refuses must be known. The other waits: some milliseconds, or, with a broker that is frozen, half a minute, in
+//! which the worker could neither settle lines nor give up partitions. So it is waited for here. One commit is under
+//! way at a time.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{Code, Partition};
+
+/// An offset to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The assignment of the partition that it belongs to.
+    pub(crate) lane: u32,
+    /// Of which partition.
+    pub(crate) partition: Partition,
+    /// The first offset that is not settled.
+    pub(crate) offset: i64,
+}
+
+/// The marks that were committed, or why they were not.
+pub(crate) type Answer = Result<Vec<Mark>, Code>;
+
+/// The thread, and the ways to and from it.
+pub(crate) struct Committer {
+    asks: SyncSender<Vec<Mark>>,
+    answers: Receiver<Answer>,
+    thread: JoinHandle<()>,
+}
+
+impl Committer {
+    pub(crate) fn start<C>(consumer: Arc<BaseConsumer<C>>) -> std::io::Result<Self>
+    where
+        C: ConsumerContext + 'static,
+    {
+        let (asks, asked) = sync_channel::<Vec<Mark>>(1);
+        let (answer, answers) = sync_channel(1);
+        let body = move || {
+            while let Ok(marks) = asked.recv() {
+                let result = commit(&consumer, &marks).map(|()| marks);
+                if answer.send(result).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("commits".to_owned()).spawn(body)?;
+        Ok(Self { asks, answers, thread })
+    }
+
+    /// Asks; the answer must have been taken before the next time.
+    pub(crate) fn commit(&self, marks: Vec<Mark>) {
+        // The thread ends only after this handle.
+        let _ = self.asks.send(marks);
+    }
+
+    /// The answer to the last [`Committer::commit`], when it comes within `wait`.
+    pub(crate) fn answer(&self, wait: Duration) -> Option<Answer> {
+        self.answers.recv_timeout(wait).ok()
+    }
+
+    /// Waits for the thread. Call it when no commit is under way: with one, it takes as long as that.
+    pub(crate) fn end(self) {
+        drop(self.asks);
+        drop(self.answers);
+        // It cannot panic; were it to, the process would be about to end anyway.
+        let _ = self.thread.join();
+    }
+}
+
+fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, marks: &[Mark]) -> Result<(), Code> {
+    let list = || -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(marks.len());
+        for Mark { partition, offset, .. } in marks {
+            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))?;
+        }
+        Ok(list)
+    };
+    list()
+        .and_then(|list| consumer.commit(&list, CommitMode::Sync))
+        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+}
