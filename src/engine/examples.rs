@@ -69,6 +69,8 @@ fn failure(engine: &Engine, source: &Arc<Source>, id: &str, example: &Example, w
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::diagnostic::draw;
     use crate::engine::Settings;
@@ -83,5 +85,20 @@ mod tests {
         let proof = prove(&engine);
         assert!(proof.failures.is_empty(), "{}", draw(&proof.failures, false));
         assert!(proof.run > 150, "only {} examples", proof.run);
+        for rule in &engine.packs().rules {
+            let mut by_id: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+            let of_cases = rule.cases.iter().map(|case| (&case.report.id, &case.examples));
+            for (id, examples) in std::iter::once((&rule.report.id, &rule.examples)).chain(of_cases) {
+                let (yes, no) = by_id.entry(id).or_default();
+                *yes += examples.yes.len();
+                *no += examples.no.len();
+            }
+            for (id, (yes, no)) in by_id {
+                assert!(
+                    yes >= 2 && no >= 2,
+                    "{id} has {yes} `match` and {no} `no_match` lines, two of each are wanted"
+                );
+            }
+        }
     }
 }

@@ -695,6 +695,51 @@ fn fewer_output_partitions_take_the_number_modulo_theirs() {
 }
 
 #[test]
+fn every_limit_crossed_is_counted_and_the_line_goes_out() {
+    let Some(broker) = broker() else { return };
+    let limits = "[limits]\npayload = 2000\nnesting = 4\nhits = 3\ncapture = 16\nsources = 1\nheader = 256\n";
+    let mut stage = Stage::new(&broker, "limits");
+    stage.config += limits;
+    stage.create(&stage.name, 1, &[]);
+    let long_url = format!("Post https://{}.example.net/x", "h".repeat(40));
+    let lines = [
+        format!(r#"{{"msg":"{MATCHING}","pad":"{}"}}"#, "x".repeat(2000)),
+        format!(r#"{{"a":{{"b":{{"c":{{"d":["{MATCHING}"]}}}}}}}}"#),
+        format!(r#"{{"msg":"{MATCHING}","more":"{}"}}"#, "failed to unwrap: error, unable, error, ".repeat(4)),
+        format!(r#"{{"msg":"{MATCHING} {long_url}"}}"#),
+        r#"{"pod":"p1","msg":"Service to service authentication will be used"}"#.to_owned(),
+        r#"{"pod":"p2","msg":"Service to service authentication will be used"}"#.to_owned(),
+        // No object, so what was found goes into the header, which is too small for it.
+        format!("{MATCHING} in plain text"),
+    ];
+    let producer = stage.producer();
+    for (n, line) in lines.iter().enumerate() {
+        Record::plain(line, n as i64 + 1).send(&producer, &stage.name, 0);
+    }
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let mut daemon = stage.start();
+    eventually("all lines on the output", Duration::from_secs(30), || {
+        (daemon.metric("fingerpost_lines_total") == Some(7.0)).then_some(())
+    });
+    for limit in ["payload", "nesting", "hits", "capture", "sources", "header"] {
+        let labelled = format!("fingerpost_limit_crossed_total{{limit=\"{limit}\"}}");
+        let counted = eventually(&labelled, Duration::from_secs(5), || {
+            let body = daemon.get("/metrics").1;
+            let line = body.lines().find(|line| line.starts_with(&labelled))?.to_owned();
+            line.rsplit(' ').next().unwrap().parse::<f64>().ok()
+        });
+        assert!(counted >= 1.0, "{limit} was not counted");
+    }
+    daemon.stop();
+    let outputs = stage.read(&stage.output()).remove(0);
+    assert_eq!(outputs.len(), lines.len(), "every line goes out");
+    for (record, line) in outputs.iter().zip(&lines) {
+        let value = record.value.as_deref().unwrap();
+        assert_eq!(oracle::strip(value), line.as_bytes(), "and nothing of it is changed");
+    }
+}
+
+#[test]
 fn a_record_too_large_is_stepped_down_and_in_the_end_an_error() {
     let Some(broker) = broker() else { return };
     let stage = Stage::new(&broker, "size");

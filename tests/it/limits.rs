@@ -101,3 +101,15 @@ fn sources() {
     engine.classify(b"mounted read-only", Some(&"x".repeat(1 << 20)), &mut memory);
     assert!(mode(&mut memory, &"x".repeat(1 << 20)));
 }
+
+#[test]
+fn the_deepest_nesting_that_can_be_configured_fits_a_threads_stack() {
+    let limits = Limits { nesting: 512, ..Limits::default() };
+    // Objects, arrays, and an object in a string at the bottom; a worker's thread has as much stack as a test's.
+    let deep = format!("{}\"{{\\\"m\\\":\\\"no space left\\\"}}\"{}", "{\"_source\":[".repeat(255), "]}".repeat(255));
+    let outcome = run(limits, &deep);
+    assert!(outcome.verdict.is_some() && outcome.crossed == Crossed::default());
+    let deeper = format!("{}\"no space left\"{}", "{\"_source\":[".repeat(50_000), "]}".repeat(50_000));
+    let outcome = run(limits, &deeper);
+    assert!(outcome.verdict.is_none() && outcome.crossed.nesting && outcome.is_object);
+}
