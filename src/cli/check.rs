@@ -45,8 +45,10 @@ pub fn check(from: &PacksFrom, settings: Settings, colour: bool, out: &mut impl 
 
 fn contents(engine: &Engine) -> String {
     let packs = engine.packs();
-    let ids = engine.reported().len();
-    format!("{} packs with {} rules ({ids} ids), digest {}", packs.packs.len(), packs.rules.len(), engine.digest())
+    let (count, packs_s) = counted(packs.packs.len());
+    let (rules, rules_s) = counted(packs.rules.len());
+    let (ids, ids_s) = counted(engine.reported().len());
+    format!("{count} pack{packs_s} with {rules} rule{rules_s} ({ids} id{ids_s}), digest {}", engine.digest())
 }
 
 fn summary(problems: &[Diagnostic]) -> String {

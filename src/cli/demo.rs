@@ -9,7 +9,7 @@ pub mod mock;
 pub mod screen;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -49,12 +49,20 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     let from = arguments.packs.clone().map_or(PacksFrom::Builtin, PacksFrom::Directory);
     match packs::load(&from, Settings::default()) {
-        Ok(loaded) => demo(&Arc::new(loaded.engine), arguments, &mut anstream::stdout()),
+        Ok(loaded) => match demo(&Arc::new(loaded.engine), arguments, &mut anstream::stdout()) {
+            // A reader who has seen enough (`| head`) is no error.
+            Err(error) if is_broken_pipe(&error) => Ok(Exit::Fine),
+            done => done,
+        },
         Err(problems) => {
             show_problems(&problems);
             Ok(Exit::Config)
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Shows the demo on `out` until its time is over or somebody interrupts it.

@@ -81,26 +81,29 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
     for path in paths {
         match read_file(&path) {
             Ok(source) => sources.push(Arc::new(source)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
 }
 
-fn read_file(path: &Path) -> Result<Source, Diagnostic> {
+fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let name = path.display().to_string();
-    let cannot = |why: String| Diagnostic::error("P028", format!("the pack `{name}` cannot be read: {why}"));
-    let size = fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+    let cannot = |why: String, help: &str| {
+        Box::new(Diagnostic::error("P028", format!("the pack `{name}` cannot be read: {why}")).help(help))
+    };
+    let readable = "make it a file that this user may read";
+    let size = fs::metadata(path).map_err(|error| cannot(error.to_string(), readable))?.len();
     if size > FILE_MAX {
-        return Err(cannot(format!("it has {size} bytes, the limit is {FILE_MAX}")).help("split it into several packs"));
+        return Err(cannot(format!("it has {size} bytes, the limit is {FILE_MAX}"), "split it into several packs"));
     }
-    let bytes = fs::read(path).map_err(|error| cannot(error.to_string()))?;
+    let bytes = fs::read(path).map_err(|error| cannot(error.to_string(), readable))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { name, text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(cannot(format!("line {line} is not UTF-8 (byte {at})")).help("save the file as UTF-8"))
+            Err(cannot(format!("line {line} is not UTF-8 (byte {at})"), "save the file as UTF-8"))
         }
     }
 }

@@ -359,6 +359,7 @@ fn has_word(text: &str, word: &str) -> bool {
     let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     occurrences(text, word).any(|end| {
         let start = end - word.len();
-        !in_word(bytes.get(end)) && !(start > 0 && in_word(bytes.get(start - 1)))
+        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+        !in_word(bytes.get(end)) && !in_word(before)
     })
 }

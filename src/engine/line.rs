@@ -198,6 +198,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     /// A string is text, or, when it parses whole as JSON, what stands in that.
+    #[expect(clippy::ptr_arg, reason = "text borrowed from the line is kept as it is, without a copy")]
     fn text(&mut self, text: &Cow<'a, str>, room: usize) {
         let looks = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '[']);
         // The string is a level of its own, so what is in it has one level less.

@@ -21,6 +21,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::lines;
 use crate::oracle::{self, Expected, Oracle};
+use crate::skip::skipped;
 
 /// The phrase of a shipped rule, in a line of its own making.
 const MATCHING: &str = "error during request to KeyProtect: dial tcp: connection refused";
@@ -32,14 +33,6 @@ fn broker() -> Option<String> {
         skipped("broker: FINGERPOST_TEST_KAFKA is not set");
     }
     address
-}
-
-fn skipped(why: &str) {
-    println!("skipped: {why}");
-    if let Some(path) = std::env::var_os("FINGERPOST_SKIPPED") {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-        writeln!(file, "{why}").unwrap();
-    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
 mod agreement;
+mod benign;
 mod broker;
 mod classify;
 mod config;
@@ -14,4 +15,6 @@ mod limits;
 mod lines;
 mod oracle;
 mod packs;
+mod readme;
+mod skip;
 mod tidy;

@@ -199,6 +199,11 @@ pub(super) fn crns(text: &str) -> Vec<&str> {
     found
 }
 
+/// The same, also those that begin inside another.
+pub(super) fn crns_starting_anywhere(text: &str) -> Vec<&str> {
+    text.match_indices("crn:v").filter_map(|(at, _)| crn(&text[at..])).collect()
+}
+
 fn crn(text: &str) -> Option<&str> {
     let run = token(text, |c| !c.is_whitespace() && !"\"',()[]{}<>;`\\".contains(c))?;
     let crn = run.trim_end_matches('.');

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::captures::{
     Operation, RESPONSE, Response, behind, bxnim_codes, code_in_parentheses, corr_id, correlation_id, crn_segment,
-    crns, has_words, host, host_behind, key_id, key_id_behind, occurrences, operations, provider, responses, says,
-    starts_with,
+    crns, crns_starting_anywhere, has_words, host, host_behind, key_id, key_id_behind, occurrences, operations,
+    provider, responses, says, starts_with,
 };
 use super::reading::Reading;
 use super::{Facts, Said};
@@ -303,8 +303,10 @@ impl Judge<'_> {
 
     fn add_common_facts(&mut self) {
         let crns: Vec<&str> = self.reading.texts.iter().flat_map(|text| crns(text)).collect();
-        let of_cluster = crns.iter().find(|crn| crn_segment(crn, 4) == "containers-kubernetes");
-        let in_text = of_cluster.or(crns.first()).copied();
+        // Interpretation: a CRN that runs into the next one without a break does not hide it.
+        let starting_anywhere = self.reading.texts.iter().flat_map(|text| crns_starting_anywhere(text));
+        let of_cluster = starting_anywhere.into_iter().find(|crn| crn_segment(crn, 4) == "containers-kubernetes");
+        let in_text = of_cluster.or(crns.first().copied());
         let crn = self.reading.member(&["crn", "CRN"]).or(in_text);
         let mut others = Vec::new();
         for other in crns {
