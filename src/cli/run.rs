@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::arguments::RunArguments;
 use super::{Exit, packs, show, usable};
@@ -46,7 +48,7 @@ fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("no runtime for signals and HTTP")?;
-    let signals = Signals::new(&runtime)?;
+    let signals = Signals::catch(&runtime)?;
     let digest: Arc<str> = engine.digest().into();
     if let Err(failure) = serve(&runtime, http, &status, &metrics, digest) {
         return Ok(report(&End::Failed(failure)));
@@ -54,7 +56,7 @@ fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
     runtime.spawn(sweep(metrics));
     let end = match flow::start(engine, &config.flow, status) {
         Ok(flow) => {
-            signals.stop_with(&runtime, flow.stopper());
+            signals.stop(flow.stopper());
             flow.wait()
         }
         Err(failure) => End::Failed(failure),
@@ -116,33 +118,40 @@ pub(crate) fn serve(
     Ok(())
 }
 
-/// SIGTERM and SIGINT. Caught from the start on, so that one that comes during the start is not lost.
-pub(crate) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+/// SIGTERM and SIGINT, on their way to whoever can stop.
+struct Signals {
+    stopper: watch::Sender<Option<Stopper>>,
 }
 
 impl Signals {
-    /// Catches them.
-    pub(crate) fn new(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
+    /// Catches them from now on. One that comes before the flow has started ends the process: nothing was read yet, and
+    /// the start may be waiting for brokers for a while.
+    fn catch(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Self> {
         let _inside = runtime.enter();
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?,
-            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?,
-        })
-    }
-
-    /// Passes each of them on.
-    pub(crate) fn stop_with(mut self, runtime: &tokio::runtime::Runtime, stopper: Stopper) {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+        let (stopper, known) = watch::channel(None::<Stopper>);
         runtime.spawn(async move {
             loop {
                 tokio::select! {
-                    Some(()) = self.terminate.recv() => stopper.stop(),
-                    Some(()) = self.interrupt.recv() => stopper.stop(),
+                    Some(()) = terminate.recv() => {}
+                    Some(()) = interrupt.recv() => {}
                     else => return,
+                }
+                match &*known.borrow() {
+                    Some(stopper) => stopper.stop(),
+                    None => {
+                        tracing::info!("stopped before the start was over");
+                        std::process::exit(Exit::Fine as i32);
+                    }
                 }
             }
         });
+        Ok(Self { stopper })
+    }
+
+    /// From now on they stop this flow.
+    fn stop(&self, stopper: Stopper) {
+        self.stopper.send_replace(Some(stopper));
     }
 }

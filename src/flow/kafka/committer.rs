@@ -27,8 +27,8 @@ pub(crate) struct Mark {
     pub(crate) offset: i64,
 }
 
-/// The marks that were committed, or why they were not.
-pub(crate) type Answer = Result<Vec<Mark>, Code>;
+/// What was to be committed, and why it was not.
+pub(crate) type Answer = (Vec<Mark>, Result<(), Code>);
 
 /// The thread, and the ways to and from it.
 pub(crate) struct Committer {
@@ -46,8 +46,8 @@ impl Committer {
         let (answer, answers) = sync_channel(1);
         let body = move || {
             while let Ok(marks) = asked.recv() {
-                let result = commit(&consumer, &marks).map(|()| marks);
-                if answer.send(result).is_err() {
+                let result = commit(&consumer, &marks);
+                if answer.send((marks, result)).is_err() {
                     return;
                 }
             }

@@ -23,6 +23,7 @@ impl Worker {
                 self.meters.lost.increment(1);
                 tracing::warn!(partitions = partitions.len(), "lost partitions; what was not committed is done again");
                 self.lanes.forget(&partitions, &self.status);
+                self.status.joined.store(false, Relaxed);
                 source.release(&partitions)
             }
         }
@@ -32,6 +33,8 @@ impl Worker {
         self.meters.assigned.increment(1);
         self.lanes.forget(&partitions, &self.status);
         let starts = source.assign(&partitions)?;
+        // The client remembers that a partition is paused even while it is another's.
+        source.pause(&partitions, false)?;
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "took over partitions");
         for (partition, start) in partitions.into_iter().zip(starts) {
             tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
@@ -125,16 +128,17 @@ impl Worker {
 
     /// Takes the answer to a commit, waiting for it at most this long.
     fn hear(&mut self, source: &Source, wait: Duration) {
-        let Some(answer) = self.committing.then(|| source.commits().answer(wait)).flatten() else { return };
+        let Some((marks, result)) = self.committing.then(|| source.commits().answer(wait)).flatten() else { return };
         self.committing = false;
-        match answer {
-            Ok(marks) => {
+        match result {
+            Ok(()) => {
                 self.meters.committed.increment(1);
                 self.lanes.committed(&marks);
             }
             Err(code) => {
                 self.meters.commit_failed.increment(1);
-                self.doubtful = means_lost(code);
+                // A commit from before we lost everything and got it back says nothing about now.
+                self.doubtful = means_lost(code) && self.lanes.any_of(&marks);
                 let then = if self.doubtful { "the group has gone on without us" } else { "trying again" };
                 tracing::warn!("offsets were not committed ({code}); {then}");
             }

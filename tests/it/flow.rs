@@ -1,0 +1,207 @@
+//! The flow on the Kafka client's own mock cluster: what can be shown without a broker, refusals above all, which a real
+//! broker does not make on demand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fingerpost::cli::packs;
+use fingerpost::engine::{Engine, Settings as Judging};
+use fingerpost::flow::{self, End, Failure, FailureKind, Flow, PacksFrom, Status};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+
+struct Mock {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    address: String,
+}
+
+impl Mock {
+    fn new() -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        let address = cluster.bootstrap_servers();
+        for topic in ["in", "out"] {
+            cluster.create_topic(topic, 2, 1).unwrap();
+        }
+        Self { cluster, address }
+    }
+
+    fn settings(&self) -> flow::Settings {
+        flow::Settings {
+            kafka: flow::Kafka {
+                bootstrap_servers: self.address.clone(),
+                group_id: "group".into(),
+                create_topics: false,
+                options: Vec::new(),
+                secret_options: Vec::new(),
+            },
+            input: flow::Input { topics: vec!["in".into()], options: Vec::new() },
+            output: flow::Output {
+                topic: "out".into(),
+                lines: flow::Lines::All,
+                place: flow::Place::Value,
+                source_header_on_all: false,
+                header_limit: 16 << 10,
+                // The mock cluster knows no topic configuration; asking for it would take a while.
+                record_limit: Some(1_048_588),
+                options: Vec::new(),
+            },
+            delivery: flow::Delivery {
+                commit_interval: Duration::from_millis(100),
+                shutdown_timeout: Duration::from_secs(5),
+                workers: 1,
+            },
+        }
+    }
+
+    fn start(&self, settings: &flow::Settings) -> Result<Flow, Failure> {
+        flow::start(&engine(), settings, Arc::new(Status::default()))
+    }
+
+    /// `count` lines, on the two partitions in turn.
+    fn produce(&self, count: usize) {
+        let producer: BaseProducer = self.client().create().unwrap();
+        for n in 0..count {
+            let line = format!(r#"{{"n":{n}}}"#);
+            let record = BaseRecord::<str, str>::to("in").partition((n % 2) as i32).payload(&line);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+    }
+
+    fn output(&self, count: usize) -> Vec<Vec<String>> {
+        let consumer: BaseConsumer = self.client().set("group.id", "reader").create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..2 {
+            list.add_partition_offset("out", partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let mut lines = vec![Vec::new(); 2];
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while lines.iter().map(Vec::len).sum::<usize>() < count {
+            assert!(Instant::now() < deadline, "{lines:?}");
+            if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+                let message = message.unwrap();
+                let text = String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
+                lines[message.partition() as usize].push(text);
+            }
+        }
+        lines
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address);
+        config
+    }
+}
+
+fn engine() -> Arc<Engine> {
+    Arc::new(packs::load(&PacksFrom::Builtin, Judging::default()).unwrap().engine)
+}
+
+fn wait_published(flow: &Flow, count: u64) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while flow.status().counts().published < count {
+        assert!(Instant::now() < deadline, "{:?}", flow.status().counts());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn expected(count: usize) -> Vec<Vec<String>> {
+    let own = |partition| (partition..count).step_by(2).map(|n| format!(r#"{{"n":{n}}}"#)).collect();
+    vec![own(0), own(1)]
+}
+
+#[test]
+fn lines_pass_in_order_and_a_stop_drains() {
+    let mock = Mock::new();
+    mock.produce(500);
+    let flow = mock.start(&mock.settings()).unwrap();
+    wait_published(&flow, 500);
+    assert_eq!(flow.status().unready(), None);
+    flow.stopper().stop();
+    let status = flow.status().clone();
+    assert!(matches!(flow.wait(), End::Drained));
+    assert_eq!((status.counts().read, status.counts().matched), (500, 0));
+    assert_eq!(mock.output(500), expected(500));
+
+    // The group goes on where it was, in another process or this one.
+    mock.produce(10);
+    let flow = mock.start(&mock.settings()).unwrap();
+    wait_published(&flow, 10);
+    flow.stopper().stop();
+    assert!(matches!(flow.wait(), End::Drained));
+    assert_eq!(mock.output(510).concat().len(), 510);
+}
+
+#[test]
+fn passing_troubles_of_the_output_cost_nothing() {
+    let mock = Mock::new();
+    let trouble = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+    ];
+    mock.produce(500);
+    mock.cluster.request_errors(RDKafkaApiKey::Produce, &trouble);
+    let flow = mock.start(&mock.settings()).unwrap();
+    wait_published(&flow, 500);
+    flow.stopper().stop();
+    assert!(matches!(flow.wait(), End::Drained));
+    assert_eq!(mock.output(500), expected(500));
+}
+
+#[test]
+fn a_commit_that_the_group_refuses_repeats_lines_and_loses_none() {
+    let mock = Mock::new();
+    mock.produce(100);
+    mock.cluster.request_errors(
+        RDKafkaApiKey::OffsetCommit,
+        &[
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        ],
+    );
+    let flow = mock.start(&mock.settings()).unwrap();
+    // All of it again, as nothing had been committed when the partitions were lost.
+    wait_published(&flow, 200);
+    flow.stopper().stop();
+    assert!(matches!(flow.wait(), End::Drained));
+    let lines = mock.output(200);
+    for (lines, expected) in lines.iter().zip(expected(100)) {
+        assert_eq!(*lines, [expected.clone(), expected].concat());
+    }
+}
+
+#[test]
+fn a_record_that_the_output_refuses_ends_the_flow_and_is_not_passed_over() {
+    let mock = Mock::new();
+    mock.produce(2);
+    mock.cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 4]);
+    let End::Failed(failure) = mock.start(&mock.settings()).unwrap().wait() else { panic!("it went on") };
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    assert!(failure.message.starts_with("topic in partition "), "{}", failure.message);
+    assert!(failure.message.contains(" offset 0: its record of 7 bytes is larger"), "{}", failure.message);
+    // Nothing was committed: when the output takes it, it comes.
+    mock.cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    let flow = mock.start(&mock.settings()).unwrap();
+    wait_published(&flow, 2);
+    flow.stopper().stop();
+    assert!(matches!(flow.wait(), End::Drained));
+}
+
+#[test]
+fn an_option_that_is_none_is_the_configurations_fault() {
+    let mock = Mock::new();
+    let mut settings = mock.settings();
+    settings.kafka.options = vec![("no.such.option".into(), "1".into())];
+    let failure = mock.start(&settings).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Config);
+    assert!(failure.message.contains("`no.such.option`"), "{}", failure.message);
+}
