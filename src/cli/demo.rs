@@ -31,6 +31,7 @@ use super::{Exit, packs, show as show_problems};
 use crate::NAME;
 use crate::engine::{Engine, Settings};
 use crate::flow::{self, End, Flow, PacksFrom, Status};
+use crate::telemetry::{self, Log, LogFormat};
 use lines::Lines;
 use mock::Mock;
 use screen::Tagged;
@@ -68,6 +69,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Shows the demo on `out` until its time is over or somebody interrupts it.
 fn demo(engine: &Arc<Engine>, arguments: &DemoArguments, out: &mut impl Write) -> Result<Exit> {
     let started = Instant::now();
+    // What goes wrong is told; what goes well is on the screen.
+    telemetry::log(&Log { level: "error".into(), format: LogFormat::Text }).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let interrupted = interrupt(&runtime)?;
     // A real cluster may have topics of these names already.
@@ -87,7 +90,11 @@ fn demo(engine: &Arc<Engine>, arguments: &DemoArguments, out: &mut impl Write) -
     let flow = start(engine, &address, &topics, arguments.brokers.is_none().then_some(mock::RECORD_LIMIT))?;
     let mut shown = Shown::new(&address, &topics.output)?;
     let feeder = Feeder::start(engine, &address, &topics.input, arguments)?;
-    let shown_all = shown.show(arguments, &interrupted, started, out);
+    let over = || {
+        let time_is_over = arguments.time.is_some_and(|time| started.elapsed() >= time);
+        time_is_over || interrupted.load(Ordering::Relaxed) || flow.status().ended()
+    };
+    let shown_all = shown.show(arguments, over, started, out);
     let produced = feeder.stop()?;
     shown_all?;
     shown.drain(produced, DRAIN)?;
@@ -269,12 +276,10 @@ impl Shown {
     fn show(
         &mut self,
         arguments: &DemoArguments,
-        interrupted: &AtomicBool,
+        over: impl Fn() -> bool,
         started: Instant,
         out: &mut impl Write,
     ) -> Result<()> {
-        let over =
-            || arguments.time.is_some_and(|time| started.elapsed() >= time) || interrupted.load(Ordering::Relaxed);
         while !over() {
             let Some(tagged) = self.next(Duration::from_millis(100))? else { continue };
             if arguments.plain {

@@ -120,6 +120,13 @@ impl Status {
         None
     }
 
+    /// True when no worker goes on: all have drained, or one has failed and the others followed.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        let workers = self.workers();
+        !workers.is_empty() && workers.iter().all(|worker| worker.done.load(Relaxed))
+    }
+
     /// What keeps the flow from being ready, in a sentence; `None` when it is.
     #[must_use]
     pub fn unready(&self) -> Option<String> {

@@ -43,16 +43,23 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "5"),
 ];
 
+/// With `group.protocol=consumer` the broker decides these, and librdkafka refuses them.
+const CLASSIC_ONLY: [&str; 3] = ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"];
+
 /// Changeable, for the producer.
 const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "5")];
 
 /// What is common to all clients of `settings`, the configuration's own options of one side on top.
 fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
+    let configured = || settings.kafka.options.iter().chain(own);
+    let new_protocol = configured().any(|(key, value)| key == "group.protocol" && value == "consumer");
     for (key, value) in COMMON.iter().chain(side) {
-        config.set(*key, *value);
+        if !(new_protocol && CLASSIC_ONLY.contains(key)) {
+            config.set(*key, *value);
+        }
     }
-    for (key, value) in settings.kafka.options.iter().chain(own) {
+    for (key, value) in configured() {
         config.set(key, value);
     }
     config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
@@ -162,6 +169,14 @@ mod tests {
         let settings = crate::flow::test_settings();
         assert_eq!(producer(&settings, 3000).get("batch.size"), Some("3000"));
         assert_eq!(producer(&settings, 5 << 20).get("batch.size"), Some("1000000"));
+    }
+
+    #[test]
+    fn the_new_group_protocol_can_be_chosen() {
+        let mut settings = crate::flow::test_settings();
+        settings.input.options = vec![("group.protocol".into(), "consumer".into())];
+        let consumer: Result<rdkafka::consumer::BaseConsumer, _> = consumer(&settings).create();
+        assert!(consumer.is_ok(), "{:?}", consumer.err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Nothing is written, no group is joined, no topic is created: a probe may run beside the daemon. Each step tells one
 //! or more [`Finding`]s as soon as it knows; a step that the others stand on ends the walk when it fails.
-//! librdkafka tells why a connection failed in words only, so [`explain`] knows those words; what it does not know it
+//! librdkafka tells why a connection failed in words only, so `explain` knows those words; what it does not know it
 //! hands on as it came.
 
 use std::net::{TcpStream, ToSocketAddrs};

@@ -89,7 +89,9 @@ fn input_partitions(inputs: &[String], topics: &[Topic]) -> Option<i32> {
             false => input == name,
         })
     };
-    topics.iter().filter(|topic| reads(&topic.name)).map(|topic| topic.partitions).max()
+    // Kafka's own topics are never read, and so have no say, whatever a pattern matches.
+    let inputs = topics.iter().filter(|topic| !topic.name.starts_with("__") && reads(&topic.name));
+    inputs.map(|topic| topic.partitions).max()
 }
 
 struct Context(LastWord);
