@@ -29,16 +29,10 @@ pub(crate) fn client_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }
 
-/// Whether a refused commit says that the group has gone on without us.
+/// Whether a refused commit says that the group has gone on without us. An illegal generation does not: the next one
+/// may be on its way.
 pub(crate) fn means_lost(code: Code) -> bool {
-    matches!(
-        code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
-            | Code::FencedInstanceId
-            | Code::FencedMemberEpoch
-            | Code::StaleMemberEpoch
-    )
+    matches!(code, Code::UnknownMemberId | Code::FencedInstanceId | Code::FencedMemberEpoch | Code::StaleMemberEpoch)
 }
 
 /// The last thing that a client said about its connections: what turns "timed out" into a sentence that helps.

@@ -98,8 +98,6 @@ pub(crate) struct Worker {
     holding: bool,
     /// A commit is under way.
     committing: bool,
-    /// The group refused a commit: no more of them until it has said who owns what.
-    doubtful: bool,
     last_ack: Instant,
     next_report: Instant,
     next_commit: Instant,
@@ -137,7 +135,6 @@ impl Worker {
             blocked_since: None,
             holding: false,
             committing: false,
-            doubtful: false,
             last_ack: now,
             next_report: now,
             next_commit: now + settings.delivery.commit_interval,
@@ -308,6 +305,7 @@ impl Worker {
     /// What runs beside the lines: acknowledgements, status, commits.
     fn beat(&mut self, source: &Source) -> Result<(), Failure> {
         self.take_acks()?;
+        self.hear(source, Duration::ZERO);
         self.release_hold(source)?;
         let now = Instant::now();
         if now >= self.next_report {

@@ -9,10 +9,13 @@ use super::{BLOCKED, COMMIT_PATIENCE, Worker};
 use crate::flow::Failure;
 use crate::flow::kafka::clients::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
 use crate::flow::kafka::source::{Event, Problem, Source};
-use crate::flow::kafka::{Partition, means_lost};
+use crate::flow::kafka::{Code, Partition, means_lost};
 
 /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
 const HOLD_AFTER: Duration = Duration::from_millis(MAX_POLL_INTERVAL_MS / 4);
+
+/// Between a commit that was refused and the next, when somebody waits for it.
+const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker {
     pub(super) fn group(&mut self, source: &Source, event: Event) -> Result<(), Failure> {
@@ -40,8 +43,6 @@ impl Worker {
             tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
             self.lanes.open(partition, start, &self.engine, &self.status);
         }
-        // What the group has just said settles any doubt.
-        self.doubtful = false;
         // Were only some of our partitions paused, lines of the others would come while the window is full.
         if std::mem::take(&mut self.holding) {
             source.pause(&self.lanes.partitions(), false)?;
@@ -60,7 +61,6 @@ impl Worker {
             self.sink.wait(BLOCKED);
             self.take_acks()?;
         }
-        self.doubtful = false;
         if !self.commit_by(source, deadline.max(Instant::now() + COMMIT_PATIENCE)) {
             tracing::warn!("not everything could be committed in time; what was not is done again");
         }
@@ -109,26 +109,36 @@ impl Worker {
 
     /// Begins to commit what is settled and not committed yet, unless that is under way.
     pub(super) fn commit(&mut self, source: &Source) {
-        self.hear(source, Duration::ZERO);
         let news = self.lanes.news();
-        if !self.committing && !self.doubtful && !news.is_empty() {
+        if !self.committing && !news.is_empty() {
             source.commits().commit(news);
             self.committing = true;
         }
     }
 
-    /// Commits everything that is settled, and waits for it. False when that was not to be had in time.
+    /// Commits everything that is settled, and waits for it. False when that was not to be had in time, or ever.
     pub(super) fn commit_by(&mut self, source: &Source, deadline: Instant) -> bool {
-        let left = || deadline.saturating_duration_since(Instant::now());
-        self.hear(source, left());
-        self.commit(source);
-        self.hear(source, left());
-        !self.committing && self.lanes.news().is_empty()
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let refused = self.hear(source, left);
+            if !self.committing && self.lanes.news().is_empty() {
+                return true;
+            }
+            if self.committing || refused.is_some_and(means_lost) || Instant::now() >= deadline {
+                return false;
+            }
+            // In the middle of a rebalance the group takes nothing, for some milliseconds.
+            if refused.is_some() {
+                self.sink.wait(COMMIT_PAUSE);
+            }
+            self.commit(source);
+        }
     }
 
-    /// Takes the answer to a commit, waiting for it at most this long.
-    fn hear(&mut self, source: &Source, wait: Duration) {
-        let Some((marks, result)) = self.committing.then(|| source.commits().answer(wait)).flatten() else { return };
+    /// Takes the answer to a commit, waiting for it at most this long; tells why it was refused. What was refused is
+    /// still news, and so tried again: by then the group has a new generation for us, or has taken our partitions.
+    pub(super) fn hear(&mut self, source: &Source, wait: Duration) -> Option<Code> {
+        let (marks, result) = self.committing.then(|| source.commits().answer(wait)).flatten()?;
         self.committing = false;
         match result {
             Ok(()) => {
@@ -137,11 +147,9 @@ impl Worker {
             }
             Err(code) => {
                 self.meters.commit_failed.increment(1);
-                // A commit from before we lost everything and got it back says nothing about now.
-                self.doubtful = means_lost(code) && self.lanes.any_of(&marks);
-                let then = if self.doubtful { "the group has gone on without us" } else { "trying again" };
-                tracing::warn!("offsets were not committed ({code}); {then}");
+                tracing::warn!("offsets were not committed: {code}");
             }
         }
+        result.err()
     }
 }

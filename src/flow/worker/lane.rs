@@ -118,11 +118,6 @@ impl Lanes {
         }
     }
 
-    /// Whether some of these are still ours, by the same assignment.
-    pub(super) fn any_of(&self, marks: &[Mark]) -> bool {
-        self.lanes.iter().any(|lane| marks.iter().any(|mark| mark.lane == lane.ledger.lane()))
-    }
-
     /// Lines read and not settled.
     pub(super) fn unsettled(&self) -> usize {
         self.lanes.iter().map(|lane| lane.ledger.unsettled()).sum()
