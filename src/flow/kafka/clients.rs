@@ -13,6 +13,9 @@ use crate::flow::{Failure, Settings};
 pub(crate) const WINDOW_LINES: usize = 10_000;
 /// Bytes of key and value in flight of one worker, above which nothing more is read.
 pub(crate) const WINDOW_BYTES: usize = 16 << 20;
+/// Lines that the ledger of one partition holds, at most, from the oldest unsettled one on. Lines that are left out of
+/// the output never enter the window, so while one line waits for the output any number of them could pile up behind it.
+pub(crate) const LEDGER_LINES: usize = 1 << 18;
 /// `max.poll.interval.ms` unless configured: a worker that does not ask for lines for longer loses its partitions.
 pub(crate) const MAX_POLL_INTERVAL_MS: u64 = 60_000;
 

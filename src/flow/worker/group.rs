@@ -18,18 +18,21 @@ const HOLD_AFTER: Duration = Duration::from_millis(MAX_POLL_INTERVAL_MS / 4);
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker {
+    /// Answers what the group did. A failure leaves the event for [`Source::close`]: the client waits for the answer, and
+    /// would never close without.
     pub(super) fn group(&mut self, source: &Source, event: Event) -> Result<(), Failure> {
-        match event {
-            Event::Assigned(partitions) => self.take_over(source, partitions),
-            Event::Revoked(partitions) => self.hand_over(source, &partitions),
+        let answered = match &event {
+            Event::Assigned(partitions) => self.take_over(source, partitions.clone()),
+            Event::Revoked(partitions) => self.hand_over(source, partitions),
             Event::Lost(partitions) => {
                 self.meters.lost.increment(1);
                 tracing::warn!(partitions = partitions.len(), "lost partitions; what was not committed is done again");
-                self.lanes.forget(&partitions, &self.status);
+                self.lanes.forget(partitions, &self.status);
                 self.status.joined.store(false, Relaxed);
-                source.release(&partitions)
+                source.release(partitions)
             }
-        }
+        };
+        answered.inspect_err(|_| source.put_back(event))
     }
 
     fn take_over(&mut self, source: &Source, partitions: Vec<Partition>) -> Result<(), Failure> {
@@ -95,7 +98,7 @@ impl Worker {
 
     /// Back to reading once half of the window is free.
     pub(super) fn release_hold(&mut self, source: &Source) -> Result<(), Failure> {
-        if self.window.is_full() {
+        if self.is_full() {
             return Ok(());
         }
         self.blocked_since = None;
