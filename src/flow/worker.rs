@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::kafka::Code;
-use super::kafka::clients::{LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
+use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::sink::{Ack, Sink, Unsent};
 use super::kafka::source::{Delivery, Event, Problem, Source};
 use super::kafka::topics::Route;
@@ -86,6 +86,8 @@ pub(crate) struct Worker {
     record_limit: usize,
     commit_interval: Duration,
     drain: Duration,
+    /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
+    hold_after: Duration,
     lanes: Lanes,
     window: Window,
     /// Some ledger is as long as it may get.
@@ -127,6 +129,7 @@ impl Worker {
             record_limit: route.record_limit,
             commit_interval: settings.delivery.commit_interval,
             drain: settings.delivery.shutdown_timeout,
+            hold_after: clients::max_poll_interval(settings) / 4,
             lanes: Lanes::default(),
             window: Window::default(),
             crowded: false,

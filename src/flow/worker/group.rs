@@ -7,12 +7,9 @@ use std::time::{Duration, Instant};
 use super::lane::Lane;
 use super::{BLOCKED, COMMIT_PATIENCE, Worker};
 use crate::flow::Failure;
-use crate::flow::kafka::clients::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
+use crate::flow::kafka::clients::{WINDOW_BYTES, WINDOW_LINES};
 use crate::flow::kafka::source::{Event, Problem, Source};
 use crate::flow::kafka::{Code, Partition, means_lost};
-
-/// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
-const HOLD_AFTER: Duration = Duration::from_millis(MAX_POLL_INTERVAL_MS / 4);
 
 /// Between a commit that was refused and the next, when somebody waits for it.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
@@ -87,11 +84,14 @@ impl Worker {
     /// Blocked for long, keeps the group's patience by pausing what it reads.
     pub(super) fn hold(&mut self, source: &Source) -> Result<(), Failure> {
         let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        if self.holding || since.elapsed() < HOLD_AFTER {
+        if self.holding || since.elapsed() < self.hold_after {
             return Ok(());
         }
         let reason = self.sink.last_word();
-        tracing::warn!("the output has not taken anything for {} s, reading is paused{reason}", HOLD_AFTER.as_secs());
+        tracing::warn!(
+            "the output has not taken anything for {} s, reading is paused{reason}",
+            self.hold_after.as_secs()
+        );
         self.holding = true;
         source.pause(&self.lanes.partitions(), true)
     }
