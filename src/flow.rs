@@ -228,10 +228,11 @@ pub fn start(engine: &Arc<Engine>, settings: &Settings, status: Arc<Status>) -> 
     for (number, (worker, source)) in workers.into_iter().enumerate() {
         let ended = sender.clone();
         let body = move || {
-            let result = caught(AssertUnwindSafe(|| worker.run(source)));
-            let result = result.unwrap_or_else(|panic| Err(Failure::software(format!("worker {number}: {panic}"))));
             // Nobody listens any more when the process is about to end.
-            let _ = ended.send(Word::Ended(result));
+            let tell = |word: Word| drop(ended.send(word));
+            let result = caught(AssertUnwindSafe(|| worker.run(source, |failure| tell(Word::Failed(failure)))));
+            let panicked = |panic: String| Failure::software(format!("worker {number}: {panic}"));
+            tell(Word::Ended(result.map_err(panicked)));
         };
         std::thread::Builder::new()
             .name(format!("worker-{number}"))

@@ -136,6 +136,11 @@ impl Ledger {
         self.unsettled
     }
 
+    /// Lines from the oldest unsettled one on, settled ones among them: what the ledger holds in memory.
+    pub(crate) fn span(&self) -> usize {
+        self.ring.len()
+    }
+
     /// The oldest line that is not settled.
     pub(crate) fn oldest(&self) -> Option<Entry> {
         self.ring.front().copied()

@@ -66,6 +66,8 @@ pub(crate) struct Record<'m> {
     pub(crate) value: Option<Cow<'m, [u8]>>,
     /// As it came.
     pub(crate) timestamp_ms: i64,
+    /// Bytes of the headers that the line came with.
+    pub(crate) header_bytes: usize,
     /// Headers behind the line's own.
     pub(crate) added: Vec<(Name, Vec<u8>)>,
     /// How much of what was found it carries.
@@ -73,9 +75,15 @@ pub(crate) struct Record<'m> {
 }
 
 impl Record<'_> {
-    /// Bytes of key and value, what the window of lines in flight counts.
+    /// Bytes of key and value.
     pub(crate) fn bytes(&self) -> usize {
         self.key.map_or(0, <[u8]>::len) + self.value.as_ref().map_or(0, |value| value.len())
+    }
+
+    /// Bytes of key, value and headers: what the window of lines in flight counts.
+    pub(crate) fn weight(&self) -> usize {
+        let added = self.added.iter().map(|(name, value)| header_size(name.text().len(), value.len()));
+        self.bytes() + self.header_bytes + added.sum::<usize>()
     }
 }
 
@@ -180,14 +188,13 @@ impl Writer {
         let fitting = steps
             .into_iter()
             .map(|step| self.matched(engine, line, outcome, verdict, step, notes))
-            .find(|record| self.fits(record, line.headers.bytes));
+            .find(|record| self.fits(record));
         Some(fitting.unwrap_or_else(|| self.bare(line, judged)))
     }
 
     /// Whether the topic surely takes it, compressed or not.
-    fn fits(&self, record: &Record<'_>, header_bytes: usize) -> bool {
-        let added: usize = record.added.iter().map(|(name, value)| header_size(name.text().len(), value.len())).sum();
-        record.bytes() + header_bytes + added + RECORD_OVERHEAD <= self.record_limit
+    fn fits(&self, record: &Record<'_>) -> bool {
+        record.weight() + RECORD_OVERHEAD <= self.record_limit
     }
 
     fn matched<'m>(
@@ -236,7 +243,7 @@ impl Writer {
         let mut record = self.bare(line, judged);
         if self.source_header_on_all {
             record.added.push((Name::Source, source_of(line)));
-            if !self.fits(&record, line.headers.bytes) {
+            if !self.fits(&record) {
                 record.added.clear();
                 record.step = Step::Bare;
                 return record;
@@ -256,6 +263,7 @@ impl Writer {
                 .value
                 .map(|value| cut.map_or(Cow::Borrowed(value), |outcome| outcome.value(value, Detail::None))),
             timestamp_ms: line.timestamp_ms,
+            header_bytes: line.headers.bytes,
             added: Vec::new(),
             step: Step::Bare,
         }

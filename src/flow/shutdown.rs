@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) enum Word {
     /// Stop; the second time, at once.
     Stop,
+    /// A worker cannot go on, and begins to leave.
+    Failed(Failure),
     /// A worker came to its end.
     Ended(Result<Drained, Failure>),
 }
@@ -104,6 +106,7 @@ pub(crate) fn supervise(words: &Receiver<Word>, mut running: usize, stop: &StopF
                 return cut(end);
             }
             Ok(Word::Stop) => tracing::info!("stopping: draining for at most {drain:?}"),
+            Ok(Word::Failed(failure)) => end = worse(end, Err(failure)),
             Ok(Word::Ended(result)) => {
                 running -= 1;
                 end = worse(end, result);

@@ -263,7 +263,9 @@ impl LaneStatus {
             self.mark.store(mark, Relaxed);
         }
         self.open.store(open as u64, Relaxed);
-        self.oldest_ms.store(oldest_ms, Relaxed);
+        // Caught up, nothing is old: the next line may come after hours, and must not look as old as the last one.
+        let caught_up = open == 0 && self.lag() == Some(0);
+        self.oldest_ms.store(if caught_up { -1 } else { oldest_ms }, Relaxed);
         if mark.is_some_and(|mark| mark != before) || self.lag() == Some(0) {
             self.moved_ms.store(millis(self.started.elapsed()), Relaxed);
         }

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::kafka::Code;
-use super::kafka::clients::{WINDOW_BYTES, WINDOW_LINES};
+use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::sink::{Ack, Sink, Unsent};
 use super::kafka::source::{Delivery, Event, Problem, Source};
 use super::kafka::topics::Route;
@@ -86,8 +86,12 @@ pub(crate) struct Worker {
     record_limit: usize,
     commit_interval: Duration,
     drain: Duration,
+    /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
+    hold_after: Duration,
     lanes: Lanes,
     window: Window,
+    /// Some ledger is as long as it may get.
+    crowded: bool,
     acks: Vec<Ack>,
     tally: Tally,
     /// Lines judged and acknowledged so far, for taking every so-manieth.
@@ -125,8 +129,10 @@ impl Worker {
             record_limit: route.record_limit,
             commit_interval: settings.delivery.commit_interval,
             drain: settings.delivery.shutdown_timeout,
+            hold_after: clients::max_poll_interval(settings) / 4,
             lanes: Lanes::default(),
             window: Window::default(),
+            crowded: false,
             acks: Vec::new(),
             tally: Tally::default(),
             judged: 0,
@@ -141,11 +147,13 @@ impl Worker {
         })
     }
 
-    /// Moves lines until asked to stop or unable to go on, then leaves in good order.
-    pub(crate) fn run(mut self, source: Source) -> Result<Drained, Failure> {
-        let ended = self.turn(&source);
-        let drained = self.leave(source);
-        ended.map(|()| drained)
+    /// Moves lines until asked to stop or unable to go on, then leaves in good order. A failure is told before: leaving
+    /// takes time, and where the client hangs it takes forever.
+    pub(crate) fn run(mut self, source: Source, failed: impl FnOnce(Failure)) -> Drained {
+        if let Err(failure) = self.turn(&source) {
+            failed(failure);
+        }
+        self.leave(source)
     }
 
     fn turn(&mut self, source: &Source) -> Result<(), Failure> {
@@ -175,7 +183,7 @@ impl Worker {
         if let Some(event) = source.event() {
             return Happening::Group(event);
         }
-        let full = self.window.is_full();
+        let full = self.is_full();
         if full {
             self.sink.wait(BLOCKED);
             if !self.holding {
@@ -196,12 +204,18 @@ impl Worker {
         }
     }
 
+    /// No line may be read until the output acknowledges some.
+    fn is_full(&self) -> bool {
+        self.window.is_full() || self.crowded
+    }
+
     fn line(&mut self, delivery: &Delivery<'_>) -> Result<(), Failure> {
         let line = delivery.line();
         // A line of a partition that was given up since the client fetched it is its new owner's.
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
         let Some(ticket) = lane.ledger.open(line.offset, line.timestamp_ms) else { return Ok(()) };
         lane.last_timestamp_ms = line.timestamp_ms;
+        self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
         let outcome = judge(&self.engine, &self.meters, &line, &mut lane.memory, self.judged.is_multiple_of(SAMPLED));
         self.judged += 1;
@@ -228,12 +242,12 @@ impl Worker {
                         return Ok(());
                     }
                 }
-                Unsent::Refused(code) => return Err(self.refused(&back, record.bytes(), code)),
+                Unsent::Refused(code) => return Err(self.refused(&back, record.weight(), code)),
             }
             ticket = back;
         }
         self.window.lines += 1;
-        self.window.bytes += record.bytes();
+        self.window.bytes += record.weight();
         self.tally.bytes_out += record.bytes() as u64;
         Ok(())
     }
@@ -258,10 +272,10 @@ impl Worker {
 
     fn acknowledged(&mut self, ack: Ack, now_ms: i64) -> Result<(), Failure> {
         self.window.lines = self.window.lines.saturating_sub(1);
-        self.window.bytes = self.window.bytes.saturating_sub(ack.bytes);
+        self.window.bytes = self.window.bytes.saturating_sub(ack.weight);
         let ticket = Ticket::unpack(ack.ticket);
         if let Some(code) = ack.refused {
-            return Err(self.refused(&ticket, ack.bytes, code));
+            return Err(self.refused(&ticket, ack.weight, code));
         }
         self.tally.published += 1;
         let timestamp_ms = self.settle(ticket);
@@ -306,6 +320,7 @@ impl Worker {
     fn beat(&mut self, source: &Source) -> Result<(), Failure> {
         self.take_acks()?;
         self.hear(source, Duration::ZERO);
+        self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);
         self.release_hold(source)?;
         let now = Instant::now();
         if now >= self.next_report {

@@ -417,8 +417,11 @@ fn check_value(expected: &Expected, input: &Record, output: &Record, place: &str
         return;
     };
     let untouched = if expected.is_object { oracle::expected_untouched(line) } else { line.clone() };
-    let large = line.len() > 1_040_000;
-    if expected.matches.is_empty() || (large && added.is_empty()) {
+    // A record so near to the limit that not even the short headers (300 bytes at the least) fit goes out as it came.
+    let headers: usize = kept.iter().map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Vec::len)).sum();
+    let weight = line.len() + input.key.as_ref().map_or(0, Vec::len) + headers;
+    let no_room = weight + 300 > 1_048_588;
+    if expected.matches.is_empty() || (no_room && added.is_empty()) {
         assert!(added.is_empty(), "{place}: not a match, but {added:?}");
         return same(value, &untouched, &format!("{place}: without a match only stale members go"));
     }

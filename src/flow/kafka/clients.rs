@@ -3,6 +3,8 @@
 //!
 //! The defaults keep memory small: librdkafka's own would hold 64 MiB of lines per worker before us and 1 GiB behind.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -13,8 +15,11 @@ use crate::flow::{Failure, Settings};
 pub(crate) const WINDOW_LINES: usize = 10_000;
 /// Bytes of key and value in flight of one worker, above which nothing more is read.
 pub(crate) const WINDOW_BYTES: usize = 16 << 20;
-/// `max.poll.interval.ms` unless configured: a worker that does not ask for lines for longer loses its partitions.
-pub(crate) const MAX_POLL_INTERVAL_MS: u64 = 60_000;
+/// Lines that the ledger of one partition holds, at most, from the oldest unsettled one on. Lines that are left out of
+/// the output never enter the window, so while one line waits for the output any number of them could pile up behind it.
+pub(crate) const LEDGER_LINES: usize = 1 << 18;
+/// `max.poll.interval.ms` unless configured.
+const MAX_POLL_INTERVAL_MS: u64 = 60_000;
 
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
@@ -66,6 +71,12 @@ fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) 
     config.set("allow.auto.create.topics", "false");
     config.set_log_level(RDKafkaLogLevel::Info);
     config
+}
+
+/// The effective `max.poll.interval.ms`: a worker that does not ask for lines for longer loses its partitions.
+pub(crate) fn max_poll_interval(settings: &Settings) -> Duration {
+    let configured = consumer(settings).get("max.poll.interval.ms").and_then(|value| value.parse().ok());
+    Duration::from_millis(configured.unwrap_or(MAX_POLL_INTERVAL_MS))
 }
 
 /// A client that only asks: metadata, configurations, watermarks.

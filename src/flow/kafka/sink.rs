@@ -9,7 +9,7 @@ use std::time::Duration;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, Headers as _, Message, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer, ProducerContext};
 
 use super::source::Delivery;
@@ -24,10 +24,17 @@ use crate::telemetry::foreign;
 pub(crate) struct Ack {
     /// Packed [`Ticket`] of its line.
     pub(crate) ticket: usize,
-    /// Bytes of key and value.
-    pub(crate) bytes: usize,
+    /// Its [`Record::weight`].
+    pub(crate) weight: usize,
     /// Why the broker does not have it.
     pub(crate) refused: Option<Code>,
+}
+
+/// What comes back with the acknowledgement of a record.
+pub(crate) struct Sent {
+    /// Packed [`Ticket`].
+    ticket: usize,
+    weight: usize,
 }
 
 /// Why a record was not taken.
@@ -61,14 +68,15 @@ impl ClientContext for Acks {
 }
 
 impl ProducerContext for Acks {
-    type DeliveryOpaque = usize;
+    type DeliveryOpaque = Box<Sent>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
-        let (message, refused) = match result {
-            Ok(message) => (message, None),
-            Err((error, message)) => (message, Some(error.rdkafka_error_code().unwrap_or(Code::Unknown))),
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+        let refused = match result {
+            Ok(_) => None,
+            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
         };
-        let ack = Ack { ticket, bytes: message.key_len() + message.payload_len(), refused };
+        let Sent { ticket, weight } = *sent;
+        let ack = Ack { ticket, weight, refused };
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(ack);
     }
 }
@@ -96,7 +104,9 @@ impl Sink {
         delivery: &Delivery<'_>,
         ticket: Ticket,
     ) -> Result<(), (Unsent, Ticket)> {
-        let mut out = BaseRecord::with_opaque_to(&self.topic, ticket.pack()).partition(record.partition);
+        let mut out =
+            BaseRecord::with_opaque_to(&self.topic, Box::new(Sent { ticket: ticket.pack(), weight: record.weight() }))
+                .partition(record.partition);
         out.key = record.key;
         out.payload = record.value.as_deref();
         // librdkafka takes 0 for "now"; a millisecond after 1970 is closer to the truth than today.
@@ -107,7 +117,7 @@ impl Sink {
                 Some(Code::QueueFull) => Unsent::Full,
                 code => Unsent::Refused(code.unwrap_or(Code::Unknown)),
             };
-            (why, Ticket::unpack(back.delivery_opaque))
+            (why, Ticket::unpack(back.delivery_opaque.ticket))
         })
     }
 

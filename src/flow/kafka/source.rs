@@ -32,6 +32,8 @@ use crate::telemetry::{caught, foreign};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long committed offsets are asked for after an assignment, before giving up.
 const OFFSETS_PATIENCE: Duration = Duration::from_secs(30);
+/// Between two attempts: an error may come at once.
+const OFFSETS_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the group did.
 #[derive(Debug)]
@@ -245,6 +247,13 @@ impl Source {
         event
     }
 
+    /// An event that could not be answered; [`Source::close`] will.
+    pub(crate) fn put_back(&self, event: Event) {
+        let context = self.consumer.context();
+        context.events.lock().unwrap_or_else(PoisonError::into_inner).push_front(event);
+        context.any.store(true, Ordering::Release);
+    }
+
     /// Takes partitions over, each at the offset that the group committed, or at its beginning when there is none.
     /// Returns these offsets, `None` for the beginning.
     pub(crate) fn assign(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
@@ -274,6 +283,7 @@ impl Source {
                 )));
             }
             tracing::warn!("the group's committed offsets could not be read, trying again: {error}");
+            std::thread::sleep(OFFSETS_PAUSE);
         }
     }
 

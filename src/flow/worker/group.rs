@@ -7,29 +7,29 @@ use std::time::{Duration, Instant};
 use super::lane::Lane;
 use super::{BLOCKED, COMMIT_PATIENCE, Worker};
 use crate::flow::Failure;
-use crate::flow::kafka::clients::{MAX_POLL_INTERVAL_MS, WINDOW_BYTES, WINDOW_LINES};
+use crate::flow::kafka::clients::{WINDOW_BYTES, WINDOW_LINES};
 use crate::flow::kafka::source::{Event, Problem, Source};
 use crate::flow::kafka::{Code, Partition, means_lost};
-
-/// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
-const HOLD_AFTER: Duration = Duration::from_millis(MAX_POLL_INTERVAL_MS / 4);
 
 /// Between a commit that was refused and the next, when somebody waits for it.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 
 impl Worker {
+    /// Answers what the group did. A failure leaves the event for [`Source::close`]: the client waits for the answer, and
+    /// would never close without.
     pub(super) fn group(&mut self, source: &Source, event: Event) -> Result<(), Failure> {
-        match event {
-            Event::Assigned(partitions) => self.take_over(source, partitions),
-            Event::Revoked(partitions) => self.hand_over(source, &partitions),
+        let answered = match &event {
+            Event::Assigned(partitions) => self.take_over(source, partitions.clone()),
+            Event::Revoked(partitions) => self.hand_over(source, partitions),
             Event::Lost(partitions) => {
                 self.meters.lost.increment(1);
                 tracing::warn!(partitions = partitions.len(), "lost partitions; what was not committed is done again");
-                self.lanes.forget(&partitions, &self.status);
+                self.lanes.forget(partitions, &self.status);
                 self.status.joined.store(false, Relaxed);
-                source.release(&partitions)
+                source.release(partitions)
             }
-        }
+        };
+        answered.inspect_err(|_| source.put_back(event))
     }
 
     fn take_over(&mut self, source: &Source, partitions: Vec<Partition>) -> Result<(), Failure> {
@@ -84,18 +84,21 @@ impl Worker {
     /// Blocked for long, keeps the group's patience by pausing what it reads.
     pub(super) fn hold(&mut self, source: &Source) -> Result<(), Failure> {
         let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        if self.holding || since.elapsed() < HOLD_AFTER {
+        if self.holding || since.elapsed() < self.hold_after {
             return Ok(());
         }
         let reason = self.sink.last_word();
-        tracing::warn!("the output has not taken anything for {} s, reading is paused{reason}", HOLD_AFTER.as_secs());
+        tracing::warn!(
+            "the output has not taken anything for {} s, reading is paused{reason}",
+            self.hold_after.as_secs()
+        );
         self.holding = true;
         source.pause(&self.lanes.partitions(), true)
     }
 
     /// Back to reading once half of the window is free.
     pub(super) fn release_hold(&mut self, source: &Source) -> Result<(), Failure> {
-        if self.window.is_full() {
+        if self.is_full() {
             return Ok(());
         }
         self.blocked_since = None;
