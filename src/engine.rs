@@ -30,7 +30,7 @@ mod verdict;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::pack::{Packs, Severity};
+use crate::pack::{Packs, Rule, Severity};
 use decide::{Decider, Judge};
 use line::Object;
 use phrases::{PROBE_APP, Phrases};
@@ -130,11 +130,7 @@ impl Engine {
         let decider = Decider::new(&packs, &phrases);
         let mut reported: Vec<Reported> = Vec::new();
         let mut by_id = HashMap::new();
-        let reports = packs
-            .rules
-            .iter()
-            .flat_map(|rule| std::iter::once(&rule.report).chain(rule.cases.iter().map(|case| &case.report)));
-        for report in reports {
+        for (report, _) in packs.rules.iter().flat_map(Rule::reports) {
             let index = *by_id.entry(report.id.clone()).or_insert(reported.len());
             match reported.get_mut(index) {
                 Some(known) => known.severity = known.severity.max(report.severity),

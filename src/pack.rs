@@ -19,6 +19,7 @@ use crate::diagnostic::Source;
 
 pub use builtin::builtin;
 pub use parse::CODES;
+pub(crate) use parse::hex;
 pub use resolve::parse;
 
 /// Several packs, every name in them resolved.
@@ -217,9 +218,15 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Every id it can be reported under: its own, then those of its cases.
+    /// What it can report, and the lines that prove it: its own, then those of its cases.
+    pub fn reports(&self) -> impl Iterator<Item = (&Report, &Examples)> {
+        let of_cases = self.cases.iter().map(|case| (&case.report, &case.examples));
+        std::iter::once((&self.report, &self.examples)).chain(of_cases)
+    }
+
+    /// Every id it can be reported under.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.report).chain(self.cases.iter().map(|case| &case.report)).map(|report| report.id.as_str())
+        self.reports().map(|(report, _)| report.id.as_str())
     }
 }
 

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 
-use crate::pack::Value;
+use crate::pack::{Value, hex};
 
 /// What one source said.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -98,5 +98,5 @@ fn key(source: &str) -> Cow<'_, str> {
         return Cow::Borrowed(source);
     }
     let digest = Sha256::digest(source.as_bytes());
-    Cow::Owned(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Cow::Owned(hex(&digest, digest.len()))
 }

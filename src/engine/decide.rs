@@ -155,19 +155,16 @@ impl<'a> Judge<'a> {
         let mut candidates: Vec<usize> = self.found.ids().flat_map(|id| &self.phrases.rules[id]).copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
-        let matches: Vec<Match<'a>> = candidates.into_iter().filter_map(|index| self.rule(index, said)).collect();
+        let mut matches: Vec<Match<'a>> = candidates.into_iter().filter_map(|index| self.rule(index, said)).collect();
         // Whether a rule is pushed aside is told from all that matched, so that the order of rules never matters.
-        let ids: Vec<&str> = matches.iter().map(|found| found.report.id.as_str()).collect();
+        let ids: Vec<&'a str> = matches.iter().map(|found| found.report.id.as_str()).collect();
         let packs = self.packs;
-        let pushed_aside = |found: &Match<'_>| {
+        matches.retain(|found| {
             let unless = &packs.rules[found.rule].unless;
-            unless.iter().any(|pattern| ids.iter().any(|id| *id != found.report.id && pattern.names(id)))
-        };
-        let keep: Vec<bool> = matches.iter().map(|found| !pushed_aside(found)).collect();
-        let mut kept: Vec<Match<'a>> =
-            matches.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(found, _)| found).collect();
-        kept.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
-        merge_equal_ids(kept)
+            !unless.iter().any(|pattern| ids.iter().any(|id| *id != found.report.id && pattern.names(id)))
+        });
+        matches.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
+        merge_equal_ids(matches)
     }
 
     fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {

@@ -22,13 +22,12 @@ pub fn prove(engine: &Engine) -> Proof {
     let mut proof = Proof::default();
     for rule in &engine.packs().rules {
         let source = &engine.packs().packs[rule.pack].source;
-        let of_cases = rule.cases.iter().map(|case| (&case.report.id, &case.examples));
-        for (id, examples) in std::iter::once((&rule.report.id, &rule.examples)).chain(of_cases) {
+        for (report, examples) in rule.reports() {
             let yes = examples.yes.iter().map(|example| (example, true));
             let no = examples.no.iter().map(|example| (example, false));
             for (example, wanted) in yes.chain(no) {
                 proof.run += 1;
-                proof.failures.extend(failure(engine, source, id, example, wanted));
+                proof.failures.extend(failure(engine, source, &report.id, example, wanted));
             }
         }
     }
@@ -87,9 +86,8 @@ mod tests {
         assert!(proof.run > 150, "only {} examples", proof.run);
         for rule in &engine.packs().rules {
             let mut by_id: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-            let of_cases = rule.cases.iter().map(|case| (&case.report.id, &case.examples));
-            for (id, examples) in std::iter::once((&rule.report.id, &rule.examples)).chain(of_cases) {
-                let (yes, no) = by_id.entry(id).or_default();
+            for (report, examples) in rule.reports() {
+                let (yes, no) = by_id.entry(&report.id).or_default();
                 *yes += examples.yes.len();
                 *no += examples.no.len();
             }

@@ -281,15 +281,7 @@ mod tests {
     const HIT: &[u8] = br#"{"msg":"error during request to KeyProtect: connection refused"}"#;
 
     fn output() -> Output {
-        Output {
-            topic: "out".into(),
-            lines: Lines::All,
-            place: Place::Value,
-            source_header_on_all: false,
-            header_limit: 16 << 10,
-            record_limit: None,
-            options: Vec::new(),
-        }
+        crate::flow::test_settings().output
     }
 
     fn line(value: Option<&'static [u8]>) -> Line<'static> {

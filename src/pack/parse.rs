@@ -654,6 +654,6 @@ fn is_fact_name(name: &str) -> bool {
 }
 
 /// The first `bytes` bytes as hexadecimal digits.
-pub(super) fn hex(digest: &[u8], bytes: usize) -> String {
+pub(crate) fn hex(digest: &[u8], bytes: usize) -> String {
     digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -59,10 +59,10 @@ struct Resolver {
 }
 
 /// What resolving within one pack needs.
-struct Scope<'a> {
+struct Scope {
     pack: usize,
     source: Arc<Source>,
-    sections: &'a BTreeMap<String, String>,
+    sections: BTreeMap<String, String>,
     /// Facts this pack declares: name to index.
     facts: BTreeMap<String, usize>,
 }
@@ -76,10 +76,11 @@ impl Resolver {
         self.unique_pack_names(&raws);
         let declared: Vec<BTreeMap<String, usize>> = raws.iter().map(|raw| self.declare(raw)).collect();
         let mut shared = Vec::new();
-        let mut rules = Vec::new();
+        let mut scopes = Vec::new();
+        let mut waiting = Vec::new();
         for (index, (raw, facts)) in raws.into_iter().zip(declared).enumerate() {
-            let sections: BTreeMap<String, String> = raw.sections.into_iter().collect();
-            let scope = Scope { pack: index, source: Arc::clone(&raw.pack.source), sections: &sections, facts };
+            let sections = raw.sections.into_iter().collect();
+            let scope = Scope { pack: index, source: Arc::clone(&raw.pack.source), sections, facts };
             self.packs.packs.push(raw.pack);
             self.tables.extend(raw.tables.into_iter().map(|(name, rows)| (index, name, rows)));
             for context in raw.contexts {
@@ -90,19 +91,19 @@ impl Resolver {
                 shared.push((facts.rules, captures, Arc::clone(&scope.source)));
             }
             for rule in raw.rules {
-                let source = Arc::clone(&scope.source);
                 let (rule, unless, cases) = self.rule(&scope, rule);
-                rules.push((rule, unless, cases, source, scope.sections.clone(), scope.facts.clone()));
+                self.packs.rules.push(rule);
+                waiting.push((unless, cases));
             }
+            scopes.push(scope);
         }
         // Cases name contexts and `unless` names rules of any pack, so both wait until all files are through.
         let mut unless_names = Vec::new();
-        for (rule, unless, cases, source, sections, facts) in rules {
-            let Some(mut rule) = rule else { continue };
-            let scope = Scope { pack: rule.pack, source: Arc::clone(&source), sections: &sections, facts };
-            rule.cases = cases.into_iter().filter_map(|case| self.case(&scope, &rule.report, case)).collect();
-            unless_names.push((unless, source));
-            self.packs.rules.push(rule);
+        for (index, (unless, cases)) in waiting.into_iter().enumerate() {
+            let scope = &scopes[self.packs.rules[index].pack];
+            let base = self.packs.rules[index].report.clone();
+            self.packs.rules[index].cases = cases.into_iter().map(|case| self.case(scope, &base, case)).collect();
+            unless_names.push((unless, Arc::clone(&scope.source)));
         }
         self.unique_ids();
         for (names, captures, source) in shared {
@@ -160,7 +161,7 @@ impl Resolver {
         declared
     }
 
-    fn fact(&mut self, scope: &Scope<'_>, name: &Placed<String>) -> Option<usize> {
+    fn fact(&mut self, scope: &Scope, name: &Placed<String>) -> Option<usize> {
         let found = scope.facts.get(&name.value).copied();
         if found.is_none() {
             let hint = did_you_mean(&name.value, scope.facts.keys().map(String::as_str));
@@ -177,7 +178,7 @@ impl Resolver {
         found
     }
 
-    fn value(&mut self, scope: &Scope<'_>, fact: usize, raw: &RawValue) -> Option<Value> {
+    fn value(&mut self, scope: &Scope, fact: usize, raw: &RawValue) -> Option<Value> {
         let Fact { name, kind } = self.packs.facts[fact].clone();
         let value = match (&raw.scalar, kind) {
             (Scalar::String(text), Kind::String) => Some(Value::String(text.clone())),
@@ -196,11 +197,7 @@ impl Resolver {
         value
     }
 
-    fn fact_values(
-        &mut self,
-        scope: &Scope<'_>,
-        raw: Vec<(Placed<String>, Vec<RawValue>)>,
-    ) -> Vec<(usize, Vec<Value>)> {
+    fn fact_values(&mut self, scope: &Scope, raw: Vec<(Placed<String>, Vec<RawValue>)>) -> Vec<(usize, Vec<Value>)> {
         let mut facts = Vec::new();
         for (name, values) in raw {
             let Some(fact) = self.fact(scope, &name) else { continue };
@@ -209,7 +206,7 @@ impl Resolver {
         facts
     }
 
-    fn captures(&mut self, scope: &Scope<'_>, raw: RawCaptures) -> Captures {
+    fn captures(&mut self, scope: &Scope, raw: RawCaptures) -> Captures {
         let mut get = Vec::new();
         for raw in raw.get {
             let fact = self.fact(scope, &raw.name);
@@ -229,7 +226,7 @@ impl Resolver {
         Captures { get, inherit, lookup }
     }
 
-    fn lookup(&mut self, scope: &Scope<'_>, raw: parse::RawLookup) -> Option<Lookup> {
+    fn lookup(&mut self, scope: &Scope, raw: parse::RawLookup) -> Option<Lookup> {
         let by = if raw.re.is_some() { None } else { Some(self.fact(scope, &raw.by)?) };
         let found = self.tables.iter().position(|(pack, name, _)| *pack == scope.pack && *name == raw.table.value);
         let Some(table) = found else {
@@ -252,7 +249,7 @@ impl Resolver {
         Some(Lookup { by, re: raw.re, rows: Arc::new(resolved) })
     }
 
-    fn row(&mut self, scope: &Scope<'_>, key: &str, raw: &RawRow) -> Row {
+    fn row(&mut self, scope: &Scope, key: &str, raw: &RawRow) -> Row {
         let mut row = Row { fits: Fits::Always, facts: Vec::new(), action: None, contact: None, see: None };
         for (name, value) in &raw.members {
             let text = match &value.scalar {
@@ -277,7 +274,7 @@ impl Resolver {
         row
     }
 
-    fn context(&mut self, scope: &Scope<'_>, raw: RawContext) {
+    fn context(&mut self, scope: &Scope, raw: RawContext) {
         if self.packs.contexts.iter().any(|context| context.id == raw.id.value) {
             let message = format!("there are two contexts `{}`", raw.id.value);
             self.error(
@@ -299,7 +296,7 @@ impl Resolver {
         self.packs.contexts.push(Context { id: raw.id.value, all, any, none, set, captures });
     }
 
-    fn section(&mut self, scope: &Scope<'_>, anchor: &Placed<String>) -> String {
+    fn section(&mut self, scope: &Scope, anchor: &Placed<String>) -> String {
         let Some(heading) = scope.sections.get(&anchor.value) else {
             let hint = did_you_mean(&anchor.value, scope.sections.keys().map(String::as_str));
             let message = format!("the section `{}` is not in `[sections]`", anchor.value);
@@ -309,7 +306,7 @@ impl Resolver {
         heading.clone()
     }
 
-    fn rule(&mut self, scope: &Scope<'_>, raw: RawRule) -> (Option<Rule>, Vec<Placed<String>>, Vec<RawCase>) {
+    fn rule(&mut self, scope: &Scope, raw: RawRule) -> (Rule, Vec<Placed<String>>, Vec<RawCase>) {
         let section = raw.report.section.as_ref().map(|anchor| self.section(scope, anchor));
         let captures = self.captures(scope, raw.captures);
         let RawReport { id, title, severity, priority, section: anchor, action, contact, see, snooze } = raw.report;
@@ -353,10 +350,10 @@ impl Resolver {
             examples: raw.examples,
             span: raw.span,
         };
-        (Some(rule), raw.unless, raw.cases)
+        (rule, raw.unless, raw.cases)
     }
 
-    fn case(&mut self, scope: &Scope<'_>, base: &Report, raw: RawCase) -> Option<Case> {
+    fn case(&mut self, scope: &Scope, base: &Report, raw: RawCase) -> Case {
         let when = self.fact_values(scope, raw.when);
         let mut earlier = Vec::new();
         for name in &raw.earlier {
@@ -390,7 +387,7 @@ impl Resolver {
         report.contact = change.contact.or(report.contact);
         report.see = change.see.or(report.see);
         report.snooze = change.snooze.or(report.snooze);
-        Some(Case { when, also: raw.also, earlier, report, examples: raw.examples, span: raw.span })
+        Case { when, also: raw.also, earlier, report, examples: raw.examples, span: raw.span }
     }
 
     fn unique_ids(&mut self) {
@@ -454,8 +451,10 @@ impl Resolver {
         }
         let pushes_aside = |a: &Rule, b: &Rule| b.unless.iter().any(|pattern| a.ids().any(|id| pattern.names(id)));
         let mut problems = Vec::new();
-        for (index, rule) in self.packs.rules.iter().enumerate() {
-            for other in &self.packs.rules[..=index] {
+        // Only rules that push somebody aside can do it to each other.
+        let pushing: Vec<&Rule> = self.packs.rules.iter().filter(|rule| !rule.unless.is_empty()).collect();
+        for (index, rule) in pushing.iter().enumerate() {
+            for other in &pushing[..=index] {
                 if pushes_aside(rule, other) && pushes_aside(other, rule) {
                     let source = &self.packs.packs[rule.pack].source;
                     let message = format!(

@@ -36,7 +36,7 @@ impl Lines {
         let mut first = Vec::new();
         let mut rest = Vec::new();
         for rule in rules {
-            for examples in std::iter::once(&rule.examples).chain(rule.cases.iter().map(|case| &case.examples)) {
+            for (_, examples) in rule.reports() {
                 first.extend(examples.yes.first().cloned());
                 rest.extend(examples.yes.iter().skip(1).cloned());
             }

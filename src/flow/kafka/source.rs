@@ -94,11 +94,7 @@ impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Acquire) {
-            let answer = if assigned { take(consumer, list) } else { give_up(consumer, list) };
-            if let Err(error) = answer {
-                tracing::warn!("the group's last rebalance was not answered: {error}");
-            }
-            return;
+            return answer_last(consumer, assigned, Ok(list));
         }
         let partitions = partitions(list);
         self.push(match (assigned, consumer.assignment_lost()) {
@@ -134,6 +130,14 @@ fn give_up(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Kafka
     match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
         RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+/// While closing, what the group did only has to be answered: nothing is read any more.
+fn answer_last(consumer: &BaseConsumer<Context>, assigned: bool, list: KafkaResult<&TopicPartitionList>) {
+    let answer = list.and_then(|list| if assigned { take(consumer, list) } else { give_up(consumer, list) });
+    if let Err(error) = answer {
+        tracing::warn!("the group's last rebalance was not answered: {error}");
     }
 }
 
@@ -351,16 +355,8 @@ impl Source {
         // A rebalance that nobody answers would keep the client from closing.
         while let Some(event) = self.event() {
             let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event;
-            let answer = list(partitions.iter().map(|partition| (partition, Offset::Invalid))).and_then(|list| {
-                if matches!(event, Event::Assigned(_)) {
-                    take(&self.consumer, &list)
-                } else {
-                    give_up(&self.consumer, &list)
-                }
-            });
-            if let Err(error) = answer {
-                tracing::warn!("the group's last rebalance was not answered: {error}");
-            }
+            let list = list(partitions.iter().map(|partition| (partition, Offset::Invalid)));
+            answer_last(&self.consumer, matches!(event, Event::Assigned(_)), list.as_ref().map_err(Clone::clone));
         }
         // The consumer must be dropped, and so closed, on this thread.
         self.committer.end();
