@@ -28,6 +28,7 @@ pub(crate) use kafka::client_version;
 pub use kafka::{known, probe};
 pub use shutdown::{End, Stopper};
 pub use status::{Counts, PartitionReport, Status};
+use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::telemetry::caught;
@@ -197,6 +198,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The rules in use: one engine at a time, swapped as a whole. A worker takes the newest between two batches, so that
+/// each batch is judged by one.
+pub type Rules = watch::Receiver<Arc<Engine>>;
+
 /// A running flow. Dropped without [`Flow::wait`], it stops in the background.
 #[derive(Debug)]
 pub struct Flow {
@@ -213,7 +218,7 @@ pub struct Flow {
 ///
 /// # Errors
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
-pub fn start(engine: &Arc<Engine>, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
+pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
     let route = kafka::topics::prepare(settings)?;
     let stop = StopFlag::default();
     let (sender, words) = channel();
@@ -223,7 +228,7 @@ pub fn start(engine: &Arc<Engine>, settings: &Settings, status: Arc<Status>) -> 
     for _ in 0..running {
         let own = status.add_worker();
         let source = kafka::source::Source::new(settings, own.clone())?;
-        workers.push((worker::Worker::new(engine.clone(), settings, route, own, stop.clone())?, source));
+        workers.push((worker::Worker::new(rules.clone(), settings, route, own, stop.clone())?, source));
     }
     for (number, (worker, source)) in workers.into_iter().enumerate() {
         let ended = sender.clone();

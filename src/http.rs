@@ -14,7 +14,7 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::flow::Status;
+use crate::flow::{Rules, Status};
 use crate::telemetry::Metrics;
 
 /// `[http]`.
@@ -37,8 +37,7 @@ impl Default for Settings {
 pub(crate) struct Room {
     status: Arc<Status>,
     metrics: Metrics,
-    /// Hex digest of the rules in use.
-    digest: Arc<str>,
+    rules: Rules,
     stall: Duration,
 }
 
@@ -75,9 +74,9 @@ impl Server {
         settings: Settings,
         status: Arc<Status>,
         metrics: Metrics,
-        digest: Arc<str>,
+        rules: Rules,
     ) -> std::io::Result<()> {
-        let room = Room { status, metrics, digest, stall: settings.stall };
+        let room = Room { status, metrics, rules, stall: settings.stall };
         axum::serve(self.listener, router(room)).await
     }
 }

@@ -185,7 +185,8 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
             workers: 1,
         },
     };
-    flow::start(engine, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))
+    let (_, rules) = tokio::sync::watch::channel(engine.clone());
+    flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))
 }
 
 /// Produces lines at the rate asked for, on a thread of its own.

@@ -11,7 +11,7 @@ use super::arguments::RunArguments;
 use super::{Exit, packs, show, usable};
 use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::flow::{self, End, Failure, FailureKind, Status, Stopper};
+use crate::flow::{self, End, Failure, FailureKind, Rules, Status, Stopper};
 use crate::http;
 use crate::telemetry::{self, Metrics};
 
@@ -28,7 +28,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     match packs::load(&config.packs, config.engine.clone()) {
         Ok(loaded) => {
             show(&loaded.warnings);
-            daemon(&Arc::new(loaded.engine), &config)
+            daemon(Arc::new(loaded.engine), &config)
         }
         Err(problems) => {
             show(&problems);
@@ -38,7 +38,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
 }
 
 /// Runs until a signal or a failure ends it.
-fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
+fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
     let http = http::Settings { listen: config.http, ..http::Settings::default() };
     let metrics = telemetry::metrics();
     let status = Arc::new(Status::default());
@@ -49,12 +49,12 @@ fn daemon(engine: &Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
         .build()
         .context("no runtime for signals and HTTP")?;
     let signals = Signals::catch(&runtime)?;
-    let digest: Arc<str> = engine.digest().into();
-    if let Err(failure) = serve(&runtime, http, &status, &metrics, digest) {
+    let (_swap, rules) = watch::channel(engine);
+    if let Err(failure) = serve(&runtime, http, &status, &metrics, &rules) {
         return Ok(report(&End::Failed(failure)));
     }
     runtime.spawn(sweep(metrics));
-    let end = match flow::start(engine, &config.flow, status) {
+    let end = match flow::start(&rules, &config.flow, status) {
         Ok(flow) => {
             signals.stop(flow.stopper());
             flow.wait()
@@ -102,14 +102,14 @@ pub(crate) fn serve(
     settings: http::Settings,
     status: &Arc<Status>,
     metrics: &Metrics,
-    digest: Arc<str>,
+    rules: &Rules,
 ) -> Result<(), Failure> {
     let Some(address) = settings.listen else { return Ok(()) };
     let server = runtime.block_on(http::bind(address)).map_err(|error| {
         Failure::unavailable(format!("http.listen: {address} cannot be listened on ({error}); name another address"))
     })?;
     tracing::info!(address = %server.address(), "listening for probes and metrics");
-    let serving = server.serve(settings, status.clone(), metrics.clone(), digest);
+    let serving = server.serve(settings, status.clone(), metrics.clone(), rules.clone());
     runtime.spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!("HTTP ended: {error}");

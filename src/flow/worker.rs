@@ -24,7 +24,7 @@ use super::meters::{Meters, SAMPLED};
 use super::record::{Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag};
 use super::status::{WorkerStatus, now_ms};
-use super::{Failure, Settings};
+use super::{Failure, Rules, Settings};
 use crate::engine::{Engine, Memory, Outcome};
 use crate::telemetry::{caught, foreign};
 use lane::Lanes;
@@ -75,6 +75,8 @@ impl Window {
 
 /// See the top of the file.
 pub(crate) struct Worker {
+    rules: Rules,
+    /// The rules of this batch.
     engine: Arc<Engine>,
     writer: Writer,
     sink: Sink,
@@ -110,14 +112,16 @@ pub(crate) struct Worker {
 impl Worker {
     /// Connects the output in the background.
     pub(crate) fn new(
-        engine: Arc<Engine>,
+        mut rules: Rules,
         settings: &Settings,
         route: Route,
         status: Arc<WorkerStatus>,
         stop: StopFlag,
     ) -> Result<Self, Failure> {
         let now = Instant::now();
+        let engine = rules.borrow_and_update().clone();
         Ok(Self {
+            rules,
             writer: Writer::new(&settings.output, route.record_limit, route.partitions),
             sink: Sink::new(settings, route.record_limit)?,
             meters: Meters::new(&engine),
@@ -316,8 +320,23 @@ impl Worker {
         })
     }
 
-    /// What runs beside the lines: acknowledgements, status, commits.
+    /// Takes the newest rules, if there are newer ones. What sources said is known by the old rules' numbers, and so
+    /// forgotten.
+    fn renew(&mut self) {
+        // An error says that nobody will ever swap them.
+        if !self.rules.has_changed().unwrap_or(false) {
+            return;
+        }
+        self.engine = self.rules.borrow_and_update().clone();
+        self.meters = Meters::new(&self.engine);
+        for lane in self.lanes.iter_mut() {
+            lane.memory = self.engine.memory();
+        }
+    }
+
+    /// What runs beside the lines: acknowledgements, status, commits, new rules.
     fn beat(&mut self, source: &Source) -> Result<(), Failure> {
+        self.renew();
         self.take_acks()?;
         self.hear(source, Duration::ZERO);
         self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);

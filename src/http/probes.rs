@@ -27,7 +27,7 @@ fn answer(trouble: Option<String>) -> (StatusCode, String) {
 
 /// The Prometheus text.
 pub(crate) async fn metrics(State(room): State<Room>) -> impl IntoResponse {
-    let text = room.metrics.render(&room.status, &room.digest);
+    let text = room.metrics.render(&room.status, room.rules.borrow().digest());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn version(State(room): State<Room>) -> Json<Version> {
         name: crate::NAME,
         version: env!("CARGO_PKG_VERSION"),
         librdkafka: crate::flow::client_version(),
-        packs: room.digest.to_string(),
+        packs: room.rules.borrow().digest().to_owned(),
     })
 }
 

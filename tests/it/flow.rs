@@ -59,7 +59,8 @@ impl Mock {
     }
 
     fn start(&self, settings: &flow::Settings) -> Result<Flow, Failure> {
-        flow::start(&engine(), settings, Arc::new(Status::default()))
+        let (_, rules) = tokio::sync::watch::channel(engine());
+        flow::start(&rules, settings, Arc::new(Status::default()))
     }
 
     /// `count` lines, on the two partitions in turn.
