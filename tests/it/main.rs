@@ -17,5 +17,7 @@ mod lines;
 mod oracle;
 mod packs;
 mod readme;
+mod records;
 mod skip;
+mod stage;
 mod tidy;
