@@ -320,8 +320,7 @@ impl Worker {
         })
     }
 
-    /// Takes the newest rules, if there are newer ones. What sources said is known by the old rules' numbers, and so
-    /// forgotten.
+    /// Takes the newest rules, if there are newer ones.
     fn renew(&mut self) {
         // An error says that nobody will ever swap them.
         if !self.rules.has_changed().unwrap_or(false) {
@@ -329,9 +328,6 @@ impl Worker {
         }
         self.engine = self.rules.borrow_and_update().clone();
         self.meters = Meters::new(&self.engine);
-        for lane in self.lanes.iter_mut() {
-            lane.memory = self.engine.memory();
-        }
     }
 
     /// What runs beside the lines: acknowledgements, status, commits, new rules.
