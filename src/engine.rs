@@ -35,7 +35,7 @@ use decide::{Decider, Judge};
 use line::Object;
 use phrases::{PROBE_APP, Phrases};
 
-pub use context::Memory;
+pub use context::{Memory, News};
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
 pub use verdict::{Detail, Verdict};
 
@@ -169,7 +169,7 @@ impl Engine {
         if judge.contexts(&mut said)
             && let Some(source) = source
         {
-            memory.remember(source, said.clone());
+            memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
         let ids = matches.iter().map(|found| self.by_id[&found.report.id]).collect();

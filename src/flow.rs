@@ -13,7 +13,9 @@ mod ledger;
 pub(crate) mod meters;
 mod record;
 mod shutdown;
+mod state;
 mod status;
+mod transport;
 mod worker;
 
 use std::fmt;
@@ -21,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use kafka::OWNED_OPTIONS;
 pub(crate) use kafka::client_version;
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 use crate::engine::Engine;
 use crate::telemetry::caught;
 use shutdown::{StopFlag, Word};
+use worker::Worker;
 
 /// Everything the flow is told.
 #[derive(Debug, Clone)]
@@ -45,6 +48,10 @@ pub struct Settings {
     pub output: Output,
     /// How it is made sure that nothing is lost.
     pub delivery: Delivery,
+    /// Where what sources said is kept; kept nowhere when absent, and so forgotten with the process.
+    pub state: Option<String>,
+    /// Where lines go that cannot be published; such a line ends the flow when absent.
+    pub dead_letter: Option<String>,
 }
 
 /// How to reach the brokers.
@@ -124,10 +131,36 @@ pub struct Output {
     pub options: Vec<(String, String)>,
 }
 
+/// What is promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// No line is lost; a crash repeats at most [`Delivery::in_flight`] of them per worker.
+    AtLeastOnce,
+    /// No line is lost or repeated, for readers of committed records.
+    ExactlyOnce,
+}
+
+impl Mode {
+    /// In words, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at least once",
+            Self::ExactlyOnce => "exactly once",
+        }
+    }
+}
+
 /// Delivery guarantees and their clocks.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// How often settled offsets are committed.
+    /// What is promised.
+    pub mode: Mode,
+    /// Names this process among those of its group, with transactions; no two that run may have the same.
+    pub instance: String,
+    /// Lines of one worker that are published and not committed, at most: what a crash repeats.
+    pub in_flight: usize,
+    /// How often settled offsets are committed, or a transaction is.
     pub commit_interval: Duration,
     /// How long a stop, or giving up partitions, may take to drain.
     pub shutdown_timeout: Duration,
@@ -210,8 +243,13 @@ pub struct Flow {
     words: Receiver<Word>,
     running: usize,
     drain: Duration,
+    /// The watchdog's patience with a transactional call.
+    call_patience: Duration,
     status: Arc<Status>,
 }
+
+/// The watchdog's patience with a worker's loop, whose longest waits are half a minute each.
+const TURN_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Looks after the topics, then starts the workers. `status` is told from the first moment on. Blocks until the topics
 /// are in order, for up to half a minute; must not be called on a tokio thread.
@@ -227,8 +265,10 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let mut workers = Vec::with_capacity(running);
     for _ in 0..running {
         let own = status.add_worker();
-        let source = kafka::source::Source::new(settings, own.clone())?;
-        workers.push((worker::Worker::new(rules.clone(), settings, route, own, stop.clone())?, source));
+        let source = kafka::source::Member::new(settings, own.clone())?;
+        let sink = kafka::sink::Producer::new(settings, &route, source.membership(), &own)?;
+        let worker = Worker::new(rules.clone(), settings, route, sink, own, stop.clone(), Instant::now());
+        workers.push((worker, source));
     }
     for (number, (worker, source)) in workers.into_iter().enumerate() {
         let ended = sender.clone();
@@ -245,7 +285,8 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
             .map_err(|error| Failure::software(format!("no thread for worker {number}: {error}")))?;
     }
     let drain = settings.delivery.shutdown_timeout;
-    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, status })
+    let call_patience = 2 * kafka::clients::transaction_timeout(settings);
+    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, call_patience, status })
 }
 
 impl Flow {
@@ -265,7 +306,8 @@ impl Flow {
     /// group left, unless the end says otherwise.
     #[must_use]
     pub fn wait(self) -> End {
-        let end = shutdown::supervise(&self.words, self.running, &self.stop, self.drain);
+        let hangs = || self.status.hangs(TURN_PATIENCE, self.call_patience);
+        let end = shutdown::supervise(&self.words, self.running, &self.stop, self.drain, hangs);
         self.status.stop();
         end
     }
@@ -299,10 +341,15 @@ pub(crate) fn test_settings() -> Settings {
             options: Vec::new(),
         },
         delivery: Delivery {
+            mode: Mode::AtLeastOnce,
+            instance: "test".into(),
+            in_flight: 10_000,
             commit_interval: Duration::from_secs(1),
             shutdown_timeout: Duration::from_secs(5),
             workers: 1,
         },
+        state: None,
+        dead_letter: None,
     }
 }
 

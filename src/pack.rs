@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Source;
 
@@ -101,7 +102,8 @@ impl Kind {
 }
 
 /// The value of a fact.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Value {
     /// Text.
     String(String),
@@ -111,6 +113,19 @@ pub enum Value {
     Float(f64),
     /// True or false.
     Bool(bool),
+}
+
+impl Value {
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::String(_) => Kind::String,
+            Self::Int(_) => Kind::Int,
+            Self::Float(_) => Kind::Float,
+            Self::Bool(_) => Kind::Bool,
+        }
+    }
 }
 
 /// How bad it is: PagerDuty's words, OpenTelemetry's numbers.

@@ -180,10 +180,15 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
             options: vec![("linger.ms".into(), "0".into())],
         },
         delivery: flow::Delivery {
+            mode: flow::Mode::AtLeastOnce,
+            instance: String::new(),
+            in_flight: 10_000,
             commit_interval: Duration::from_secs(1),
             shutdown_timeout: Duration::from_secs(5),
             workers: 1,
         },
+        state: None,
+        dead_letter: None,
     };
     let (_, rules) = tokio::sync::watch::channel(engine.clone());
     flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))

@@ -38,8 +38,6 @@ pub const BAD_TOPIC: &str = "C017";
 pub const LOOP: &str = "C018";
 /// Settings of TLS or sign-in that do not fit together.
 pub const SECURITY: &str = "C019";
-/// Something that this version does not have.
-pub const LATER_VERSION: &str = "C020";
 /// The HTTP address can be reached from other machines (warning).
 pub const OPEN_ADDRESS: &str = "C021";
 /// The connection protects less than it seems to (warning).

@@ -116,6 +116,8 @@ impl Resolver<'_> {
             input: flow::Input { topics: topics::input(self), options: options.consumer },
             output: self.output(engine.limits.header, options.producer),
             delivery: self.delivery(),
+            state: topics::written(self, "state.topic"),
+            dead_letter: topics::written(self, "dead_letter.topic"),
         };
         topics::check_against_each_other(self);
         let http = self.listen();
@@ -212,16 +214,30 @@ impl Resolver<'_> {
     }
 
     fn delivery(&mut self) -> flow::Delivery {
-        if let Some(("exactly_once", origin)) = self.text("delivery.mode") {
-            let problem = origin
-                .error(codes::LATER_VERSION, "`delivery.mode`: this version does not have exactly_once", "not yet")
-                .help("use \"at_least_once\": no line is lost, and after a crash some may be on the output twice");
-            self.problems.push(problem);
-        }
+        let mode = match self.word("delivery.mode") {
+            "exactly_once" => flow::Mode::ExactlyOnce,
+            _ => flow::Mode::AtLeastOnce,
+        };
+        let commit_interval = match (self.given("delivery.commit_interval").map(|given| &given.value), mode) {
+            (Some(Value::Duration(time)), _) => *time,
+            (_, flow::Mode::AtLeastOnce) => Duration::from_secs(1),
+            (_, flow::Mode::ExactlyOnce) => Duration::from_millis(100),
+        };
         flow::Delivery {
-            commit_interval: self.duration("delivery.commit_interval"),
+            mode,
+            instance: self.instance(),
+            in_flight: self.size("delivery.in_flight"),
+            commit_interval,
             shutdown_timeout: self.duration("delivery.shutdown_timeout"),
             workers: self.size("delivery.workers"),
+        }
+    }
+
+    /// Where nobody names it, a name that no other process has: the group's own fencing needs no more.
+    fn instance(&mut self) -> String {
+        match self.text("delivery.instance") {
+            Some((name, _)) if !name.trim().is_empty() => name.trim().to_owned(),
+            _ => format!("{:016x}", fastrand::u64(..)),
         }
     }
 

@@ -27,35 +27,66 @@ pub(super) fn input(resolver: &mut Resolver<'_>) -> Vec<String> {
 /// The output topic.
 pub(super) fn output(resolver: &mut Resolver<'_>) -> String {
     resolver.demand("output.topic");
-    let Some((topic, origin)) = resolver.text("output.topic") else { return String::new() };
+    written(resolver, "output.topic").unwrap_or_default()
+}
+
+/// A topic that we write, when it is named.
+pub(super) fn written(resolver: &mut Resolver<'_>, key: &str) -> Option<String> {
+    let (topic, origin) = resolver.text(key)?;
     let problem = name_problem(topic).map(|why| {
-        origin
-            .error(codes::BAD_TOPIC, format!("`output.topic` is `{topic}`: {why}"), "not a topic name")
-            .help(NAME_HELP)
+        origin.error(codes::BAD_TOPIC, format!("`{key}` is `{topic}`: {why}"), "not a topic name").help(NAME_HELP)
     });
     let topic = topic.to_owned();
     resolver.problems.extend(problem);
-    topic
+    Some(topic)
 }
 
-/// What is written must not be read: the line would come round for ever. A pattern leaves the output out by itself.
+/// The topics that we write, and what an example of a name for each looks like.
+const WRITTEN: [(&str, &str); 3] = [
+    ("output.topic", "logs.enriched"),
+    ("state.topic", "fingerpost.state"),
+    ("dead_letter.topic", "fingerpost.dead-letter"),
+];
+
+/// What is written must not be read: the line would come round for ever. A pattern leaves our topics out by itself. And
+/// each kind of record has a topic of its own.
 pub(super) fn check_against_each_other(resolver: &mut Resolver<'_>) {
-    let Some((output, written)) = resolver.text("output.topic") else { return };
+    for (index, (key, example)) in WRITTEN.iter().enumerate() {
+        check_against_inputs(resolver, key, example);
+        for (other, _) in &WRITTEN[..index] {
+            check_distinct(resolver, key, other, example);
+        }
+    }
+}
+
+fn check_distinct(resolver: &mut Resolver<'_>, key: &str, other: &str, example: &str) {
+    let (Some((topic, origin)), Some((same, first))) = (resolver.text(key), resolver.text(other)) else { return };
+    if topic != same {
+        return;
+    }
+    let message = format!("`{topic}` is both `{other}` and `{key}`: each needs a topic of its own");
+    let problem = also(origin.error(codes::LOOP, message, "written here"), first, "and here");
+    resolver.problems.push(problem.help(format!("write to a topic of its own, as in \"{example}\"")));
+}
+
+fn check_against_inputs(resolver: &mut Resolver<'_>, key: &str, example: &str) {
+    let Some((output, written)) = resolver.text(key) else { return };
     let Some(given) = resolver.given("input.topics") else { return };
     let mut problems = Vec::new();
     let mut notes = Vec::new();
     for item in resolver.items("input.topics") {
         if item.text == output {
-            let message = format!(
-                "`{output}` is both in `input.topics` and `output.topic`: every line would come round for ever"
-            );
+            let message =
+                format!("`{output}` is both in `input.topics` and `{key}`: every line would come round for ever");
             let diagnostic =
                 given.origin.locate(Diagnostic::error(codes::LOOP, message), "read here", item.span.clone());
             problems.push(
-                also(diagnostic, written, "written here").help("write to a topic of its own, as in \"logs.enriched\""),
+                also(diagnostic, written, "written here")
+                    .help(format!("write to a topic of its own, as in \"{example}\"")),
             );
         } else if Regex::new(&item.text).is_ok_and(|pattern| item.text.starts_with('^') && pattern.is_match(output)) {
-            notes.push(format!("the pattern `{}` fits the output topic `{output}` too; it is left out", item.text));
+            let what = if key == "output.topic" { "output topic" } else { "topic" };
+            notes.push(format!("the pattern `{}` fits the {what} `{output}` too; it is left out", item.text));
         }
     }
     resolver.problems.extend(problems);

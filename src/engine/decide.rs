@@ -143,8 +143,8 @@ impl<'a> Judge<'a> {
             let mut facts = Facts(context.set.clone());
             self.get(&context.captures.get, &mut facts);
             self.lookup(&context.captures, &mut facts);
-            said.see(index);
-            facts.0.into_iter().for_each(|(fact, value)| said.set(fact, value));
+            said.see(&context.id);
+            facts.0.into_iter().for_each(|(fact, value)| said.set(&self.packs.facts[fact].name, value));
             any = true;
         }
         any
@@ -192,13 +192,15 @@ impl<'a> Judge<'a> {
             row = row.or(self.lookup(captures, &mut facts));
         }
         for fact in rule.captures.iter().flat_map(|captures| &captures.inherit) {
-            if let Some(value) = said.fact(*fact) {
+            let declared = &self.packs.facts[*fact];
+            // Other packs, before a reload, may have given the name to another type.
+            if let Some(value) = said.fact(&declared.name).filter(|value| value.kind() == declared.kind) {
                 facts.offer(*fact, value.clone());
             }
         }
         let holds = |(case, also): &(&crate::pack::Case, &Vec<Check>)| {
             case.when.iter().all(|(fact, values)| facts.get(*fact).is_some_and(|value| values.contains(value)))
-                && case.earlier.iter().all(|context| said.has(*context))
+                && case.earlier.iter().all(|context| said.has(&self.packs.contexts[*context].id))
                 && also.iter().all(|check| self.check(check).is_some())
         };
         let report = rule.cases.iter().zip(also).find(holds).map_or(&rule.report, |(case, _)| &case.report);

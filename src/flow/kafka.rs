@@ -1,17 +1,20 @@
 //! The only place that names the Kafka client: a source of lines, a sink for records, and the topics they need.
 //!
-//! `source` is one member of the consumer group (its commits run in `committer`), `sink` one idempotent producer, `topics` what is looked up and created
-//! before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way to the
-//! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
+//! `source` is one member of the consumer group (its commits run in `committer`, what it reads beside the lines in
+//! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
+//! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way
+//! to the brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
-pub(crate) mod committer;
+mod committer;
 pub mod known;
+mod lookup;
 pub(crate) mod options;
 pub mod probe;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod topics;
+mod transactor;
 
 pub use options::OWNED_OPTIONS;
 
@@ -67,13 +70,4 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
     }
-}
-
-/// Partition `number` of `topic`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Partition {
-    /// Topic name.
-    pub(crate) topic: Arc<str>,
-    /// From 0.
-    pub(crate) number: i32,
 }

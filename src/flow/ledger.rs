@@ -9,6 +9,10 @@
 //! settled        yes  yes  no   yes       commit 12; once 14 is settled, commit 16
 //! ```
 //!
+//! A line can have more than one record on its way (its own, and what its source said); it is settled when the last of
+//! them is. The ledger also counts what a crash would repeat: lines whose record was handed to the output and whose
+//! offset is not committed yet.
+//!
 //! It knows nothing of Kafka, of time, or of what a line is.
 
 use std::collections::VecDeque;
@@ -19,7 +23,7 @@ const _: () = assert!(usize::BITS == 64, "a ticket travels in a pointer of 64 bi
 /// Lanes are numbered anew for every assignment of a partition; the numbers come round after a million assignments.
 pub(crate) const LANES: u32 = 1 << (usize::BITS - LINE_BITS);
 
-/// The right to settle one line, once. Not `Clone`; through a C library it travels as a number, which is why a ledger
+/// The right to settle one record of a line, once. Not `Clone`; through a C library it travels as a number, which is why a ledger
 /// also checks at run time that no ticket is spent twice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
@@ -55,7 +59,16 @@ pub(crate) struct Entry {
     pub(crate) offset: i64,
     /// The record's timestamp, milliseconds since 1970; negative when it has none.
     pub(crate) timestamp_ms: i64,
-    settled: bool,
+    /// Tickets not spent.
+    open: u32,
+    /// It is on the output, or on its way there.
+    published: bool,
+}
+
+impl Entry {
+    fn is_settled(&self) -> bool {
+        self.open == 0
+    }
 }
 
 /// The open lines of one assignment of one partition.
@@ -69,13 +82,26 @@ pub(crate) struct Ledger {
     last_seen: Option<i64>,
     mark: Option<i64>,
     unsettled: usize,
+    /// Of the lines in `ring`, those published.
+    published: usize,
+    /// Of the lines before `ring` that are not committed, those published.
+    uncommitted: usize,
 }
 
 impl Ledger {
     /// An empty one. `lane` must be below [`LANES`] and differ from those whose acknowledgements may still come in.
     pub(crate) fn new(lane: u32) -> Self {
         debug_assert!(lane < LANES);
-        Self { lane, front: 0, ring: VecDeque::new(), last_seen: None, mark: None, unsettled: 0 }
+        Self {
+            lane,
+            front: 0,
+            ring: VecDeque::new(),
+            last_seen: None,
+            mark: None,
+            unsettled: 0,
+            published: 0,
+            uncommitted: 0,
+        }
     }
 
     /// The number given to [`Ledger::new`].
@@ -91,23 +117,53 @@ impl Ledger {
         }
         self.last_seen = Some(offset);
         let line = self.front + self.ring.len() as u64;
-        self.ring.push_back(Entry { offset, timestamp_ms, settled: false });
+        self.ring.push_back(Entry { offset, timestamp_ms, open: 1, published: false });
         self.unsettled += 1;
         Some(Ticket { lane: self.lane, line: line & ((1 << LINE_BITS) - 1) })
     }
 
+    /// Another ticket for the same line, for a further record of it.
+    pub(crate) fn share(&mut self, ticket: &Ticket) -> Result<Ticket, Spent> {
+        let entry = self.entry_mut(ticket).filter(|entry| !entry.is_settled()).ok_or(Spent)?;
+        entry.open += 1;
+        Ok(Ticket { lane: ticket.lane, line: ticket.line })
+    }
+
+    /// The line's record was handed to the output: a crash before its offset is committed would repeat it.
+    pub(crate) fn publish(&mut self, ticket: &Ticket) {
+        let newly = self.entry_mut(ticket).is_some_and(|entry| !std::mem::replace(&mut entry.published, true));
+        self.published += usize::from(newly);
+    }
+
     /// Spends a ticket and tells which line it was.
     pub(crate) fn settle(&mut self, ticket: Ticket) -> Result<Entry, Spent> {
-        let entry = self.entry_mut(&ticket).filter(|entry| !entry.settled).ok_or(Spent)?;
-        entry.settled = true;
+        let entry = self.entry_mut(&ticket).filter(|entry| !entry.is_settled()).ok_or(Spent)?;
+        entry.open -= 1;
         let entry = *entry;
-        self.unsettled -= 1;
-        while let Some(done) = self.ring.front().filter(|entry| entry.settled) {
+        self.unsettled -= usize::from(entry.is_settled());
+        while let Some(done) = self.ring.front().copied().filter(Entry::is_settled) {
             self.mark = Some(done.offset);
+            self.published -= usize::from(done.published);
+            self.uncommitted += usize::from(done.published);
             self.ring.pop_front();
             self.front += 1;
         }
         Ok(entry)
+    }
+
+    /// The group has a mark up to which `lines` of those that [`Ledger::uncommitted`] counted had been published.
+    pub(crate) fn committed(&mut self, lines: usize) {
+        self.uncommitted = self.uncommitted.saturating_sub(lines);
+    }
+
+    /// Lines published and settled that the next commit covers.
+    pub(crate) fn uncommitted(&self) -> usize {
+        self.uncommitted
+    }
+
+    /// Lines that a crash at this moment would repeat, at most.
+    pub(crate) fn repeatable(&self) -> usize {
+        self.published + self.uncommitted
     }
 
     /// The line that a ticket stands for, while it is open.
@@ -180,6 +236,38 @@ mod tests {
         other.open(5, 0).unwrap();
         assert_eq!(other.settle(Ticket::unpack(packed)), Err(Spent));
         assert_eq!(ledger.settle(Ticket { lane: 1, line: 77 }), Err(Spent));
+    }
+
+    #[test]
+    fn a_line_is_settled_when_all_its_records_are() {
+        let mut ledger = Ledger::new(0);
+        let line = ledger.open(7, 0).unwrap();
+        let state = ledger.share(&line).unwrap();
+        ledger.settle(line).unwrap();
+        assert_eq!((ledger.commit(), ledger.unsettled()), (None, 1));
+        let packed = state.pack();
+        ledger.settle(Ticket::unpack(packed)).unwrap();
+        assert_eq!((ledger.commit(), ledger.unsettled()), (Some(8), 0));
+        assert_eq!(ledger.settle(Ticket::unpack(packed)), Err(Spent));
+        assert_eq!(ledger.share(&Ticket::unpack(packed)), Err(Spent));
+    }
+
+    #[test]
+    fn what_a_crash_would_repeat_is_counted() {
+        let mut ledger = Ledger::new(0);
+        let tickets = [1, 2, 3, 4].map(|offset| ledger.open(offset, 0).unwrap());
+        for ticket in &tickets[..3] {
+            ledger.publish(ticket);
+            ledger.publish(ticket);
+        }
+        assert_eq!((ledger.repeatable(), ledger.uncommitted()), (3, 0));
+        let [first, second, ..] = tickets;
+        ledger.settle(second).unwrap();
+        assert_eq!((ledger.repeatable(), ledger.uncommitted()), (3, 0));
+        ledger.settle(first).unwrap();
+        assert_eq!((ledger.repeatable(), ledger.uncommitted()), (3, 2));
+        ledger.committed(2);
+        assert_eq!((ledger.repeatable(), ledger.uncommitted()), (1, 0));
     }
 
     #[test]

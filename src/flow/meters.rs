@@ -31,6 +31,10 @@ pub(crate) mod names {
     pub(crate) const PRODUCE_ERRORS: &str = name!("produce_errors_total");
     pub(crate) const REBALANCES: &str = name!("rebalances_total");
     pub(crate) const PANICS: &str = name!("classify_panics_total");
+    pub(crate) const DEAD_LETTERS: &str = name!("dead_letters_total");
+    pub(crate) const TRANSACTIONS: &str = name!("transactions_total");
+    pub(crate) const TRANSACTION: &str = name!("transaction_commit_duration_seconds");
+    pub(crate) const STATE: &str = name!("state_records_total");
     pub(crate) const LAG: &str = name!("consumer_lag_records");
     pub(crate) const OLDEST_AGE: &str = name!("oldest_unprocessed_age_seconds");
     pub(crate) const ASSIGNED: &str = name!("assigned_partitions");
@@ -59,7 +63,19 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
         "Records that the output topic refused, by the client's name for the reason.",
     ),
     (names::REBALANCES, Kind::Counter, "Partitions given by the group (assigned), asked back (revoked), or lost."),
-    (names::PANICS, Kind::Counter, "Lines at which the classifier failed; they went out unjudged."),
+    (
+        names::PANICS,
+        Kind::Counter,
+        "Lines at which the classifier failed; they became dead letters or went out unjudged.",
+    ),
+    (
+        names::DEAD_LETTERS,
+        Kind::Counter,
+        "Lines sent to the dead-letter topic: refused by the output, failed at by the classifier, or only by reference.",
+    ),
+    (names::TRANSACTIONS, Kind::Counter, "Transactions, by how they ended; unknown and fenced ones are done again."),
+    (names::TRANSACTION, Kind::Histogram, "From the last acknowledgement of a batch to the end of its commit."),
+    (names::STATE, Kind::Counter, "Records of what sources said: written to the state topic, read back from it."),
     (names::LAG, Kind::Gauge, "Lines of an assigned partition that are not settled yet."),
     (names::OLDEST_AGE, Kind::Gauge, "Age of the oldest line not settled, by its record timestamp; 0 without lag."),
     (names::ASSIGNED, Kind::Gauge, "Input partitions assigned to this process."),
@@ -93,6 +109,14 @@ pub(crate) struct Meters {
     pub(crate) lost: Counter,
     pub(crate) committed: Counter,
     pub(crate) commit_failed: Counter,
+    pub(crate) transactions: Counter,
+    pub(crate) aborted: Counter,
+    pub(crate) unknown: Counter,
+    pub(crate) fenced: Counter,
+    pub(crate) transaction: Histogram,
+    pub(crate) state_written: Counter,
+    pub(crate) state_read: Counter,
+    pub(crate) state_too_large: Counter,
     pub(crate) classify: Histogram,
     pub(crate) latency: Histogram,
     /// By index into `Engine::reported`.
@@ -114,6 +138,7 @@ impl Meters {
         let limit = |limit: &'static str| counter!(names::LIMIT_CROSSED, "limit" => limit);
         let rebalances = |kind: &'static str| counter!(names::REBALANCES, "kind" => kind);
         let commits = |result: &'static str| counter!(names::COMMITS, "result" => result);
+        let transactions = |result: &'static str| counter!(names::TRANSACTIONS, "result" => result);
         let bytes = |direction: &'static str| counter!(names::BYTES, "direction" => direction);
         let rule = |reported: &crate::engine::Reported| counter!(names::RULE_MATCHES, "rule" => reported.id.clone(), "severity" => reported.severity.as_str());
         Self {
@@ -131,6 +156,14 @@ impl Meters {
             lost: rebalances("lost"),
             committed: commits("committed"),
             commit_failed: commits("failed"),
+            transactions: transactions("committed"),
+            aborted: transactions("aborted"),
+            unknown: transactions("unknown"),
+            fenced: transactions("fenced"),
+            transaction: histogram!(names::TRANSACTION),
+            state_written: counter!(names::STATE, "kind" => "written"),
+            state_read: counter!(names::STATE, "kind" => "read"),
+            state_too_large: limit("state"),
             classify: histogram!(names::CLASSIFY),
             latency: histogram!(names::LATENCY),
             rules: engine.reported().iter().map(rule).collect(),
@@ -178,6 +211,11 @@ impl Meters {
             Step::Headers => self.record_headers.increment(1),
             Step::Bare => self.record_bare.increment(1),
         }
+    }
+
+    /// A line became a dead letter.
+    pub(crate) fn dead_letter(&self, reason: &'static str) {
+        counter!(names::DEAD_LETTERS, "reason" => reason).increment(1);
     }
 
     /// The output refused a record.

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::transport::To;
 use super::{Lines, Output, Place};
 use crate::NAME;
 use crate::engine::{Detail, Engine, Outcome, Verdict};
@@ -58,7 +59,9 @@ pub(crate) fn is_ours(name: &str) -> bool {
 /// One record to publish. Of the line's own headers, those that are not ours go first, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<'m> {
-    /// Output partition.
+    /// The topic that it is for.
+    pub(crate) to: To,
+    /// Partition of that topic.
     pub(crate) partition: i32,
     /// As it came.
     pub(crate) key: Option<&'m [u8]>,
@@ -113,6 +116,10 @@ pub(crate) enum Name {
     Runbook,
     /// `topic/partition/offset` of the line.
     Source,
+    /// Why a dead letter is one.
+    Reason,
+    /// Bytes of the value that a dead letter could not carry.
+    Size,
 }
 
 impl Name {
@@ -124,6 +131,8 @@ impl Name {
             Self::Severity => concat!(env!("CARGO_PKG_NAME"), "-severity"),
             Self::Runbook => concat!(env!("CARGO_PKG_NAME"), "-runbook"),
             Self::Source => concat!(env!("CARGO_PKG_NAME"), "-source"),
+            Self::Reason => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-reason"),
+            Self::Size => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-size"),
         }
     }
 }
@@ -156,11 +165,13 @@ pub(crate) struct Writer {
     record_limit: usize,
     /// Of the output topic, at least one.
     partitions: i32,
+    /// Of the dead-letter topic, at least one.
+    dead_letter_partitions: i32,
 }
 
 impl Writer {
     /// `record_limit` and `partitions` are the output topic's.
-    pub(crate) fn new(output: &Output, record_limit: usize, partitions: i32) -> Self {
+    pub(crate) fn new(output: &Output, record_limit: usize, partitions: i32, dead_letter_partitions: i32) -> Self {
         Self {
             lines: output.lines,
             place: output.place,
@@ -168,6 +179,7 @@ impl Writer {
             header_limit: output.header_limit,
             record_limit,
             partitions: partitions.max(1),
+            dead_letter_partitions: dead_letter_partitions.max(1),
         }
     }
 
@@ -257,6 +269,7 @@ impl Writer {
     fn bare<'m>(&self, line: &Line<'m>, judged: Option<&Outcome>) -> Record<'m> {
         let cut = judged.filter(|_| self.place == Place::Value);
         Record {
+            to: To::Output,
             partition: line.partition.rem_euclid(self.partitions),
             key: line.key,
             value: line
@@ -264,6 +277,50 @@ impl Writer {
                 .map(|value| cut.map_or(Cow::Borrowed(value), |outcome| outcome.value(value, Detail::None))),
             timestamp_ms: line.timestamp_ms,
             header_bytes: line.headers.bytes,
+            added: Vec::new(),
+            step: Step::Bare,
+        }
+    }
+
+    /// A line that could not be published, as it came, with where it came from and why it is here.
+    pub(crate) fn dead_letter<'m>(&self, line: &Line<'m>, reason: &str) -> Record<'m> {
+        Record {
+            to: To::DeadLetter,
+            partition: line.partition.rem_euclid(self.dead_letter_partitions),
+            key: line.key,
+            value: line.value.map(Cow::Borrowed),
+            timestamp_ms: line.timestamp_ms,
+            header_bytes: line.headers.bytes,
+            added: vec![(Name::Source, source_of(line)), (Name::Reason, reason.as_bytes().to_vec())],
+            step: Step::Bare,
+        }
+    }
+
+    /// Where to find a line that not even the dead-letter topic takes; its own headers and key are left behind too.
+    pub(crate) fn reference(&self, line: &Line<'_>, reason: &str) -> Record<'static> {
+        let Record { partition, mut added, .. } = self.dead_letter(line, reason);
+        added.push((Name::Size, line.value.map_or(0, <[u8]>::len).to_string().into_bytes()));
+        Record {
+            to: To::DeadLetter,
+            partition,
+            key: None,
+            value: None,
+            timestamp_ms: line.timestamp_ms,
+            header_bytes: 0,
+            added,
+            step: Step::Bare,
+        }
+    }
+
+    /// What a source said, for the state topic.
+    pub(crate) fn state<'m>(line: &Line<'_>, key: &'m str, said: Option<&'m str>) -> Record<'m> {
+        Record {
+            to: To::State,
+            partition: line.partition,
+            key: Some(key.as_bytes()),
+            value: said.map(|said| Cow::Borrowed(said.as_bytes())),
+            timestamp_ms: line.timestamp_ms,
+            header_bytes: 0,
             added: Vec::new(),
             step: Step::Bare,
         }
@@ -300,7 +357,7 @@ mod tests {
         let engine = crate::flow::test_engine();
         let outcome = line.value.map(|value| engine.classify(value, None, &mut engine.memory()));
         let mut notes = Notes::default();
-        (Writer::new(output, limit, 3).write(&engine, line, outcome.as_ref(), &mut notes), notes)
+        (Writer::new(output, limit, 3, 1).write(&engine, line, outcome.as_ref(), &mut notes), notes)
     }
 
     fn names(record: &Record<'_>) -> Vec<String> {

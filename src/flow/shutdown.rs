@@ -10,6 +10,9 @@
 //!
 //! The supervisor, on the thread that called [`Flow::wait`](super::Flow::wait), gives them that long and a little more.
 //! A second request ends the process at once. In both cases nothing is lost: what was not committed is done again.
+//!
+//! The supervisor is the watchdog too: where the client hangs in a call, no thread of ours can mend it, and the process
+//! ends with 70. Whoever runs it starts it anew, and what was not committed is done again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +23,9 @@ use super::Failure;
 
 /// Beyond the time for draining: leaving the group, and threads that come to their ends.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the watchdog looks.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What the supervisor is told.
 #[derive(Debug)]
@@ -91,16 +97,19 @@ impl Stopper {
 }
 
 /// Waits until all `running` workers have ended, one of them failed and the others drained, or a stop was asked for and
-/// took too long.
-pub(crate) fn supervise(words: &Receiver<Word>, mut running: usize, stop: &StopFlag, drain: Duration) -> End {
+/// took too long; or until `hangs` says that a worker will never end.
+pub(crate) fn supervise(
+    words: &Receiver<Word>,
+    mut running: usize,
+    stop: &StopFlag,
+    drain: Duration,
+    hangs: impl Fn() -> Option<String>,
+) -> End {
     let mut end = End::Drained;
     let mut deadline: Option<Instant> = None;
     while running > 0 {
-        let word = match deadline {
-            None => words.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(deadline) => words.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-        };
-        match word {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match words.recv_timeout(left.map_or(WATCH_INTERVAL, |left| left.min(WATCH_INTERVAL))) {
             Ok(Word::Stop) if stop.is_raised() => {
                 tracing::warn!("asked twice to stop: ending at once; what was not committed is done again");
                 return cut(end);
@@ -110,6 +119,14 @@ pub(crate) fn supervise(words: &Receiver<Word>, mut running: usize, stop: &StopF
             Ok(Word::Ended(result)) => {
                 running -= 1;
                 end = worse(end, result);
+            }
+            Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                if let Some(what) = hangs() {
+                    return End::Failed(Failure::software(format!(
+                        "the Kafka client hangs: {what}; ending, so that what was not committed is done again"
+                    )));
+                }
+                continue;
             }
             Err(RecvTimeoutError::Timeout) => {
                 tracing::warn!("draining took too long; what was not committed is done again");
@@ -162,7 +179,7 @@ mod tests {
         }
         drop(sender);
         let stop = StopFlag::default();
-        (supervise(&receiver, running, &stop, Duration::ZERO).exit_code(), stop.is_raised())
+        (supervise(&receiver, running, &stop, Duration::ZERO, || None).exit_code(), stop.is_raised())
     }
 
     fn drained(unsettled: usize) -> Word {
@@ -176,6 +193,13 @@ mod tests {
         assert_eq!(ends(vec![Word::Stop, drained(3), drained(0)], 2), (75, true));
         assert_eq!(ends(vec![failed(), drained(2)], 2), (69, true));
         assert_eq!(ends(vec![drained(0), failed()], 2), (69, true));
+    }
+
+    #[test]
+    fn a_worker_that_hangs_ends_the_process() {
+        let (_sender, receiver) = channel();
+        let end = supervise(&receiver, 1, &StopFlag::default(), Duration::ZERO, || Some("worker 0 …".into()));
+        assert_eq!(end.exit_code(), 70);
     }
 
     #[test]

@@ -120,6 +120,22 @@ impl Status {
         None
     }
 
+    /// Which worker hangs in the client, in a sentence: its loop has not turned for `turn`, or one of its transactional
+    /// calls has been out for `call`. Neither can be helped from inside the process.
+    #[must_use]
+    pub(crate) fn hangs(&self, turn: Duration, call: Duration) -> Option<String> {
+        self.workers().iter().filter(|worker| !worker.done.load(Relaxed)).find_map(|worker| {
+            let (quiet, calling, number) = (worker.quiet(), worker.calling(), worker.number);
+            if calling > call {
+                return Some(format!(
+                    "worker {number}: a transactional call has not come back for {} s",
+                    calling.as_secs()
+                ));
+            }
+            (quiet > turn).then(|| format!("worker {number} has not turned for {} s", quiet.as_secs()))
+        })
+    }
+
     /// True when no worker goes on: all have drained, or one has failed and the others followed.
     #[must_use]
     pub fn ended(&self) -> bool {
@@ -141,6 +157,10 @@ impl Status {
         if let Some(worker) = waiting {
             return Some(format!("worker {} has not been given its partitions yet", worker.number));
         }
+        let renewing = workers.iter().find(|worker| worker.renewing.load(Relaxed));
+        if let Some(worker) = renewing {
+            return Some(format!("worker {}: the transactional producer is not ready", worker.number));
+        }
         let blocked = workers.iter().find(|worker| worker.output_waits.load(Relaxed))?;
         Some(format!("worker {}: the output topic has acknowledged nothing for a while", blocked.number))
     }
@@ -156,6 +176,10 @@ pub(crate) struct WorkerStatus {
     pub(crate) joined: AtomicBool,
     pub(crate) done: AtomicBool,
     pub(crate) output_waits: AtomicBool,
+    /// The transactional producer is not ready.
+    pub(crate) renewing: AtomicBool,
+    /// Since when a call of the client is out that may never come back; 0 while none is.
+    call_ms: AtomicU64,
     pub(crate) in_flight: AtomicU64,
     pub(crate) read: AtomicU64,
     pub(crate) matched: AtomicU64,
@@ -176,6 +200,8 @@ impl WorkerStatus {
             joined: no(),
             done: no(),
             output_waits: no(),
+            renewing: no(),
+            call_ms: zero(),
             in_flight: zero(),
             read: zero(),
             matched: zero(),
@@ -192,6 +218,20 @@ impl WorkerStatus {
     /// The worker's loop goes round.
     pub(crate) fn turn(&self) {
         self.turned_ms.store(millis(self.started.elapsed()), Relaxed);
+    }
+
+    /// A call of the client that may never come back begins, or came back.
+    pub(crate) fn calls(&self, begins: bool) {
+        let now = if begins { millis(self.started.elapsed()).max(1) } else { 0 };
+        self.call_ms.store(now, Relaxed);
+    }
+
+    /// How long that call has been out.
+    fn calling(&self) -> Duration {
+        match self.call_ms.load(Relaxed) {
+            0 => Duration::ZERO,
+            since => self.started.elapsed().saturating_sub(Duration::from_millis(since)),
+        }
     }
 
     fn quiet(&self) -> Duration {
@@ -352,6 +392,21 @@ mod tests {
         assert!(status.unready().is_some());
         status.stop();
         assert_eq!(status.unready().unwrap(), "stopping");
+    }
+
+    #[test]
+    fn a_call_that_does_not_come_back_is_a_hang() {
+        let minute_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let status = Status { started: minute_ago, ..Status::default() };
+        let worker = status.add_worker();
+        let (turn, call) = (Duration::from_secs(50), Duration::from_secs(20));
+        assert_eq!(status.hangs(turn, call), None);
+        worker.call_ms.store(1, Relaxed);
+        assert!(status.hangs(turn, call).unwrap().contains("has not come back"));
+        worker.calls(true);
+        assert_eq!(status.hangs(turn, call), None);
+        worker.turned_ms.store(0, Relaxed);
+        assert_eq!(status.hangs(turn, call).unwrap(), "worker 0 has not turned for 60 s");
     }
 
     #[test]

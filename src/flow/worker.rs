@@ -1,34 +1,41 @@
 //! One worker: a thread with a consumer, a producer, and the ledgers between them. Nothing else touches these.
 //!
-//! [`Worker::turn`] is the whole life of it: look what happens next, deal with it, look after what runs beside. A line
+//! [`Worker::step`] is the whole life of it: look what happens next, deal with it, look after what runs beside. A line
 //! is judged and handed to the producer while it still lies in the consumer's memory. At most a window of lines is in
-//! flight; when it is full, nothing is read until the output acknowledges some: memory, and what a crash doubles, stay
+//! flight; when it is full, nothing is read until the output acknowledges some: memory, and what a crash repeats, stay
 //! bounded, and no line is ever dropped.
+//!
+//! At least once, lines flow without a pause, and offsets follow the acknowledgements (`group`). Exactly once, they go
+//! in batches, each a transaction (`batch`). Lines that the output will not take, and those at which the classifier
+//! fails, become dead letters (`trouble`); what sources said is kept in the state topic (`lane`).
 
+mod batch;
 mod group;
 mod lane;
 mod report;
+mod trouble;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::kafka::Code;
-use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
-use super::kafka::sink::{Ack, Sink, Unsent};
-use super::kafka::source::{Delivery, Event, Problem, Source};
+use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
 use super::record::{Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag};
+use super::state;
 use super::status::{WorkerStatus, now_ms};
-use super::{Failure, Rules, Settings};
-use crate::engine::{Engine, Memory, Outcome};
+use super::transport::{Ack, Delivery, Event, Problem, Sink, Source, To, Unsent};
+use super::{Failure, Mode, Rules, Settings};
+use crate::engine::{Engine, Memory, News, Outcome};
 use crate::telemetry::{caught, foreign};
-use lane::Lanes;
+use batch::Batch;
+use lane::{Admission, Lanes};
 use report::Tally;
+use trouble::{Refused, Trouble};
 
 /// How long to wait for a line when nothing is in flight, and so how late a request to stop is seen at worst.
 const IDLE: Duration = Duration::from_millis(100);
@@ -45,14 +52,14 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Everything that a worker can meet in a turn. Acknowledgements are not among them: the client shows them only when
 /// asked, so they are taken beside, in [`Worker::beat`].
-enum Happening<'s> {
+enum Happening<D> {
     /// A line was read.
-    Line(Delivery<'s>),
+    Line(D),
     /// The consumer group did something.
     Group(Event),
     /// Reading failed.
     Trouble(Problem),
-    /// The window is full; the producer was given a moment.
+    /// Nothing may be read; the producer was given a moment.
     Blocked,
     /// Nothing came.
     Quiet,
@@ -60,40 +67,44 @@ enum Happening<'s> {
     Stop,
 }
 
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is more to do.
+    On,
+    /// It was asked to stop.
+    Stop,
+}
+
 /// What is in flight.
 #[derive(Debug, Default)]
 struct Window {
-    lines: usize,
+    records: usize,
     bytes: usize,
 }
 
-impl Window {
-    fn is_full(&self) -> bool {
-        self.lines >= WINDOW_LINES || self.bytes >= WINDOW_BYTES
-    }
-}
-
 /// See the top of the file.
-pub(crate) struct Worker {
+pub(crate) struct Worker<K> {
     rules: Rules,
     /// The rules of this batch.
     engine: Arc<Engine>,
     writer: Writer,
-    sink: Sink,
+    sink: K,
     meters: Meters,
     status: Arc<WorkerStatus>,
     stop: StopFlag,
-    group: String,
-    output: String,
-    record_limit: usize,
-    commit_interval: Duration,
-    drain: Duration,
+    settings: Settings,
+    route: Route,
     /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
     hold_after: Duration,
     lanes: Lanes,
     window: Window,
+    /// Lines that a crash would repeat, at most; counted anew in each beat.
+    repeatable: usize,
     /// Some ledger is as long as it may get.
     crowded: bool,
+    batch: Batch,
+    trouble: Trouble,
     acks: Vec<Ack>,
     tally: Tally,
     /// Lines judged and acknowledged so far, for taking every so-manieth.
@@ -109,34 +120,33 @@ pub(crate) struct Worker {
     next_commit: Instant,
 }
 
-impl Worker {
-    /// Connects the output in the background.
+impl<K: Sink> Worker<K> {
     pub(crate) fn new(
         mut rules: Rules,
         settings: &Settings,
         route: Route,
+        sink: K,
         status: Arc<WorkerStatus>,
         stop: StopFlag,
-    ) -> Result<Self, Failure> {
-        let now = Instant::now();
+        now: Instant,
+    ) -> Self {
         let engine = rules.borrow_and_update().clone();
-        Ok(Self {
+        Self {
             rules,
-            writer: Writer::new(&settings.output, route.record_limit, route.partitions),
-            sink: Sink::new(settings, route.record_limit)?,
+            writer: Writer::new(&settings.output, route.record_limit, route.partitions, route.dead_letter_partitions),
+            sink,
             meters: Meters::new(&engine),
             engine,
             status,
             stop,
-            group: settings.kafka.group_id.clone(),
-            output: settings.output.topic.clone(),
-            record_limit: route.record_limit,
-            commit_interval: settings.delivery.commit_interval,
-            drain: settings.delivery.shutdown_timeout,
+            route,
             hold_after: clients::max_poll_interval(settings) / 4,
             lanes: Lanes::default(),
             window: Window::default(),
+            repeatable: 0,
             crowded: false,
+            batch: Batch::new(settings.delivery.mode, now),
+            trouble: Trouble::default(),
             acks: Vec::new(),
             tally: Tally::default(),
             judged: 0,
@@ -148,39 +158,47 @@ impl Worker {
             last_ack: now,
             next_report: now,
             next_commit: now + settings.delivery.commit_interval,
-        })
+            settings: settings.clone(),
+        }
     }
 
     /// Moves lines until asked to stop or unable to go on, then leaves in good order. A failure is told before: leaving
     /// takes time, and where the client hangs it takes forever.
-    pub(crate) fn run(mut self, source: Source, failed: impl FnOnce(Failure)) -> Drained {
-        if let Err(failure) = self.turn(&source) {
-            failed(failure);
+    pub(crate) fn run<S: Source>(mut self, source: S, failed: impl FnOnce(Failure)) -> Drained {
+        loop {
+            match self.step(&source) {
+                Ok(Turn::On) => {}
+                Ok(Turn::Stop) => break,
+                Err(failure) => {
+                    failed(failure);
+                    break;
+                }
+            }
         }
         self.leave(source)
     }
 
-    fn turn(&mut self, source: &Source) -> Result<(), Failure> {
-        loop {
-            let happening = self.next(source);
-            let is_line = matches!(happening, Happening::Line(_));
-            match happening {
-                Happening::Line(delivery) => self.line(&delivery)?,
-                Happening::Group(event) => self.group(source, event)?,
-                Happening::Trouble(problem) => self.trouble(source, problem)?,
-                Happening::Blocked => self.hold(source)?,
-                Happening::Quiet => {}
-                Happening::Stop => return Ok(()),
-            }
-            self.lines_since_beat += 1;
-            if !is_line || self.lines_since_beat >= LINES_PER_BEAT {
-                self.lines_since_beat = 0;
-                self.beat(source)?;
-            }
+    /// Deals with the next thing that happens.
+    pub(crate) fn step<S: Source>(&mut self, source: &S) -> Result<Turn, Failure> {
+        let happening = self.next(source);
+        let is_line = matches!(happening, Happening::Line(_));
+        match happening {
+            Happening::Line(delivery) => self.line(source, &delivery)?,
+            Happening::Group(event) => self.group(source, event)?,
+            Happening::Trouble(problem) => self.trouble(source, problem)?,
+            Happening::Blocked => self.hold(source)?,
+            Happening::Quiet => {}
+            Happening::Stop => return Ok(Turn::Stop),
         }
+        self.lines_since_beat += 1;
+        if !is_line || self.lines_since_beat >= LINES_PER_BEAT {
+            self.lines_since_beat = 0;
+            self.beat(source)?;
+        }
+        Ok(Turn::On)
     }
 
-    fn next<'s>(&mut self, source: &'s Source) -> Happening<'s> {
+    fn next<'s, S: Source>(&mut self, source: &'s S) -> Happening<S::Delivery<'s>> {
         if self.stop.is_raised() {
             return Happening::Stop;
         }
@@ -195,10 +213,10 @@ impl Worker {
             }
         }
         // While holding, all partitions are paused: the poll serves the group's events only.
-        let time = match (full, self.window.lines) {
+        let time = match (full, self.is_busy()) {
             (true, _) => Duration::ZERO,
-            (false, 0) => IDLE,
-            (false, _) => BUSY,
+            (false, false) => IDLE,
+            (false, true) => BUSY,
         };
         match source.poll(time) {
             Some(Ok(delivery)) => Happening::Line(delivery),
@@ -210,22 +228,62 @@ impl Worker {
 
     /// No line may be read until the output acknowledges some.
     fn is_full(&self) -> bool {
-        self.window.is_full() || self.crowded
+        self.window.bytes >= WINDOW_BYTES
+            || self.repeatable >= self.settings.delivery.in_flight
+            || self.crowded
+            || self.batch.is_closing()
+            || self.trouble.is_crowded()
     }
 
-    fn line(&mut self, delivery: &Delivery<'_>) -> Result<(), Failure> {
+    /// Something beside the lines is to be looked after soon.
+    fn is_busy(&self) -> bool {
+        self.window.records > 0 || self.committing || self.batch.is_open() || !self.trouble.is_empty()
+    }
+
+    fn line<S: Source>(&mut self, source: &S, delivery: &S::Delivery<'_>) -> Result<(), Failure> {
         let line = delivery.line();
         // A line of a partition that was given up since the client fetched it is its new owner's.
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
-        let Some(ticket) = lane.ledger.open(line.offset, line.timestamp_ms) else { return Ok(()) };
-        lane.last_timestamp_ms = line.timestamp_ms;
+        match lane.admit(line.offset) {
+            Admission::Next => {}
+            Admission::Repeat => return Ok(()),
+            Admission::TooFar(start) => return source.rewind(&[(lane.partition.clone(), start)]),
+        }
+        // Paused too late: nothing may be added to what is being settled, so the line is read again afterwards.
+        if self.batch.is_closing() || !self.begin(source)? {
+            return self.lanes.put_back(source, &line);
+        }
+        let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
+        let Some(ticket) = lane.open(&line) else { return Ok(()) };
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
-        let outcome = judge(&self.engine, &self.meters, &line, &mut lane.memory, self.judged.is_multiple_of(SAMPLED));
+        let known = lane.poison(line.offset);
+        let timed = self.judged.is_multiple_of(SAMPLED);
+        let judged = judge(&self.engine, &self.meters, &line, &mut lane.memory, timed);
         self.judged += 1;
+        let news = lane.memory.news();
+        self.tell(&line, &ticket, news)?;
+        let outcome = match (judged, known) {
+            (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
+            (Ok(outcome), None) => outcome,
+            (Err(panic), None) if self.settings.dead_letter.is_some() => {
+                self.panicked(&line, &panic)?;
+                return self.bury(delivery, ticket, &Refused::judging(&panic));
+            }
+            (Err(panic), None) => {
+                self.panicked(&line, &panic)?;
+                None
+            }
+        };
+        self.forward(delivery, ticket, outcome.as_ref())
+    }
+
+    /// Publishes a line that was judged, or settles it when it is to be left out.
+    fn forward(&mut self, delivery: &impl Delivery, ticket: Ticket, outcome: Option<&Outcome>) -> Result<(), Failure> {
+        let line = delivery.line();
         let mut notes = Notes::default();
-        let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
-        self.count(&line, outcome.as_ref(), record.as_ref(), notes);
+        let record = self.writer.write(&self.engine, &line, outcome, &mut notes);
+        self.count(&line, outcome, record.as_ref(), notes);
         match record {
             Some(record) => self.publish(&record, delivery, ticket),
             None => {
@@ -235,24 +293,62 @@ impl Worker {
         }
     }
 
-    fn publish(&mut self, record: &Record<'_>, delivery: &Delivery<'_>, mut ticket: Ticket) -> Result<(), Failure> {
-        while let Err((why, back)) = self.sink.send(record, delivery, ticket) {
+    fn publish(&mut self, record: &Record<'_>, delivery: &impl Delivery, ticket: Ticket) -> Result<(), Failure> {
+        if let Some(lane) = self.lanes.of(&ticket) {
+            lane.ledger.publish(&ticket);
+            self.repeatable += 1;
+        }
+        match self.send(record, || delivery.headers(), ticket)? {
+            Sent::Taken | Sent::Stopped => {
+                self.tally.bytes_out += record.bytes() as u64;
+                Ok(())
+            }
+            Sent::Refused(code, ticket) => self.refused(record.to, ticket, record.weight(), code),
+        }
+    }
+
+    /// Hands a record over, waiting while the producer's queue is full.
+    fn send(
+        &mut self,
+        record: &Record<'_>,
+        headers: impl Fn() -> Option<rdkafka::message::OwnedHeaders>,
+        mut ticket: Ticket,
+    ) -> Result<Sent, Failure> {
+        while let Err((why, back)) = self.sink.send(record, headers(), ticket) {
             match why {
                 // The window is smaller than the queue, so this takes a record of unusual size.
                 Unsent::Full => {
                     self.sink.wait(BLOCKED);
                     self.take_acks()?;
                     if self.stop.is_raised() {
-                        return Ok(());
+                        return Ok(Sent::Stopped);
                     }
                 }
-                Unsent::Refused(code) => return Err(self.refused(&back, record.weight(), code)),
+                Unsent::Refused(code) => return Ok(Sent::Refused(code, back)),
             }
             ticket = back;
         }
-        self.window.lines += 1;
+        self.window.records += 1;
         self.window.bytes += record.weight();
-        self.tally.bytes_out += record.bytes() as u64;
+        Ok(Sent::Taken)
+    }
+
+    /// Keeps what sources said with this line.
+    fn tell(&mut self, line: &Line<'_>, ticket: &Ticket, news: Vec<News>) -> Result<(), Failure> {
+        for News { source, said } in news {
+            let key = state::key(line.topic, line.partition, &source);
+            let record = Writer::state(line, &key, said.as_deref());
+            if record.weight() + STATE_OVERHEAD > self.route.state_limit {
+                self.meters.state_too_large.increment(1);
+                continue;
+            }
+            let Some(lane) = self.lanes.of(ticket) else { return Ok(()) };
+            let Ok(share) = lane.ledger.share(ticket) else { return Ok(()) };
+            self.meters.state_written.increment(1);
+            if let Sent::Refused(code, back) = self.send(&record, || None, share)? {
+                self.refused(To::State, back, record.weight(), code)?;
+            }
+        }
         Ok(())
     }
 
@@ -260,9 +356,6 @@ impl Worker {
     fn take_acks(&mut self) -> Result<(), Failure> {
         let mut acks = std::mem::take(&mut self.acks);
         self.sink.acks(&mut acks);
-        if !acks.is_empty() {
-            self.last_ack = Instant::now();
-        }
         let now = if acks.is_empty() { 0 } else { now_ms() };
         let mut outcome = Ok(());
         for ack in acks.drain(..) {
@@ -275,13 +368,15 @@ impl Worker {
     }
 
     fn acknowledged(&mut self, ack: Ack, now_ms: i64) -> Result<(), Failure> {
-        self.window.lines = self.window.lines.saturating_sub(1);
+        self.window.records = self.window.records.saturating_sub(1);
         self.window.bytes = self.window.bytes.saturating_sub(ack.weight);
         let ticket = Ticket::unpack(ack.ticket);
         if let Some(code) = ack.refused {
-            return Err(self.refused(&ticket, ack.weight, code));
+            return self.refused(ack.to, ticket, ack.weight, code);
         }
-        self.tally.published += 1;
+        if ack.to == To::Output {
+            self.batch.published(&mut self.tally);
+        }
         let timestamp_ms = self.settle(ticket);
         if self.acked.is_multiple_of(SAMPLED) && timestamp_ms >= 0 {
             self.meters.latency.record((now_ms - timestamp_ms).max(0) as f64 / 1000.0);
@@ -297,77 +392,58 @@ impl Worker {
         lane.ledger.settle(ticket).map_or(-1, |entry| entry.timestamp_ms)
     }
 
-    /// The output will never take this record: nothing after it may be committed, so nothing goes on.
-    fn refused(&mut self, ticket: &Ticket, bytes: usize, code: Code) -> Failure {
-        self.meters.refused(code);
-        let place = self.lanes.of(ticket).and_then(|lane| {
-            let entry = lane.ledger.entry(ticket)?;
-            Some(format!("topic {} partition {} offset {}", lane.partition.topic, lane.partition.number, entry.offset))
-        });
-        let place = place.unwrap_or_else(|| "a line of a partition given up since".to_owned());
-        let (output, limit, reason) = (&self.output, self.record_limit, self.sink.last_word());
-        Failure::unavailable(match code {
-            Code::MessageSizeTooLarge | Code::InvalidMessageSize => format!(
-                "{place}: its record of {bytes} bytes is larger than output topic {output} takes, \
-                 max.message.bytes={limit}; raise it to that of the input topic. The line is not committed"
-            ),
-            Code::TopicAuthorizationFailed => format!(
-                "{place}: writing to output topic {output} is not allowed; grant WRITE on it. The line is not committed"
-            ),
-            code => {
-                format!("{place}: output topic {output} refused its record ({code}){reason}. The line is not committed")
-            }
-        })
-    }
-
-    /// Takes the newest rules, if there are newer ones. What sources said is known by the old rules' numbers, and so
-    /// forgotten.
-    fn renew(&mut self) {
-        // An error says that nobody will ever swap them.
-        if !self.rules.has_changed().unwrap_or(false) {
-            return;
-        }
-        self.engine = self.rules.borrow_and_update().clone();
-        self.meters = Meters::new(&self.engine);
-        for lane in self.lanes.iter_mut() {
-            lane.memory = self.engine.memory();
-        }
-    }
-
-    /// What runs beside the lines: acknowledgements, status, commits, new rules.
-    fn beat(&mut self, source: &Source) -> Result<(), Failure> {
-        self.renew();
+    /// What runs beside the lines: acknowledgements, troubled lines, status, commits, new rules.
+    fn beat<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
+        let now = source.now();
+        let before = self.acked;
         self.take_acks()?;
-        self.hear(source, Duration::ZERO);
+        if self.acked != before || self.window.records == 0 {
+            self.last_ack = now;
+        }
+        self.repeatable = self.lanes.iter().map(|lane| lane.ledger.repeatable()).sum();
         self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);
+        self.redo(source, now)?;
+        match self.settings.delivery.mode {
+            Mode::AtLeastOnce => {
+                self.renew_rules();
+                self.hear(source, Duration::ZERO);
+                self.commit_when_due(source, now);
+            }
+            Mode::ExactlyOnce => self.drive(source, now)?,
+        }
         self.release_hold(source)?;
-        let now = Instant::now();
         if now >= self.next_report {
             self.report(now);
             self.next_report = now + REPORT_INTERVAL;
         }
-        if now >= self.next_commit {
-            self.commit(source);
-            self.next_commit = Instant::now() + self.commit_interval;
-        }
         Ok(())
     }
 
-    /// Steps 2 to 5 of the draining order that `shutdown` describes.
-    fn leave(mut self, source: Source) -> Drained {
-        let deadline = Instant::now() + self.drain;
-        loop {
-            // A record refused now changes nothing: its line stays uncommitted, like those behind it.
-            if let Err(failure) = self.take_acks() {
-                tracing::error!("{}", foreign(failure.message.as_bytes()));
-            }
-            if self.window.lines == 0 || Instant::now() >= deadline {
-                break;
-            }
-            self.sink.wait(BLOCKED);
+    /// Takes the newest rules, if there are newer ones.
+    fn renew_rules(&mut self) {
+        if self.rules_are_stale() {
+            self.engine = self.rules.borrow_and_update().clone();
+            self.meters = Meters::new(&self.engine);
         }
-        let committed = self.commit_by(&source, deadline.max(Instant::now() + COMMIT_PATIENCE));
-        self.report(Instant::now());
+    }
+
+    fn rules_are_stale(&self) -> bool {
+        // An error says that nobody will ever swap them.
+        self.rules.has_changed().unwrap_or(false)
+    }
+
+    /// Steps 2 to 5 of the draining order that `shutdown` describes.
+    pub(crate) fn leave<S: Source>(mut self, source: S) -> Drained {
+        let deadline = source.now() + self.settings.delivery.shutdown_timeout;
+        let committed = match self.settings.delivery.mode {
+            Mode::AtLeastOnce => {
+                self.drain(&source, deadline);
+                let patience = source.now() + COMMIT_PATIENCE;
+                self.commit_by(&source, deadline.max(patience))
+            }
+            Mode::ExactlyOnce => self.close_batch(&source, deadline),
+        };
+        self.report(source.now());
         if self.committing {
             // Closing would wait for a broker that does not answer. The group will miss us soon enough.
             std::mem::forget(source);
@@ -379,23 +455,57 @@ impl Worker {
         self.lanes.forget(&self.lanes.partitions(), &self.status);
         Drained { unsettled, committed }
     }
+
+    /// Waits until everything in flight is settled, or for as long as there is time.
+    fn drain<S: Source>(&mut self, source: &S, deadline: Instant) {
+        loop {
+            // A record refused now changes nothing: its line stays uncommitted, like those behind it.
+            let settled = self.take_acks().and_then(|()| self.redo(source, source.now()));
+            if let Err(failure) = settled {
+                tracing::error!("{}", foreign(failure.message.as_bytes()));
+            }
+            if (self.window.records == 0 && self.trouble.is_empty()) || source.now() >= deadline {
+                return;
+            }
+            self.sink.wait(BLOCKED);
+        }
+    }
 }
 
-/// What the engine says of a line; `None` for a tombstone. A line at which it fails goes out unjudged: one line must
-/// never stop all others.
-fn judge(engine: &Engine, meters: &Meters, line: &Line<'_>, memory: &mut Memory, timed: bool) -> Option<Outcome> {
-    let value = line.value?;
+/// What a state record takes on the wire besides key and value, at most.
+const STATE_OVERHEAD: usize = 128;
+
+/// What became of a record that was handed over.
+enum Sent {
+    /// An acknowledgement will come.
+    Taken,
+    /// It never will be.
+    Refused(super::kafka::Code, Ticket),
+    /// Somebody wants us to stop, and the queue is full: the line stays unsettled.
+    Stopped,
+}
+
+/// What the engine says of a line: nothing of a tombstone. An error is what it panicked with: one line must never stop
+/// all others.
+fn judge(
+    engine: &Engine,
+    meters: &Meters,
+    line: &Line<'_>,
+    memory: &mut Memory,
+    timed: bool,
+) -> Result<Option<Outcome>, String> {
+    let Some(value) = line.value else { return Ok(None) };
+    memory.turn_to(line.offset);
     // An empty key names nobody: lines that have one would all share a memory.
     let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
     let started = timed.then(Instant::now);
-    let judged = caught(AssertUnwindSafe(|| engine.classify(value, source.as_deref(), memory)));
+    let judged = caught(AssertUnwindSafe(|| {
+        #[cfg(test)]
+        trouble::panic_when_told_to(value);
+        engine.classify(value, source.as_deref(), memory)
+    }));
     if let Some(started) = started {
         meters.classify.record(started.elapsed());
     }
-    let failed = |reason: &String| {
-        meters.panics.increment(1);
-        let Line { topic, partition, offset, .. } = line;
-        tracing::error!(topic, partition, offset, "the classifier failed; the line goes out unjudged: {reason}");
-    };
-    judged.inspect_err(failed).ok()
+    judged.map(Some)
 }

@@ -51,10 +51,15 @@ impl Mock {
                 options: Vec::new(),
             },
             delivery: flow::Delivery {
+                mode: flow::Mode::AtLeastOnce,
+                instance: "test".into(),
+                in_flight: 10_000,
                 commit_interval: Duration::from_millis(100),
                 shutdown_timeout: Duration::from_secs(5),
                 workers: 1,
             },
+            state: None,
+            dead_letter: None,
         }
     }
 

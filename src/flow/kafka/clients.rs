@@ -9,10 +9,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::NAME;
-use crate::flow::{Failure, Settings};
+use crate::flow::{Failure, Mode, Settings};
 
-/// Lines in flight of one worker, at most: read, published, not acknowledged. After a crash that many may be doubled.
-pub(crate) const WINDOW_LINES: usize = 10_000;
 /// Bytes of key and value in flight of one worker, above which nothing more is read.
 pub(crate) const WINDOW_BYTES: usize = 16 << 20;
 /// Lines that the ledger of one partition holds, at most, from the oldest unsettled one on. Lines that are left out of
@@ -20,6 +18,8 @@ pub(crate) const WINDOW_BYTES: usize = 16 << 20;
 pub(crate) const LEDGER_LINES: usize = 1 << 18;
 /// `max.poll.interval.ms` unless configured.
 const MAX_POLL_INTERVAL_MS: u64 = 60_000;
+/// `session.timeout.ms` where the brokers decide it.
+const SESSION_TIMEOUT_MS: u64 = 10_000;
 
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
@@ -45,6 +45,15 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.max.bytes", "8388608"),
     // With a queue this small, librdkafka's full second of waiting when it is full would be most of the time.
+    ("fetch.queue.backoff.ms", "5"),
+];
+
+/// Changeable, for a consumer beside the stream.
+const READER: &[(&str, &str)] = &[
+    ("check.crcs", "true"),
+    ("queued.max.messages.kbytes", "4096"),
+    ("fetch.max.bytes", "4194304"),
+    ("fetch.wait.max.ms", "10"),
     ("fetch.queue.backoff.ms", "5"),
 ];
 
@@ -79,6 +88,27 @@ pub(crate) fn max_poll_interval(settings: &Settings) -> Duration {
     Duration::from_millis(configured.unwrap_or(MAX_POLL_INTERVAL_MS))
 }
 
+/// `transaction.timeout.ms`: the group's session timeout. A worker that is gone for longer has lost its partitions, and
+/// what it left open must not keep readers waiting.
+pub(crate) fn transaction_timeout(settings: &Settings) -> Duration {
+    let session = consumer(settings).get("session.timeout.ms").and_then(|value| value.parse().ok());
+    Duration::from_millis(session.unwrap_or(SESSION_TIMEOUT_MS))
+}
+
+/// A consumer beside the stream, which is told where to read, joins no group and commits nothing.
+pub(crate) fn reader(settings: &Settings, isolation: &str) -> ClientConfig {
+    let mut config = client(settings, READER, &settings.input.options);
+    config
+        // Without a name of a group the client refuses to be told where to read.
+        .set("group.id", &settings.kafka.group_id)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", isolation)
+        .set("enable.partition.eof", "true");
+    config
+}
+
 /// A client that only asks: metadata, configurations, watermarks.
 pub(crate) fn inquirer(settings: &Settings) -> ClientConfig {
     client(settings, &[], &[])
@@ -95,8 +125,14 @@ pub(crate) fn consumer(settings: &Settings) -> ClientConfig {
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "false")
         .set("statistics.interval.ms", "1000")
-        .set("topic.blacklist", never_read(&[&settings.output.topic]));
+        .set("topic.blacklist", never_read(&written(settings)));
     config
+}
+
+/// The topics that we write.
+pub(crate) fn written(settings: &Settings) -> Vec<&str> {
+    let others = [&settings.state, &settings.dead_letter].into_iter().flatten();
+    std::iter::once(&settings.output.topic).chain(others).map(String::as_str).collect()
 }
 
 /// Topics that a regular expression among the inputs must not match: ours, and Kafka's internal ones.
@@ -107,8 +143,8 @@ fn never_read(own: &[&str]) -> String {
     patterns.join(",")
 }
 
-/// The producer to a topic that takes record batches of `record_limit` bytes.
-pub(crate) fn producer(settings: &Settings, record_limit: usize) -> ClientConfig {
+/// The producer of a worker, to a topic that takes record batches of `record_limit` bytes.
+pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) -> ClientConfig {
     let mut config = client(settings, PRODUCER, &settings.output.options);
     // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
     // decides; batches of several records always fit.
@@ -117,11 +153,26 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize) -> ClientConfig
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
-        .set("message.timeout.ms", "0")
         .set("message.max.bytes", record_max.min(1_000_000_000).to_string())
         .set("batch.size", record_limit.min(BATCH_BYTES).to_string())
         .set("queue.buffering.max.kbytes", queue_kbytes.min(2_147_483_647).to_string())
-        .set("queue.buffering.max.messages", (2 * WINDOW_LINES).to_string());
+        .set("queue.buffering.max.messages", (4 * settings.delivery.in_flight).to_string());
+    match settings.delivery.mode {
+        Mode::AtLeastOnce => config.set("message.timeout.ms", "0"),
+        Mode::ExactlyOnce => {
+            let Settings { kafka, delivery, .. } = settings;
+            let timeout_ms = transaction_timeout(settings).as_millis().to_string();
+            // librdkafka insists that no request outlasts the transaction.
+            let socket = config.get("socket.timeout.ms").and_then(|value| value.parse::<u128>().ok());
+            if socket.is_none_or(|socket| socket > transaction_timeout(settings).as_millis()) {
+                config.set("socket.timeout.ms", &timeout_ms);
+            }
+            config
+                .set("transactional.id", format!("{}/{}/{worker}", kafka.group_id, delivery.instance))
+                .set("transaction.timeout.ms", &timeout_ms)
+                .set("message.timeout.ms", &timeout_ms)
+        }
+    };
     config
 }
 
@@ -156,7 +207,7 @@ mod tests {
         let mut settings = crate::flow::test_settings();
         settings.kafka.options = vec![("linger.ms".into(), "50".into())];
         settings.output.options = vec![("linger.ms".into(), "7".into()), ("compression.type".into(), "zstd".into())];
-        let config = producer(&settings, 1_048_588);
+        let config = producer(&settings, 1_048_588, 0);
         assert_eq!(config.get("linger.ms"), Some("7"));
         assert_eq!(config.get("compression.type"), Some("zstd"));
         assert_eq!(config.get("enable.idempotence"), Some("true"));
@@ -166,8 +217,14 @@ mod tests {
     #[test]
     fn every_option_we_set_for_good_is_owned() {
         let settings = crate::flow::test_settings();
-        let changeable = |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).any(|(name, _)| *name == key);
-        for config in [consumer(&settings), producer(&settings, 1 << 20)] {
+        let transactional = {
+            let mut settings = settings.clone();
+            settings.delivery.mode = Mode::ExactlyOnce;
+            producer(&settings, 1 << 20, 0)
+        };
+        let changeable =
+            |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).chain(READER).any(|(name, _)| *name == key);
+        for config in [consumer(&settings), producer(&settings, 1 << 20, 0), transactional] {
             for (key, _) in config.config_map() {
                 let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
                 assert!(owned != changeable(key), "{key}");
@@ -178,8 +235,8 @@ mod tests {
     #[test]
     fn batches_fit_the_output_topic() {
         let settings = crate::flow::test_settings();
-        assert_eq!(producer(&settings, 3000).get("batch.size"), Some("3000"));
-        assert_eq!(producer(&settings, 5 << 20).get("batch.size"), Some("1000000"));
+        assert_eq!(producer(&settings, 3000, 0).get("batch.size"), Some("3000"));
+        assert_eq!(producer(&settings, 5 << 20, 0).get("batch.size"), Some("1000000"));
     }
 
     #[test]
@@ -193,8 +250,14 @@ mod tests {
     #[test]
     fn librdkafka_takes_all_of_it() {
         let settings = crate::flow::test_settings();
+        let mut transactional = settings.clone();
+        transactional.delivery.mode = Mode::ExactlyOnce;
+        let made: Result<rdkafka::producer::BaseProducer, _> = producer(&transactional, 1 << 20, 3).create();
+        assert!(made.is_ok(), "{:?}", made.err());
+        assert_eq!(producer(&transactional, 1 << 20, 3).get("transactional.id"), Some("test/test/3"));
         assert!(consumer(&settings).create_native_config().is_ok());
-        assert!(producer(&settings, 1 << 20).create_native_config().is_ok());
+        assert!(reader(&settings, "read_committed").create_native_config().is_ok());
+        assert!(producer(&settings, 1 << 20, 0).create_native_config().is_ok());
         let mut wrong = settings.clone();
         wrong.kafka.options = vec![("no.such.option".into(), "1".into())];
         let error = consumer(&wrong).create_native_config().err().unwrap();

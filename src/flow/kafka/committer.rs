@@ -14,21 +14,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Code, Partition};
-
-/// An offset to commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// The assignment of the partition that it belongs to.
-    pub(crate) lane: u32,
-    /// Of which partition.
-    pub(crate) partition: Partition,
-    /// The first offset that is not settled.
-    pub(crate) offset: i64,
-}
-
-/// What was to be committed, and why it was not.
-pub(crate) type Answer = (Vec<Mark>, Result<(), Code>);
+use super::Code;
+use crate::flow::transport::{Answer, Mark};
 
 /// The thread, and the ways to and from it.
 pub(crate) struct Committer {

@@ -14,17 +14,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use super::committer::Committer;
-use super::{Code, LastWord, Partition, clients};
-use crate::flow::record::{Headers, Line};
+use super::lookup::Lookup;
+use super::{Code, LastWord, clients};
+use crate::flow::record::{Headers, Line, is_ours};
 use crate::flow::status::WorkerStatus;
+use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller};
 use crate::flow::{Failure, Settings};
 use crate::telemetry::{caught, foreign};
 
@@ -34,28 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const OFFSETS_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two attempts: an error may come at once.
 const OFFSETS_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the group did.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// These are ours from now on.
-    Assigned(Vec<Partition>),
-    /// These are to be given up, in order.
-    Revoked(Vec<Partition>),
-    /// These went to somebody else already.
-    Lost(Vec<Partition>),
-}
-
-/// Why a poll gave no line.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    /// The next offset of some partition is not there: too old, or beyond the end.
-    OutOfRange,
-    /// Nothing will help but a person.
-    Final(String),
-    /// The client deals with it.
-    Passing,
-}
 
 struct Context {
     events: Mutex<VecDeque<Event>>,
@@ -141,57 +121,88 @@ fn answer_last(consumer: &BaseConsumer<Context>, assigned: bool, list: KafkaResu
     }
 }
 
-/// One line, in the client's memory until it is dropped.
-pub(crate) struct Delivery<'s> {
-    message: BorrowedMessage<'s>,
+/// One line, in the client's memory until it is dropped; or, read once more, in ours.
+pub(crate) struct Read<'s> {
+    message: Held<'s>,
     headers: Headers,
 }
 
-impl Delivery<'_> {
-    fn new(message: BorrowedMessage<'_>) -> Delivery<'_> {
-        let headers = message.headers().map_or_else(Headers::default, |theirs| {
-            // The client library panics at a header name that is not UTF-8. Such a record keeps all its headers.
-            let seen = caught(|| {
-                let mut headers = Headers::default();
-                theirs.iter().for_each(|header| headers.see(header.key, header.value));
-                headers
-            });
-            seen.unwrap_or_default()
-        });
-        Delivery { message, headers }
+enum Held<'s> {
+    Borrowed(BorrowedMessage<'s>),
+    Owned(Box<OwnedMessage>),
+}
+
+impl<'s> Read<'s> {
+    fn borrowed(message: BorrowedMessage<'s>) -> Self {
+        let headers = message.headers().map_or_else(Headers::default, sizes);
+        Self { message: Held::Borrowed(message), headers }
     }
 
-    /// What it says.
-    pub(crate) fn line(&self) -> Line<'_> {
-        Line {
-            topic: self.message.topic(),
-            partition: self.message.partition(),
-            offset: self.message.offset(),
-            key: self.message.key(),
-            value: self.message.payload(),
-            timestamp_ms: self.message.timestamp().to_millis().unwrap_or(-1),
-            headers: self.headers,
+    fn owned(message: OwnedMessage) -> Self {
+        let headers = message.headers().map_or_else(Headers::default, |theirs| sizes(theirs.as_borrowed()));
+        Self { message: Held::Owned(Box::new(message)), headers }
+    }
+
+    fn theirs(&self) -> Option<&BorrowedHeaders> {
+        match &self.message {
+            Held::Borrowed(message) => message.headers(),
+            Held::Owned(message) => message.headers().map(OwnedHeaders::as_borrowed),
+        }
+    }
+}
+
+fn sizes(theirs: &BorrowedHeaders) -> Headers {
+    // The client library panics at a header name that is not UTF-8. Such a record keeps all its headers.
+    let seen = caught(|| {
+        let mut headers = Headers::default();
+        theirs.iter().for_each(|header| headers.see(header.key, header.value));
+        headers
+    });
+    seen.unwrap_or_default()
+}
+
+fn line_of(message: &impl Message, headers: Headers) -> Line<'_> {
+    Line {
+        topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key(),
+        value: message.payload(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+        headers,
+    }
+}
+
+impl Delivery for Read<'_> {
+    fn line(&self) -> Line<'_> {
+        match &self.message {
+            Held::Borrowed(message) => line_of(message, self.headers),
+            Held::Owned(message) => line_of(&**message, self.headers),
         }
     }
 
-    /// Some headers are ours, of an earlier run.
-    pub(crate) fn headers_stale(&self) -> bool {
-        self.headers.stale
-    }
-
-    /// As the client has it.
-    pub(crate) fn message(&self) -> &BorrowedMessage<'_> {
-        &self.message
+    fn headers(&self) -> Option<OwnedHeaders> {
+        let theirs = self.theirs()?;
+        if !self.headers.stale {
+            // The copy that the library makes keeps names that are not UTF-8, which it cannot show us.
+            return Some(theirs.detach());
+        }
+        let kept = theirs.iter().filter(|header| !is_ours(header.key));
+        Some(kept.fold(OwnedHeaders::new_with_capacity(theirs.count()), OwnedHeaders::insert))
     }
 }
 
-/// Where lines come from.
-pub(crate) struct Source {
+/// One member of the group.
+pub(crate) struct Member {
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
+    lookup: Lookup,
 }
 
-impl Source {
+/// Tells the group, to whoever commits for us, that we are a member.
+pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Send + Sync>;
+
+impl Member {
     /// Joins the group in the background.
     pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
         let context = Context {
@@ -211,15 +222,13 @@ impl Source {
         let consumer = Arc::new(consumer);
         let committer = Committer::start(consumer.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
-        Ok(Self { consumer, committer })
+        Ok(Self { consumer, committer, lookup: Lookup::new(settings) })
     }
 
-    /// The next line, waiting at most `time`. Returns early, without a line, when there is an event to look at.
-    pub(crate) fn poll(&self, time: Duration) -> Option<Result<Delivery<'_>, Problem>> {
-        Some(match self.consumer.poll(time)? {
-            Ok(message) => Ok(Delivery::new(message)),
-            Err(error) => Err(self.problem(&error)),
-        })
+    /// What the group knows us by, at the moment of the call.
+    pub(crate) fn membership(&self) -> Membership {
+        let consumer = Arc::downgrade(&self.consumer);
+        Arc::new(move || consumer.upgrade()?.group_metadata())
     }
 
     fn problem(&self, error: &KafkaError) -> Problem {
@@ -239,8 +248,47 @@ impl Source {
         }
     }
 
-    /// The oldest event not looked at yet.
-    pub(crate) fn event(&self) -> Option<Event> {
+    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
+        let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
+        let found = self.consumer.committed_offsets(asked, PATIENCE)?;
+        partitions
+            .iter()
+            .map(|partition| {
+                let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
+                element.error()?;
+                Ok(match element.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                })
+            })
+            .collect()
+    }
+
+    fn try_rewind(&self, starts: &[(Partition, Option<i64>)]) -> KafkaResult<()> {
+        let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
+        sought.elements().iter().try_for_each(|element| element.error())
+    }
+}
+
+fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
+    list(starts.iter().map(|(partition, start)| (partition, start.map_or(Offset::Beginning, Offset::Offset))))
+}
+
+impl Source for Member {
+    type Delivery<'s> = Read<'s>;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn poll(&self, time: Duration) -> Option<Result<Read<'_>, Problem>> {
+        Some(match self.consumer.poll(time)? {
+            Ok(message) => Ok(Read::borrowed(message)),
+            Err(error) => Err(self.problem(&error)),
+        })
+    }
+
+    fn event(&self) -> Option<Event> {
         let context = self.consumer.context();
         if !context.any.load(Ordering::Acquire) {
             return None;
@@ -251,22 +299,10 @@ impl Source {
         event
     }
 
-    /// An event that could not be answered; [`Source::close`] will.
-    pub(crate) fn put_back(&self, event: Event) {
+    fn put_back(&self, event: Event) {
         let context = self.consumer.context();
         context.events.lock().unwrap_or_else(PoisonError::into_inner).push_front(event);
         context.any.store(true, Ordering::Release);
-    }
-
-    /// Takes partitions over, each at the offset that the group committed, or at its beginning when there is none.
-    /// Returns these offsets, `None` for the beginning.
-    pub(crate) fn assign(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
-        let committed = self.committed(partitions)?;
-        let starts = committed.iter().map(|offset| offset.map_or(Offset::Beginning, Offset::Offset));
-        list(partitions.iter().zip(starts)).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
-            Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
-        })?;
-        Ok(committed)
     }
 
     fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
@@ -291,44 +327,57 @@ impl Source {
         }
     }
 
-    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
-        let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
-        let found = self.consumer.committed_offsets(asked, PATIENCE)?;
-        partitions
-            .iter()
-            .map(|partition| {
-                let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
-                element.error()?;
-                Ok(match element.offset() {
-                    Offset::Offset(offset) => Some(offset),
-                    _ => None,
-                })
-            })
-            .collect()
+    fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
+        starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
+            Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
+        })
     }
 
-    /// Gives partitions up.
-    pub(crate) fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
+    fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| give_up(&self.consumer, &list))
             .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
     }
 
-    /// Where offsets are committed.
-    pub(crate) fn commits(&self) -> &Committer {
-        &self.committer
+    fn rewind(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
+        if starts.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + OFFSETS_PATIENCE;
+        loop {
+            let Err(error) = self.try_rewind(starts) else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(Failure::unavailable(format!("reading could not go back to what was committed: {error}")));
+            }
+            tracing::warn!("reading could not go back to what was committed, trying again: {error}");
+            std::thread::sleep(OFFSETS_PAUSE);
+        }
     }
 
-    /// Stops or goes on fetching; what is paused gives events only.
-    pub(crate) fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
+    fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
         let what = if paused { "paused" } else { "resumed" };
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) })
             .map_err(|error| Failure::software(format!("partitions could not be {what}: {error}")))
     }
 
-    /// Which of the offsets to be read next the broker does not have, as a sentence for a person.
-    pub(crate) fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
+    fn commit(&self, marks: Vec<Mark>) {
+        self.committer.commit(marks);
+    }
+
+    fn commit_answer(&self, wait: Duration) -> Option<Answer> {
+        self.committer.answer(wait)
+    }
+
+    fn again(&self, partition: &Partition, offset: i64) -> Result<Read<'_>, Failure> {
+        self.lookup.line(partition, offset).map(Read::owned)
+    }
+
+    fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure> {
+        self.lookup.state(partition, waiting, tell)
+    }
+
+    fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         let gone = next.iter().find_map(|(partition, offset)| {
             let (low, high) = self.consumer.fetch_watermarks(&partition.topic, partition.number, PATIENCE).ok()?;
             (*offset < low || *offset > high).then_some((partition, *offset, low, high))
@@ -349,8 +398,7 @@ impl Source {
         )
     }
 
-    /// Leaves the group. Takes as long as a commit that is under way.
-    pub(crate) fn close(self) {
+    fn close(self) {
         self.consumer.context().closing.store(true, Ordering::Release);
         // A rebalance that nobody answers would keep the client from closing.
         while let Some(event) = self.event() {

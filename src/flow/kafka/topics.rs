@@ -1,9 +1,10 @@
-//! What must be true of the topics before the first line is read: the inputs exist, the output exists or is created,
-//! and how large its records may be is known.
+//! What must be true before the first line is read: the inputs exist; the topics that we write exist, or are created,
+//! with enough partitions; how large their records may be is known; and the brokers can keep what was promised.
 //!
 //! An input that is named and missing is an error, as a typing mistake would otherwise be a daemon that waits forever;
 //! a regular expression may match nothing yet.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -14,7 +15,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::{LastWord, clients};
-use crate::flow::{Failure, Settings};
+use crate::flow::{Failure, Mode, Settings};
 use crate::telemetry::foreign;
 
 /// One request.
@@ -31,7 +32,14 @@ pub(crate) struct Route {
     pub(crate) partitions: i32,
     /// Bytes of a record batch that it takes.
     pub(crate) record_limit: usize,
+    /// Partitions of the dead-letter topic.
+    pub(crate) dead_letter_partitions: i32,
+    /// Bytes of a record batch that the state topic takes.
+    pub(crate) state_limit: usize,
 }
+
+/// Room for what a dead letter's headers add to the line.
+const DEAD_LETTER_HEADERS: usize = 16 << 10;
 
 /// Looks the topics up, creates the output when it is missing, and waits for what it needs. Blocks for up to half a
 /// minute; must not be called on a tokio thread.
@@ -39,14 +47,46 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
     let inquirer = Inquirer::new(settings)?;
     let topics = inquirer.topics()?;
     check_inputs(&settings.input.topics, &topics)?;
+    let written = clients::written(settings);
+    let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
+    let inputs = input_partitions(&settings.input.topics, &readable);
     let output = &settings.output.topic;
-    let partitions = match topics.iter().find(|topic| topic.name == *output) {
-        Some(topic) => topic.partitions,
-        None => inquirer.create_output(settings, input_partitions(&settings.input.topics, &topics))?,
-    };
+    let partitions = inquirer.ensure("output", output, inputs, &[], &topics)?;
     let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
+    let mut route = Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT };
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
-    Ok(Route { partitions, record_limit })
+    if let Some(name) = &settings.state {
+        let compacted =
+            [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
+        let partitions = inquirer.ensure("state", name, inputs, &compacted, &topics)?;
+        enough_for_state(name, partitions, inputs)?;
+        route.state_limit = inquirer.record_limit(name);
+    }
+    if let Some(name) = &settings.dead_letter {
+        let largest = read_by_name(&settings.input.topics).map(|input| inquirer.record_limit(input)).max();
+        let limit = (largest.unwrap_or(DEFAULT_RECORD_LIMIT) + DEAD_LETTER_HEADERS).to_string();
+        route.dead_letter_partitions =
+            inquirer.ensure("dead-letter", name, inputs, &[("max.message.bytes", &limit)], &topics)?;
+    }
+    if settings.delivery.mode == Mode::ExactlyOnce {
+        inquirer.can_keep_exactly_once()?;
+    }
+    Ok(route)
+}
+
+fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
+    inputs.iter().map(String::as_str).filter(|input| !is_regex(input))
+}
+
+/// Each input partition keeps its state in the state partition of the same number.
+fn enough_for_state(topic: &str, partitions: i32, inputs: Option<i32>) -> Result<(), Failure> {
+    match inputs {
+        Some(inputs) if inputs > partitions => Err(Failure::unavailable(format!(
+            "state topic {topic} has {partitions} partitions and the input has {inputs}; it must have as many, so give it \
+             more with kafka-topics.sh --alter --topic {topic} --partitions {inputs}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A topic that the cluster has.
@@ -94,16 +134,34 @@ fn input_partitions(inputs: &[String], topics: &[Topic]) -> Option<i32> {
     inputs.map(|topic| topic.partitions).max()
 }
 
-struct Context(LastWord);
+/// What the client says while it is asked.
+#[derive(Clone, Default)]
+struct Context {
+    last_word: LastWord,
+    /// Highest version of `TxnOffsetCommit` that a broker speaks; the client tells it in its log only.
+    offset_commit: Arc<Mutex<Option<i16>>>,
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        super::log(level, facility, message);
+        if let Some(version) = offset_commit_version(message) {
+            *self.offset_commit.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
+        }
+        // Asked to, the client tells everything about the brokers' features; nobody else wants to know.
+        if !matches!(level, RDKafkaLogLevel::Debug) {
+            super::log(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.say(&error, reason);
+        self.last_word.say(&error, reason);
     }
+}
+
+/// From `… ApiKey TxnOffsetCommit (28) Versions 0..5`.
+fn offset_commit_version(message: &str) -> Option<i16> {
+    let (_, versions) = message.split_once("ApiKey TxnOffsetCommit (28) Versions ")?;
+    versions.trim().rsplit_once("..")?.1.parse().ok()
 }
 
 impl ConsumerContext for Context {}
@@ -113,20 +171,24 @@ struct Inquirer<'s> {
     settings: &'s Settings,
     client: BaseConsumer<Context>,
     admin: AdminClient<Context>,
-    last_word: LastWord,
+    context: Context,
     runtime: tokio::runtime::Runtime,
 }
 
 impl<'s> Inquirer<'s> {
     fn new(settings: &'s Settings) -> Result<Self, Failure> {
-        let last_word = LastWord::default();
+        let context = Context::default();
         let refused = |error: KafkaError| clients::refused(settings, &error);
         let config = clients::inquirer(settings);
+        let mut talkative = config.clone();
+        if settings.delivery.mode == Mode::ExactlyOnce {
+            talkative.set("debug", "feature").set_log_level(RDKafkaLogLevel::Debug);
+        }
         Ok(Self {
             settings,
-            client: config.create_with_context(Context(last_word.clone())).map_err(refused)?,
-            admin: config.create_with_context(Context(last_word.clone())).map_err(refused)?,
-            last_word,
+            client: talkative.create_with_context(context.clone()).map_err(refused)?,
+            admin: config.create_with_context(context.clone()).map_err(refused)?,
+            context,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .build()
                 .map_err(|error| Failure::software(format!("no runtime for the start: {error}")))?,
@@ -143,11 +205,9 @@ impl<'s> Inquirer<'s> {
                 Err(error) => error,
             };
             // Errors and logs of the client come out of poll, one at a time.
-            for _ in 0..100 {
-                self.client.poll(Duration::ZERO);
-            }
+            self.listen();
             let brokers = foreign(self.settings.kafka.bootstrap_servers.as_bytes());
-            let reason = self.last_word.suffix();
+            let reason = self.context.last_word.suffix();
             if Instant::now() >= deadline {
                 return Err(Failure::unavailable(format!(
                     "no answer from the brokers {brokers} within {} s ({error}){reason}",
@@ -158,17 +218,39 @@ impl<'s> Inquirer<'s> {
         }
     }
 
-    /// Creates the output topic and waits until it can be seen. `None` partitions: as the broker has it by default.
-    fn create_output(&self, settings: &Settings, partitions: Option<i32>) -> Result<i32, Failure> {
-        let name = settings.output.topic.as_str();
-        let count = partitions.unwrap_or(-1);
-        let command = create_command(&settings.kafka.bootstrap_servers, name, partitions);
+    /// Errors and logs of the client come out of poll, one at a time.
+    fn listen(&self) {
+        for _ in 0..1000 {
+            self.client.poll(Duration::ZERO);
+        }
+    }
+
+    /// The partitions of a topic that we write, which is created when it is missing.
+    fn ensure(
+        &self,
+        what: &str,
+        name: &str,
+        partitions: Option<i32>,
+        config: &[(&str, &str)],
+        topics: &[Topic],
+    ) -> Result<i32, Failure> {
+        match topics.iter().find(|topic| topic.name == name) {
+            Some(topic) => Ok(topic.partitions),
+            None => self.create(what, name, partitions, config),
+        }
+    }
+
+    /// Creates a topic and waits until it can be seen. `None` partitions: as the broker has it by default.
+    fn create(&self, what: &str, name: &str, partitions: Option<i32>, config: &[(&str, &str)]) -> Result<i32, Failure> {
+        let settings = self.settings;
+        let command = create_command(&settings.kafka.bootstrap_servers, name, partitions, config);
         if !settings.kafka.create_topics {
             return Err(Failure::unavailable(format!(
-                "output topic {name} does not exist and kafka.create_topics is false; create it with: {command}"
+                "{what} topic {name} does not exist and kafka.create_topics is false; create it with: {command}"
             )));
         }
-        let topic = NewTopic::new(name, count, TopicReplication::Fixed(-1));
+        let topic = NewTopic::new(name, partitions.unwrap_or(-1), TopicReplication::Fixed(-1));
+        let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(2 * PATIENCE));
         let answer = self.runtime.block_on(self.admin.create_topics([&topic], &options));
         let refused = match answer.map(|results| results.into_iter().next()) {
@@ -180,15 +262,46 @@ impl<'s> Inquirer<'s> {
         };
         if let Some(reason) = refused {
             return Err(Failure::unavailable(format!(
-                "output topic {name} does not exist and could not be created ({reason}); create it with: {command}"
+                "{what} topic {name} does not exist and could not be created ({reason}); create it with: {command}"
             )));
         }
-        let seen = self.wait_for(name)?;
-        tracing::info!(topic = name, partitions = seen, "created the output topic");
+        let seen = self.wait_for(what, name)?;
+        tracing::info!(topic = name, partitions = seen, "created the {what} topic");
         Ok(seen)
     }
 
-    fn wait_for(&self, name: &str) -> Result<i32, Failure> {
+    /// The input is read and the output written by different clients: they must have found the same brokers. And these
+    /// must refuse the offsets of a member that the group has left behind, which they do since 2.5 (KIP-447).
+    fn can_keep_exactly_once(&self) -> Result<(), Failure> {
+        let cannot = |why: String| {
+            Failure::config(format!("delivery.mode = \"exactly_once\" cannot be kept: {why}; use \"at_least_once\""))
+        };
+        let cluster = |client: Option<String>| client.unwrap_or_default();
+        let (one, other) = (
+            cluster(self.client.client().fetch_cluster_id(PATIENCE)),
+            cluster(self.admin.inner().fetch_cluster_id(PATIENCE)),
+        );
+        if one != other {
+            return Err(cannot(format!(
+                "kafka.bootstrap_servers names brokers of two clusters ({one} and {other}), and a transaction lives in one"
+            )));
+        }
+        self.listen();
+        match *self.context.offset_commit.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(version) if version < 3 => Err(cannot(format!(
+                "the brokers speak TxnOffsetCommit {version}, and 3 is needed (Apache Kafka 2.5 or newer)"
+            ))),
+            Some(_) => Ok(()),
+            None => {
+                tracing::warn!(
+                    "the brokers did not say which version of TxnOffsetCommit they speak; 3 or newer is needed"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn wait_for(&self, what: &str, name: &str) -> Result<i32, Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         while Instant::now() < deadline {
             if let Some(topic) = self.topics()?.into_iter().find(|topic| topic.name == name && topic.partitions > 0) {
@@ -197,7 +310,7 @@ impl<'s> Inquirer<'s> {
             std::thread::sleep(Duration::from_millis(100));
         }
         Err(Failure::unavailable(format!(
-            "output topic {name} was created, but could not be seen within {} s",
+            "{what} topic {name} was created, but could not be seen within {} s",
             START_PATIENCE.as_secs()
         )))
     }
@@ -237,9 +350,10 @@ fn topics(metadata: &Metadata) -> Vec<Topic> {
 }
 
 /// What to type when the topic may not be created by us.
-fn create_command(brokers: &str, topic: &str, partitions: Option<i32>) -> String {
+fn create_command(brokers: &str, topic: &str, partitions: Option<i32>, config: &[(&str, &str)]) -> String {
     let partitions = partitions.map_or_else(String::new, |count| format!(" --partitions {count}"));
-    format!("kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic}{partitions}")
+    let config: String = config.iter().map(|(key, value)| format!(" --config {key}={value}")).collect();
+    format!("kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic}{partitions}{config}")
 }
 
 #[cfg(test)]
@@ -265,13 +379,26 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_read_from_what_the_client_logs() {
+        let line = "[thrd:127.0.0.1:9092/bootstrap]: 127.0.0.1:9092/1:   ApiKey TxnOffsetCommit (28) Versions 0..5";
+        assert_eq!(offset_commit_version(line), Some(5));
+        assert_eq!(offset_commit_version("ApiKey OffsetCommit (8) Versions 2..9"), None);
+    }
+
+    #[test]
+    fn the_state_needs_as_many_partitions_as_the_input() {
+        assert!(enough_for_state("state", 6, Some(6)).is_ok() && enough_for_state("state", 1, None).is_ok());
+        assert!(enough_for_state("state", 5, Some(6)).unwrap_err().message.contains("--partitions 6"));
+    }
+
+    #[test]
     fn the_output_gets_the_partitions_of_the_widest_input() {
         assert_eq!(input_partitions(&["app-logs".into(), "metrics".into()], &cluster()), Some(6));
         assert_eq!(input_partitions(&["^app-.*".into()], &cluster()), Some(12));
         assert_eq!(input_partitions(&["^nothing".into()], &cluster()), None);
         assert_eq!(
-            create_command("b:9092", "out", Some(6)),
-            "kafka-topics.sh --bootstrap-server b:9092 --create --topic out --partitions 6"
+            create_command("b:9092", "out", Some(6), &[("cleanup.policy", "compact")]),
+            "kafka-topics.sh --bootstrap-server b:9092 --create --topic out --partitions 6 --config cleanup.policy=compact"
         );
     }
 }

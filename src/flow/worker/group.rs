@@ -6,18 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::lane::Lane;
 use super::{BLOCKED, COMMIT_PATIENCE, Worker};
-use crate::flow::Failure;
-use crate::flow::kafka::clients::{WINDOW_BYTES, WINDOW_LINES};
-use crate::flow::kafka::source::{Event, Problem, Source};
-use crate::flow::kafka::{Code, Partition, means_lost};
+use crate::engine::Memory;
+use crate::flow::kafka::clients::WINDOW_BYTES;
+use crate::flow::kafka::{Code, means_lost};
+use crate::flow::state::Recalled;
+use crate::flow::transport::{Event, Partition, Problem, Sink, Source};
+use crate::flow::{Failure, Mode};
 
 /// Between a commit that was refused and the next, when somebody waits for it.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 
-impl Worker {
+impl<K: Sink> Worker<K> {
     /// Answers what the group did. A failure leaves the event for [`Source::close`]: the client waits for the answer, and
     /// would never close without.
-    pub(super) fn group(&mut self, source: &Source, event: Event) -> Result<(), Failure> {
+    pub(super) fn group<S: Source>(&mut self, source: &S, event: Event) -> Result<(), Failure> {
         let answered = match &event {
             Event::Assigned(partitions) => self.take_over(source, partitions.clone()),
             Event::Revoked(partitions) => self.hand_over(source, partitions),
@@ -25,6 +27,7 @@ impl Worker {
                 self.meters.lost.increment(1);
                 tracing::warn!(partitions = partitions.len(), "lost partitions; what was not committed is done again");
                 self.lanes.forget(partitions, &self.status);
+                self.abort_batch();
                 self.status.joined.store(false, Relaxed);
                 source.release(partitions)
             }
@@ -32,16 +35,27 @@ impl Worker {
         answered.inspect_err(|_| source.put_back(event))
     }
 
-    fn take_over(&mut self, source: &Source, partitions: Vec<Partition>) -> Result<(), Failure> {
+    fn take_over<S: Source>(&mut self, source: &S, partitions: Vec<Partition>) -> Result<(), Failure> {
         self.meters.assigned.increment(1);
         self.lanes.forget(&partitions, &self.status);
-        let starts = source.assign(&partitions)?;
+        // Looking up offsets and state may take a while, for which no transaction should be kept open.
+        if self.settings.delivery.mode == Mode::ExactlyOnce {
+            self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
+        }
+        let committed = source.committed(&partitions)?;
+        let starts: Vec<(Partition, Option<i64>)> = partitions.into_iter().zip(committed).collect();
+        let memories = starts
+            .iter()
+            .map(|(partition, start)| self.recall(source, partition, *start))
+            .collect::<Result<Vec<_>, _>>()?;
+        source.assign(&starts)?;
+        let partitions: Vec<Partition> = starts.iter().map(|(partition, _)| partition.clone()).collect();
         // The client remembers that a partition is paused even while it is another's.
         source.pause(&partitions, false)?;
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "took over partitions");
-        for (partition, start) in partitions.into_iter().zip(starts) {
+        for ((partition, start), memory) in starts.into_iter().zip(memories) {
             tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
-            self.lanes.open(partition, start, &self.engine, &self.status);
+            self.lanes.open(partition, start, memory, &self.status);
         }
         // Were only some of our partitions paused, lines of the others would come while the window is full.
         if std::mem::take(&mut self.holding) {
@@ -51,17 +65,40 @@ impl Worker {
         Ok(())
     }
 
-    /// Settles and commits, as far as the time for it allows, before others may begin where we end.
-    fn hand_over(&mut self, source: &Source, partitions: &[Partition]) -> Result<(), Failure> {
-        self.meters.revoked.increment(1);
-        let going = |lane: &Lane| partitions.contains(&lane.partition);
-        let deadline = Instant::now() + self.drain;
-        self.take_acks()?;
-        while self.lanes.iter().any(|lane| going(lane) && lane.ledger.unsettled() > 0) && Instant::now() < deadline {
-            self.sink.wait(BLOCKED);
-            self.take_acks()?;
+    /// What the sources of a partition said, as far as the state topic knows.
+    fn recall<S: Source>(&self, source: &S, partition: &Partition, start: Option<i64>) -> Result<Memory, Failure> {
+        let mut memory = self.engine.memory();
+        if self.settings.state.is_none() {
+            return Ok(memory);
         }
-        if !self.commit_by(source, deadline.max(Instant::now() + COMMIT_PATIENCE)) {
+        memory.settle(start.unwrap_or(0));
+        let mut recalled = Recalled::default();
+        source.recall(partition, &|| self.status.turn(), &mut |key, value| {
+            recalled.take(&mut memory, partition, key, value);
+        })?;
+        memory.restored();
+        memory.keep_news();
+        let Recalled { records, unreadable } = recalled;
+        self.meters.state_read.increment(records);
+        if unreadable > 0 {
+            tracing::warn!(topic = %partition.topic, partition = partition.number, unreadable, "records of the state topic that cannot be read");
+        }
+        Ok(memory)
+    }
+
+    /// Settles and commits, as far as the time for it allows, before others may begin where we end.
+    fn hand_over<S: Source>(&mut self, source: &S, partitions: &[Partition]) -> Result<(), Failure> {
+        self.meters.revoked.increment(1);
+        let deadline = source.now() + self.settings.delivery.shutdown_timeout;
+        let committed = match self.settings.delivery.mode {
+            Mode::AtLeastOnce => {
+                self.settle_before(source, partitions, deadline)?;
+                let patience = source.now() + COMMIT_PATIENCE;
+                self.commit_by(source, deadline.max(patience))
+            }
+            Mode::ExactlyOnce => self.close_batch(source, deadline),
+        };
+        if !committed {
             tracing::warn!("not everything could be committed in time; what was not is done again");
         }
         self.lanes.forget(partitions, &self.status);
@@ -69,22 +106,39 @@ impl Worker {
         source.release(partitions)
     }
 
-    pub(super) fn trouble(&mut self, source: &Source, problem: Problem) -> Result<(), Failure> {
+    fn settle_before<S: Source>(
+        &mut self,
+        source: &S,
+        partitions: &[Partition],
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let going = |lane: &Lane| partitions.contains(&lane.partition) && lane.ledger.unsettled() > 0;
+        self.take_acks()?;
+        while self.lanes.iter().any(going) && source.now() < deadline {
+            self.sink.wait(BLOCKED);
+            self.take_acks()?;
+            self.redo(source, source.now())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn trouble<S: Source>(&mut self, source: &S, problem: Problem) -> Result<(), Failure> {
         match problem {
             Problem::Passing => Ok(()),
             Problem::Final(sentence) => Err(Failure::unavailable(sentence)),
             Problem::OutOfRange => {
                 let next: Vec<(Partition, i64)> =
                     self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.next()?))).collect();
-                Err(Failure::unavailable(source.out_of_range(&self.group, &next)))
+                Err(Failure::unavailable(source.out_of_range(&self.settings.kafka.group_id, &next)))
             }
         }
     }
 
     /// Blocked for long, keeps the group's patience by pausing what it reads.
-    pub(super) fn hold(&mut self, source: &Source) -> Result<(), Failure> {
-        let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        if self.holding || since.elapsed() < self.hold_after {
+    pub(super) fn hold<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
+        let now = source.now();
+        let since = *self.blocked_since.get_or_insert(now);
+        if self.holding || now.duration_since(since) < self.hold_after {
             return Ok(());
         }
         let reason = self.sink.last_word();
@@ -97,12 +151,15 @@ impl Worker {
     }
 
     /// Back to reading once half of the window is free.
-    pub(super) fn release_hold(&mut self, source: &Source) -> Result<(), Failure> {
+    pub(super) fn release_hold<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
         if self.is_full() {
             return Ok(());
         }
         self.blocked_since = None;
-        if self.holding && self.window.lines <= WINDOW_LINES / 2 && self.window.bytes <= WINDOW_BYTES / 2 {
+        if self.holding
+            && self.repeatable <= self.settings.delivery.in_flight / 2
+            && self.window.bytes <= WINDOW_BYTES / 2
+        {
             self.holding = false;
             tracing::info!("the output takes lines again");
             source.pause(&self.lanes.partitions(), false)?;
@@ -110,24 +167,33 @@ impl Worker {
         Ok(())
     }
 
+    /// Commits by the clock, and before a crash would repeat too much.
+    pub(super) fn commit_when_due<S: Source>(&mut self, source: &S, now: Instant) {
+        let much = self.lanes.uncommitted() >= self.settings.delivery.in_flight / 2;
+        if much || now >= self.next_commit {
+            self.commit(source);
+            self.next_commit = now + self.settings.delivery.commit_interval;
+        }
+    }
+
     /// Begins to commit what is settled and not committed yet, unless that is under way.
-    pub(super) fn commit(&mut self, source: &Source) {
+    pub(super) fn commit<S: Source>(&mut self, source: &S) {
         let news = self.lanes.news();
         if !self.committing && !news.is_empty() {
-            source.commits().commit(news);
+            source.commit(news);
             self.committing = true;
         }
     }
 
     /// Commits everything that is settled, and waits for it. False when that was not to be had in time, or ever.
-    pub(super) fn commit_by(&mut self, source: &Source, deadline: Instant) -> bool {
+    pub(super) fn commit_by<S: Source>(&mut self, source: &S, deadline: Instant) -> bool {
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(source.now());
             let refused = self.hear(source, left);
             if !self.committing && self.lanes.news().is_empty() {
                 return true;
             }
-            if self.committing || refused.is_some_and(means_lost) || Instant::now() >= deadline {
+            if self.committing || refused.is_some_and(means_lost) || source.now() >= deadline {
                 return false;
             }
             // In the middle of a rebalance the group takes nothing, for some milliseconds.
@@ -140,8 +206,8 @@ impl Worker {
 
     /// Takes the answer to a commit, waiting for it at most this long; tells why it was refused. What was refused is
     /// still news, and so tried again: by then the group has a new generation for us, or has taken our partitions.
-    pub(super) fn hear(&mut self, source: &Source, wait: Duration) -> Option<Code> {
-        let (marks, result) = self.committing.then(|| source.commits().answer(wait)).flatten()?;
+    pub(super) fn hear<S: Source>(&mut self, source: &S, wait: Duration) -> Option<Code> {
+        let (marks, result) = self.committing.then(|| source.commit_answer(wait)).flatten()?;
         self.committing = false;
         match result {
             Ok(()) => {

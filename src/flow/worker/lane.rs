@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Engine, Memory};
-use crate::flow::kafka::Partition;
-use crate::flow::kafka::committer::Mark;
+use super::trouble::Refused;
+use crate::engine::Memory;
+use crate::flow::Failure;
 use crate::flow::ledger::{LANES, Ledger, Ticket};
+use crate::flow::record::Line;
 use crate::flow::status::{LaneStatus, WorkerStatus};
+use crate::flow::transport::{Mark, Partition, Source};
 
 /// One assigned partition.
 pub(super) struct Lane {
@@ -15,22 +17,97 @@ pub(super) struct Lane {
     pub(super) memory: Memory,
     pub(super) evicted: u64,
     /// Where reading began; `None` at the beginning of the partition.
-    pub(super) start: Option<i64>,
+    start: Option<i64>,
     /// What the group has, as far as we know.
-    pub(super) committed: Option<i64>,
+    committed: Option<i64>,
+    /// The first line opened since the last commit.
+    first: Option<i64>,
+    expected: Option<Expected>,
+    /// Lines that are to become dead letters when they come again.
+    poison: Vec<(i64, Refused)>,
     pub(super) last_timestamp_ms: i64,
     pub(super) status: Arc<LaneStatus>,
 }
 
+/// After going back: a line that must come, as it came before. Lines that the client had fetched already stand behind it,
+/// and taking one of them for the next would lose what is between.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    offset: i64,
+    /// It was asked for twice: the topic itself has changed meanwhile, and what comes is what there is.
+    twice: bool,
+}
+
+/// What to do with a line that came.
+pub(super) enum Admission {
+    /// It is the next one.
+    Next,
+    /// It came before.
+    Repeat,
+    /// One before it is missing: go back to this offset, or to the beginning.
+    TooFar(Option<i64>),
+}
+
 impl Lane {
+    /// Whether a line may be opened.
+    pub(super) fn admit(&mut self, offset: i64) -> Admission {
+        let before_start = self.start.is_some_and(|start| offset < start);
+        if before_start || self.ledger.last_seen().is_some_and(|last| offset <= last) {
+            return Admission::Repeat;
+        }
+        if let Some(expected) = self.expected.as_mut().filter(|expected| offset > expected.offset && !expected.twice) {
+            expected.twice = true;
+            return Admission::TooFar(self.start);
+        }
+        Admission::Next
+    }
+
+    /// Opens a line that was admitted.
+    pub(super) fn open(&mut self, line: &Line<'_>) -> Option<Ticket> {
+        self.expected = None;
+        self.first.get_or_insert(line.offset);
+        self.last_timestamp_ms = line.timestamp_ms;
+        self.ledger.open(line.offset, line.timestamp_ms)
+    }
+
+    /// Why a line is to become a dead letter, when it is.
+    pub(super) fn poison(&self, offset: i64) -> Option<Refused> {
+        self.poison.iter().find(|(poison, _)| *poison == offset).map(|(_, refused)| refused.clone())
+    }
+
+    /// From now on the line at `offset` is to become a dead letter.
+    pub(super) fn condemn(&mut self, offset: i64, refused: Refused) {
+        self.poison.retain(|(poison, _)| *poison != offset);
+        self.poison.push((offset, refused));
+    }
+
     /// The offset to commit, when there is a new one.
-    pub(super) fn news(&self) -> Option<i64> {
+    fn news(&self) -> Option<i64> {
         self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed))
     }
 
     /// The offset to be read next, as far as it can be known.
     pub(super) fn next(&self) -> Option<i64> {
         self.ledger.last_seen().map(|offset| offset + 1).or(self.start)
+    }
+
+    /// The group has `offset`.
+    fn commit(&mut self, offset: i64, lines: usize) {
+        self.committed = Some(offset);
+        self.ledger.committed(lines);
+        self.memory.settle(offset);
+        self.poison.retain(|(poison, _)| *poison >= offset);
+        if self.ledger.unsettled() == 0 {
+            self.first = None;
+        }
+    }
+
+    /// Forgets what was opened since the last commit; it will be read again.
+    fn go_back(&mut self, lane: u32) {
+        self.start = self.committed.or(self.start);
+        self.ledger = Ledger::new(lane);
+        let first = self.first.take().filter(|first| self.start.is_none_or(|start| *first >= start));
+        self.expected = first.map(|offset| Expected { offset, twice: false });
     }
 }
 
@@ -49,7 +126,7 @@ impl Lanes {
         self.find_by(|lane| lane.partition.number == number && *lane.partition.topic == *topic)
     }
 
-    /// The lane that opened a ticket, `None` when its partition was given up since.
+    /// The lane that opened a ticket, `None` when its partition was given up since, or is read again.
     pub(super) fn of(&mut self, ticket: &Ticket) -> Option<&mut Lane> {
         self.find_by(|lane| lane.ledger.lane() == ticket.lane())
     }
@@ -61,18 +138,26 @@ impl Lanes {
         self.lanes.get_mut(self.current)
     }
 
-    /// Begins a lane, with an empty memory: nothing is known of what another owner of the partition had read.
-    pub(super) fn open(&mut self, partition: Partition, start: Option<i64>, engine: &Engine, status: &WorkerStatus) {
+    fn number(&mut self) -> u32 {
         let number = self.next_number;
         self.next_number = (number + 1) % LANES;
+        number
+    }
+
+    /// Begins a lane.
+    pub(super) fn open(&mut self, partition: Partition, start: Option<i64>, memory: Memory, status: &WorkerStatus) {
+        let number = self.number();
         self.lanes.push(Lane {
             status: status.add(partition.topic.clone(), partition.number, start.unwrap_or(-1)),
             partition,
             ledger: Ledger::new(number),
-            memory: engine.memory(),
-            evicted: 0,
+            evicted: memory.evicted(),
+            memory,
             start,
             committed: start,
+            first: None,
+            expected: None,
+            poison: Vec::new(),
             last_timestamp_ms: -1,
         });
     }
@@ -86,6 +171,30 @@ impl Lanes {
             }
             !goes
         });
+    }
+
+    /// Begins all lanes anew at what is committed, whatever was read since; returns where they are to be read from.
+    pub(super) fn go_back(&mut self) -> Vec<(Partition, Option<i64>)> {
+        let numbers: Vec<u32> = (0..self.lanes.len()).map(|_| self.number()).collect();
+        for (lane, number) in self.lanes.iter_mut().zip(numbers) {
+            lane.go_back(number);
+        }
+        self.lanes.iter().map(|lane| (lane.partition.clone(), lane.start)).collect()
+    }
+
+    /// The group says what it has, for each of [`Lanes::partitions`]; where it has nothing, nothing is known.
+    pub(super) fn learned(&mut self, committed: Vec<Option<i64>>) {
+        for (lane, committed) in self.lanes.iter_mut().zip(committed) {
+            if let Some(offset) = committed {
+                lane.commit(offset, 0);
+            }
+        }
+    }
+
+    /// Reads a line once more, and those after it, as nothing could be done with it now.
+    pub(super) fn put_back<S: Source>(&mut self, source: &S, line: &Line<'_>) -> Result<(), Failure> {
+        let Some(lane) = self.find(line.topic, line.partition) else { return Ok(()) };
+        source.rewind(&[(lane.partition.clone(), Some(line.offset))])
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
@@ -104,7 +213,12 @@ impl Lanes {
     /// What is to be committed.
     pub(super) fn news(&self) -> Vec<Mark> {
         let mark = |lane: &Lane| {
-            Some(Mark { lane: lane.ledger.lane(), partition: lane.partition.clone(), offset: lane.news()? })
+            Some(Mark {
+                lane: lane.ledger.lane(),
+                partition: lane.partition.clone(),
+                offset: lane.news()?,
+                lines: lane.ledger.uncommitted(),
+            })
         };
         self.lanes.iter().filter_map(mark).collect()
     }
@@ -113,7 +227,7 @@ impl Lanes {
     pub(super) fn committed(&mut self, marks: &[Mark]) {
         for mark in marks {
             if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.ledger.lane() == mark.lane) {
-                lane.committed = Some(mark.offset);
+                lane.commit(mark.offset, mark.lines);
             }
         }
     }
@@ -121,5 +235,10 @@ impl Lanes {
     /// Lines read and not settled.
     pub(super) fn unsettled(&self) -> usize {
         self.lanes.iter().map(|lane| lane.ledger.unsettled()).sum()
+    }
+
+    /// Lines published and settled that the group does not know of yet.
+    pub(super) fn uncommitted(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.ledger.uncommitted()).sum()
     }
 }

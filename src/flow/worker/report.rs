@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::engine::Outcome;
 use crate::flow::record::{Line, Notes, Record};
+use crate::flow::transport::Sink;
 
 /// Without an acknowledgement for longer, although there is something in flight, the output is not well.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ pub(super) struct Tally {
     pub(super) published: u64,
 }
 
-impl Worker {
+impl<K: Sink> Worker<K> {
     /// Counts a line that was judged.
     pub(super) fn count(
         &mut self,
@@ -68,10 +69,8 @@ impl Worker {
             self.meters.sources.increment(lane.memory.evicted() - lane.evicted);
             lane.evicted = lane.memory.evicted();
         }
-        self.status.in_flight.store(self.window.lines as u64, Relaxed);
-        if self.window.lines == 0 {
-            self.last_ack = now;
-        }
+        self.status.in_flight.store(self.window.records as u64, Relaxed);
+        self.tell_readiness();
         self.status.output_waits.store(now.duration_since(self.last_ack) > OUTPUT_PATIENCE, Relaxed);
     }
 

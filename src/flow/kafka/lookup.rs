@@ -1,0 +1,176 @@
+//! Reading beside the stream: what the state topic says of a partition, and a single line once more.
+//!
+//! Both are rare, so the client for it is made when first needed. It joins no group and commits nothing.
+
+use std::cell::OnceCell;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{Message, OwnedMessage};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{Code, clients};
+use crate::flow::transport::{Partition, Teller};
+use crate::flow::{Failure, Settings};
+
+/// One request to a broker.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Without any progress for this long, the brokers are not there.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(30);
+/// One look.
+const POLL: Duration = Duration::from_millis(100);
+/// Between two questions whether the transactions of an earlier owner have ended.
+const PAUSE: Duration = Duration::from_millis(20);
+
+type Client = BaseConsumer<DefaultConsumerContext>;
+
+/// Reads now and then.
+pub(super) struct Lookup {
+    settings: Settings,
+    /// Reads committed records.
+    reader: OnceCell<Client>,
+    /// Knows of uncommitted ones.
+    peeker: OnceCell<Client>,
+}
+
+impl Lookup {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { settings: settings.clone(), reader: OnceCell::new(), peeker: OnceCell::new() }
+    }
+
+    fn client<'c>(&self, cell: &'c OnceCell<Client>, isolation: &str) -> Result<&'c Client, Failure> {
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let client = clients::reader(&self.settings, isolation)
+            .create()
+            .map_err(|error| clients::refused(&self.settings, &error))?;
+        Ok(cell.get_or_init(|| client))
+    }
+
+    fn reader(&self) -> Result<&Client, Failure> {
+        self.client(&self.reader, "read_committed")
+    }
+
+    /// The line at `offset`, once more.
+    pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<OwnedMessage, Failure> {
+        let reader = self.reader()?;
+        let found = self.read_line(reader, partition, offset);
+        let _ = reader.unassign();
+        found.map_err(|why| {
+            let Partition { topic, number } = partition;
+            Failure::unavailable(format!(
+                "topic {topic} partition {number} offset {offset} could not be read again: {why}"
+            ))
+        })
+    }
+
+    fn read_line(&self, reader: &Client, partition: &Partition, offset: i64) -> Result<OwnedMessage, String> {
+        assign(reader, &partition.topic, partition.number, Offset::Offset(offset))
+            .map_err(|error| error.to_string())?;
+        let deadline = Instant::now() + LOOKUP_PATIENCE;
+        while Instant::now() < deadline {
+            match reader.poll(POLL) {
+                Some(Ok(message)) if message.offset() == offset => return Ok(message.detach()),
+                Some(Ok(message)) if message.offset() > offset => return Err("it is not there any more".to_owned()),
+                Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
+                    return Err(error.to_string());
+                }
+                _ => {}
+            }
+        }
+        Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs()))
+    }
+
+    /// Everything that the state topic says of `partition`. What an earlier owner's transaction is still adding is
+    /// waited for: offsets and state are committed together, but not seen at the same moment.
+    pub(super) fn state(
+        &self,
+        partition: &Partition,
+        waiting: &dyn Fn(),
+        tell: &mut Teller<'_>,
+    ) -> Result<(), Failure> {
+        let Some(topic) = &self.settings.state else { return Ok(()) };
+        let reader = self.reader()?;
+        let peeker = self.client(&self.peeker, "read_uncommitted")?;
+        let number = partition.number;
+        let told = settled(reader, peeker, topic, number, waiting).and_then(|is_empty| match is_empty {
+            true => Ok(()),
+            false => read_all(reader, topic, number, waiting, tell),
+        });
+        let _ = reader.unassign();
+        told.map_err(|why| {
+            Failure::unavailable(format!("topic {topic} partition {number}: the state could not be read: {why}"))
+        })
+    }
+}
+
+fn assign(client: &Client, topic: &str, number: i32, start: Offset) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, number, start)?;
+    client.assign(&list)
+}
+
+/// Waits until all that is in the partition now is committed or aborted. True when there is nothing.
+fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: &dyn Fn()) -> Result<bool, String> {
+    let deadline = Instant::now() + LOOKUP_PATIENCE;
+    let mut end = None;
+    loop {
+        waiting();
+        let why = match watermarks(reader, peeker, topic, number, &mut end) {
+            Ok((low, committed, end)) if committed >= end => return Ok(low == end),
+            Ok((_, committed, end)) => format!("a transaction is open at offset {committed}, before {end}"),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() >= deadline {
+            return Err(why);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Beginning, end of what is committed, and end, which is asked for once.
+fn watermarks(
+    reader: &Client,
+    peeker: &Client,
+    topic: &str,
+    number: i32,
+    end: &mut Option<i64>,
+) -> KafkaResult<(i64, i64, i64)> {
+    let end = match *end {
+        Some(end) => end,
+        None => *end.insert(peeker.fetch_watermarks(topic, number, PATIENCE)?.1),
+    };
+    let (low, committed) = reader.fetch_watermarks(topic, number, PATIENCE)?;
+    Ok((low, committed, end))
+}
+
+fn read_all(
+    reader: &Client,
+    topic: &str,
+    number: i32,
+    waiting: &dyn Fn(),
+    tell: &mut Teller<'_>,
+) -> Result<(), String> {
+    assign(reader, topic, number, Offset::Beginning).map_err(|error| error.to_string())?;
+    let mut deadline = Instant::now() + LOOKUP_PATIENCE;
+    let mut records = 0_u64;
+    let mut last = String::new();
+    while Instant::now() < deadline {
+        match reader.poll(POLL) {
+            Some(Ok(message)) => {
+                tell(message.key().unwrap_or_default(), message.payload());
+                records += 1;
+                if records.is_multiple_of(1024) {
+                    deadline = Instant::now() + LOOKUP_PATIENCE;
+                    waiting();
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(error)) => last = error.to_string(),
+            None => waiting(),
+        }
+    }
+    Err(format!("no answer within {} s {last}", LOOKUP_PATIENCE.as_secs()))
+}

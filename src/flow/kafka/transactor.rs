@@ -1,0 +1,185 @@
+//! Transactions beside the worker: a thread that commits, aborts, and makes producers ready, and says how it ended.
+//!
+//! These calls wait for the brokers; one of them, the sending of offsets, may even ignore the time it is given. So they
+//! run here, each noted in the status before it begins, and the watchdog sees one that does not come back.
+//!
+//! What an error means is decided in one place, [`fate`]. The rule behind it: when it cannot be known whether a
+//! transaction was committed, the producer is never used again. A late answer of the broker to the old request could
+//! otherwise end the *next* transaction of the same producer (this is what KIP-890 is about, and the client does not
+//! speak its protocol). A new producer of the same name gets a higher epoch, and the old request is refused.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
+
+use super::Code;
+use crate::flow::Failure;
+use crate::flow::status::WorkerStatus;
+use crate::flow::transport::Fate;
+
+/// Between two attempts to make a producer ready.
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) enum Ask<C: ProducerContext + 'static> {
+    /// These offsets, and what was sent.
+    Commit(Arc<BaseProducer<C, NoCustomPartitioner>>, TopicPartitionList, ConsumerGroupMetadata),
+    Abort(Arc<BaseProducer<C, NoCustomPartitioner>>),
+    /// Make this one ready, after letting the other go.
+    Ready(Arc<BaseProducer<C, NoCustomPartitioner>>, Option<Arc<BaseProducer<C, NoCustomPartitioner>>>),
+}
+
+/// The thread, and the ways to and from it.
+pub(super) struct Transactor<C: ProducerContext + 'static> {
+    asks: SyncSender<Ask<C>>,
+    answers: Receiver<Fate>,
+}
+
+impl<C: ProducerContext + 'static> Transactor<C> {
+    /// `timeout` is that of a transaction.
+    pub(super) fn start(timeout: Duration, status: Arc<WorkerStatus>) -> std::io::Result<Self> {
+        let (asks, asked) = sync_channel::<Ask<C>>(1);
+        let (answer, answers) = sync_channel(1);
+        let body = move || {
+            while let Ok(ask) = asked.recv() {
+                let work = Work { timeout, status: &status };
+                let fate = match ask {
+                    Ask::Commit(producer, offsets, member) => work.commit(&producer, &offsets, &member),
+                    Ask::Abort(producer) => work.abort(&producer),
+                    Ask::Ready(producer, old) => {
+                        drop(old);
+                        work.ready(&producer)
+                    }
+                };
+                if answer.send(fate).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("transactions".to_owned()).spawn(body)?;
+        Ok(Self { asks, answers })
+    }
+
+    /// Asks; the answer must have been taken before the next time.
+    pub(super) fn ask(&self, ask: Ask<C>) {
+        // The thread ends only after this handle.
+        let _ = self.asks.send(ask);
+    }
+
+    /// The answer, when it comes within `wait`.
+    pub(super) fn answer(&self, wait: Duration) -> Option<Fate> {
+        self.answers.recv_timeout(wait).ok()
+    }
+}
+
+struct Work<'s> {
+    timeout: Duration,
+    status: &'s WorkerStatus,
+}
+
+impl Work<'_> {
+    fn call<T>(&self, call: impl FnOnce() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+        self.status.calls(true);
+        let result = call();
+        self.status.calls(false);
+        result
+    }
+
+    fn commit<C: ProducerContext>(
+        &self,
+        producer: &BaseProducer<C, NoCustomPartitioner>,
+        offsets: &TopicPartitionList,
+        member: &ConsumerGroupMetadata,
+    ) -> Fate {
+        if offsets.count() > 0 {
+            let sent = self.call(|| producer.send_offsets_to_transaction(offsets, member, self.timeout));
+            if let Err(error) = sent {
+                // Whether the group has the offsets does not matter: they count with the transaction, which does not.
+                return fate(&error, Uncertain::CanBeAborted);
+            }
+        }
+        match self.call(|| producer.commit_transaction(self.timeout)) {
+            Ok(()) => Fate::Done,
+            Err(error) => fate(&error, Uncertain::IsUnknown),
+        }
+    }
+
+    fn abort<C: ProducerContext>(&self, producer: &BaseProducer<C, NoCustomPartitioner>) -> Fate {
+        match self.call(|| producer.abort_transaction(self.timeout)) {
+            Ok(()) => Fate::Done,
+            Err(error) => match fate(&error, Uncertain::IsUnknown) {
+                Fate::Abort(why) => Fate::Unknown(why),
+                other => other,
+            },
+        }
+    }
+
+    /// Ends what the last producer of this name had open, and makes sure that nothing of it can still come. Tries until
+    /// it is done: without it nothing can be published.
+    fn ready<C: ProducerContext>(&self, producer: &BaseProducer<C, NoCustomPartitioner>) -> Fate {
+        loop {
+            let error = match self.call(|| producer.init_transactions(self.timeout)) {
+                Ok(()) => return Fate::Done,
+                Err(error) => error,
+            };
+            match fate(&error, Uncertain::IsUnknown) {
+                Fate::Unknown(why) if is_retriable(&error) => {
+                    tracing::warn!("the transactional producer is not ready yet: {why}");
+                    std::thread::sleep(PAUSE);
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// What an error without a clear meaning means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Uncertain {
+    /// Nothing that was asked for can count unless the transaction is committed later.
+    CanBeAborted,
+    /// It may count, or be about to.
+    IsUnknown,
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Transaction(error) if error.is_retriable())
+}
+
+fn fate(error: &KafkaError, uncertain: Uncertain) -> Fate {
+    let why = error.to_string();
+    let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+    if matches!(code, Code::Fenced | Code::InvalidProducerEpoch | Code::ProducerFenced) {
+        return Fate::Fenced(why);
+    }
+    if let Some(remedy) = denied(code) {
+        return Fate::Final(Failure::unavailable(format!("transactions are not possible: {why}; {remedy}")));
+    }
+    match error {
+        KafkaError::Transaction(error) if error.is_fatal() => Fate::Unknown(why),
+        KafkaError::Transaction(error) if error.txn_requires_abort() => Fate::Abort(why),
+        _ if uncertain == Uncertain::CanBeAborted => Fate::Abort(why),
+        _ => Fate::Unknown(why),
+    }
+}
+
+/// What a person must do about it, where that is the only help.
+fn denied(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::TransactionalIdAuthorizationFailed => {
+            "grant WRITE and DESCRIBE on the transactional id, which begins with the group's name"
+        }
+        Code::TopicAuthorizationFailed => "grant WRITE on the output topic",
+        Code::GroupAuthorizationFailed => "grant READ on the group",
+        Code::ClusterAuthorizationFailed => "grant IDEMPOTENT_WRITE on the cluster",
+        Code::UnsupportedFeature | Code::UnsupportedVersion => "exactly_once needs brokers of version 2.5 or newer",
+        Code::InvalidTransactionTimeout => {
+            "raise transaction.max.timeout.ms of the brokers, or shorten session.timeout.ms"
+        }
+        _ => return None,
+    })
+}

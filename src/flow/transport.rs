@@ -1,0 +1,188 @@
+//! What a worker needs of whatever moves the lines: a [`Source`] that they come from, a [`Sink`] that records go to.
+//!
+//! There are two of each: Kafka, and the in-memory log on which the simulation plays out what can go wrong. Nothing
+//! here waits longer than it is told to, except where a sentence says so; the time is the source's, as a simulation has
+//! a clock of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
+
+use super::Failure;
+use super::kafka::Code;
+use super::ledger::Ticket;
+use super::record::{Line, Record};
+
+/// Partition `number` of `topic`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Partition {
+    /// Topic name.
+    pub(crate) topic: Arc<str>,
+    /// From 0.
+    pub(crate) number: i32,
+}
+
+/// What the group did.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// These are ours from now on.
+    Assigned(Vec<Partition>),
+    /// These are to be given up, in order.
+    Revoked(Vec<Partition>),
+    /// These went to somebody else already.
+    Lost(Vec<Partition>),
+}
+
+/// Why a poll gave no line.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The next offset of some partition is not there: too old, or beyond the end.
+    OutOfRange,
+    /// Nothing will help but a person.
+    Final(String),
+    /// The client deals with it.
+    Passing,
+}
+
+/// An offset to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The assignment of the partition that it belongs to.
+    pub(crate) lane: u32,
+    /// Of which partition.
+    pub(crate) partition: Partition,
+    /// The first offset that is not settled.
+    pub(crate) offset: i64,
+    /// Published lines that are covered with it for the first time.
+    pub(crate) lines: usize,
+}
+
+/// What was to be committed, and why it was not.
+pub(crate) type Answer = (Vec<Mark>, Result<(), Code>);
+
+/// Is told the key and the value of one record after the other.
+pub(crate) type Teller<'t> = dyn FnMut(&[u8], Option<&[u8]>) + 't;
+
+/// One line, in the source's memory until it is dropped.
+pub(crate) trait Delivery {
+    /// What it says.
+    fn line(&self) -> Line<'_>;
+    /// Its headers but ours of an earlier run, as the client carries them; `None` when it has none.
+    fn headers(&self) -> Option<OwnedHeaders>;
+}
+
+/// One member of the consumer group.
+pub(crate) trait Source {
+    /// A line.
+    type Delivery<'s>: Delivery
+    where
+        Self: 's;
+
+    /// What time it is, for everything that is measured or waited for.
+    fn now(&self) -> Instant;
+    /// The next line, waiting at most `time`. Returns early, without a line, when there is an event to look at.
+    fn poll(&self, time: Duration) -> Option<Result<Self::Delivery<'_>, Problem>>;
+    /// The oldest event not looked at yet.
+    fn event(&self) -> Option<Event>;
+    /// An event that could not be answered; [`Source::close`] will.
+    fn put_back(&self, event: Event);
+    /// What the group committed for partitions, `None` where it has nothing yet. Offsets of transactions under way are
+    /// waited for, for up to half a minute.
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure>;
+    /// Takes partitions over, each from an offset on, or from its beginning.
+    fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure>;
+    /// Gives partitions up.
+    fn release(&self, partitions: &[Partition]) -> Result<(), Failure>;
+    /// Goes back: the next line of each partition is the one at its offset, or its first.
+    fn rewind(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure>;
+    /// Stops or goes on fetching; what is paused gives events only.
+    fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure>;
+    /// Asks the group to take offsets; the answer must have been taken before the next time.
+    fn commit(&self, marks: Vec<Mark>);
+    /// The answer to the last [`Source::commit`], when it comes within `wait`.
+    fn commit_answer(&self, wait: Duration) -> Option<Answer>;
+    /// Reads one line once more. Waits for it, for some seconds.
+    fn again(&self, partition: &Partition, offset: i64) -> Result<Self::Delivery<'_>, Failure>;
+    /// Everything that the state topic says of a partition, oldest first, key and value. Waits for as long as it takes,
+    /// calling `waiting` now and then.
+    fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure>;
+    /// Which of the offsets to be read next the broker does not have, as a sentence for a person.
+    fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String;
+    /// Leaves the group. Takes as long as a commit that is under way.
+    fn close(self);
+}
+
+/// What became of one record.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    /// Packed [`Ticket`] of its line.
+    pub(crate) ticket: usize,
+    /// Its [`Record::weight`].
+    pub(crate) weight: usize,
+    /// Which topic it was for.
+    pub(crate) to: To,
+    /// Why the broker does not have it.
+    pub(crate) refused: Option<Code>,
+}
+
+/// The topics that a worker writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    /// The lines.
+    Output,
+    /// Lines that could not be published.
+    DeadLetter,
+    /// What sources said.
+    State,
+}
+
+/// Why a record was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// The queue is full: wait, and send the same record again.
+    Full,
+    /// It will never be taken.
+    Refused(Code),
+}
+
+/// How a transaction, or the making of a new producer, ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// As wanted: committed, aborted, or ready for the next transaction.
+    Done,
+    /// It must be aborted; nothing of it counts.
+    Abort(String),
+    /// It cannot be known whether it counts. The producer must not be used again: a late answer could end a later
+    /// transaction of the same producer.
+    Unknown(String),
+    /// Another producer has our name, or the broker believes so. This one must not be used again.
+    Fenced(String),
+    /// Nothing will help but a person.
+    Final(Failure),
+}
+
+/// One producer. With transactions, everything that is sent between [`Sink::begin`] and [`Sink::commit`] counts together
+/// with the offsets, or not at all. Commit, abort and renewal run beside; one of them is under way at a time.
+pub(crate) trait Sink {
+    /// Hands a record over; an [`Ack`] will come. `headers` are the line's own. The ticket comes back when the record
+    /// was not taken.
+    fn send(&self, record: &Record<'_>, headers: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)>;
+    /// Moves the acknowledgements that are here into `into`.
+    fn acks(&self, into: &mut Vec<Ack>);
+    /// Gives acknowledgements `time` to arrive; always takes that long.
+    fn wait(&self, time: Duration);
+    /// What the producer last said about its connections, as the end of a sentence.
+    fn last_word(&self) -> String;
+
+    /// Begins a transaction.
+    fn begin(&self) -> Result<(), Fate>;
+    /// Commits what was sent, with these offsets. An error says that it was not even tried.
+    fn commit(&self, marks: &[Mark]) -> Result<(), Fate>;
+    /// Aborts.
+    fn abort(&self);
+    /// Puts a new producer into the place of this one, and makes sure that nothing of the old one is still to come.
+    fn renew(&mut self) -> Result<(), Failure>;
+    /// How the last of these three ended, when it does within `wait`.
+    fn ended(&self, wait: Duration) -> Option<Fate>;
+}

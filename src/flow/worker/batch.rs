@@ -1,0 +1,316 @@
+//! Exactly once: lines go in batches, each a transaction of outputs, dead letters, state and offsets.
+//!
+//! ```text
+//!            first line            due, full, asked            all acknowledged             committed
+//!     Idle ─────────────→ Open ──────────────────→ Settling ────────────────────→ Committing ───────────→ Idle
+//!      ↑                                               │ a record was refused        │ must be aborted
+//!      ├────────────────────────────────────── Aborting ←────────────────────────────┤
+//!      │  read again from what is committed            │ unknown                     │ unknown, fenced
+//!      └────────────────────────────────────── Renewing ←────────────────────────────┘
+//! ```
+//!
+//! While a batch is open lines are read; in every other state they are not. A rebalance ends the open batch before it is
+//! answered. After an outcome that is not known the producer is renewed, and `begin` never called on it again; what the
+//! group then says is committed is where reading goes on, whichever way the outcome was.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::report::Tally;
+use super::{BLOCKED, Window, Worker};
+use crate::flow::kafka::clients::WINDOW_BYTES;
+use crate::flow::transport::{Fate, Mark, Sink, Source};
+use crate::flow::{Failure, Mode};
+use crate::telemetry::foreign;
+
+/// So often may a producer be fenced within [`FENCED_WINDOW`] before it is clear that another one has the same name.
+const FENCED_MAX: usize = 3;
+const FENCED_WINDOW: Duration = Duration::from_secs(60);
+/// Before the first attempt after a fencing; doubled with each further one.
+const FENCED_PAUSE: Duration = Duration::from_secs(1);
+/// After a batch was aborted for something that may pass.
+const ABORTED_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where the batch at hand stands.
+#[derive(Debug)]
+enum Stage {
+    /// There are no batches: at least once.
+    Never,
+    /// None is open.
+    Idle,
+    /// Lines are added to it.
+    Open { since: Instant },
+    /// Its records are waited for.
+    Settling,
+    /// It is being committed, with these offsets.
+    Committing { marks: Vec<Mark>, since: Instant },
+    /// It is being aborted.
+    Aborting,
+    /// It was aborted; the next one may begin then.
+    Resting { until: Instant },
+    /// A new producer is made ready, not before a given time.
+    Renewing { asked: bool, not_before: Instant },
+}
+
+/// The transaction at hand.
+#[derive(Debug)]
+pub(super) struct Batch {
+    stage: Stage,
+    /// Why it cannot be committed any more, and whether the next one will do better without waiting.
+    spoiled: Option<(String, bool)>,
+    /// Records acknowledged that do not count yet.
+    published: u64,
+    fenced: VecDeque<Instant>,
+}
+
+impl Batch {
+    /// With transactions, the producer is on its way to being ready.
+    pub(super) fn new(mode: Mode, now: Instant) -> Self {
+        let stage = match mode {
+            Mode::AtLeastOnce => Stage::Never,
+            Mode::ExactlyOnce => Stage::Renewing { asked: true, not_before: now },
+        };
+        Self { stage, spoiled: None, published: 0, fenced: VecDeque::new() }
+    }
+
+    /// No line may be added.
+    pub(super) fn is_closing(&self) -> bool {
+        !matches!(self.stage, Stage::Never | Stage::Idle | Stage::Open { .. })
+    }
+
+    /// Its end comes by the clock.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open { .. })
+    }
+
+    /// What comes back of it says nothing any more.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.stage, Stage::Aborting | Stage::Renewing { .. } | Stage::Resting { .. })
+    }
+
+    /// It cannot be committed. `known`: it is known how to do better the next time.
+    pub(super) fn spoil(&mut self, why: String, known: bool) {
+        let (_, all_known) = self.spoiled.get_or_insert((why, true));
+        *all_known &= known;
+    }
+
+    /// A line's record was acknowledged.
+    pub(super) fn published(&mut self, tally: &mut Tally) {
+        match self.stage {
+            Stage::Never => tally.published += 1,
+            _ => self.published += 1,
+        }
+    }
+}
+
+impl<K: Sink> Worker<K> {
+    /// Makes sure that a batch is open. False when none can be opened now.
+    pub(super) fn begin<S: Source>(&mut self, source: &S) -> Result<bool, Failure> {
+        if !matches!(self.batch.stage, Stage::Idle) {
+            return Ok(true);
+        }
+        if let Err(fate) = self.sink.begin() {
+            self.fell(fate, source.now())?;
+            return Ok(false);
+        }
+        self.batch.stage = Stage::Open { since: source.now() };
+        Ok(true)
+    }
+
+    /// Moves the batch on as far as it goes.
+    pub(super) fn drive<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        while self.advance(source, now)? {}
+        Ok(())
+    }
+
+    /// One arrow of the picture; false when there is none to go now.
+    fn advance<S: Source>(&mut self, source: &S, now: Instant) -> Result<bool, Failure> {
+        match &self.batch.stage {
+            Stage::Never => return Ok(false),
+            Stage::Idle => {
+                self.renew_rules();
+                return Ok(false);
+            }
+            Stage::Open { since } => {
+                let due = now.duration_since(*since) >= self.settings.delivery.commit_interval;
+                let full = self.window.bytes >= WINDOW_BYTES
+                    || self.repeatable >= self.settings.delivery.in_flight
+                    || self.crowded;
+                if !(due || full || self.rules_are_stale() || self.batch.spoiled.is_some()) {
+                    return Ok(false);
+                }
+                self.batch.stage = Stage::Settling;
+            }
+            Stage::Settling => {
+                if self.batch.spoiled.is_some() {
+                    self.abort();
+                } else if self.window.records == 0 {
+                    self.commit_batch(now)?;
+                } else {
+                    return Ok(false);
+                }
+            }
+            Stage::Resting { until } => {
+                if now < *until {
+                    return Ok(false);
+                }
+                self.batch.stage = Stage::Idle;
+            }
+            Stage::Renewing { asked: false, not_before } => {
+                if now < *not_before {
+                    return Ok(false);
+                }
+                self.sink.renew()?;
+                self.batch.stage = Stage::Renewing { asked: true, not_before: *not_before };
+            }
+            Stage::Committing { .. } | Stage::Aborting | Stage::Renewing { asked: true, .. } => {
+                let Some(fate) = self.sink.ended(Duration::ZERO) else { return Ok(false) };
+                match fate {
+                    Fate::Done => self.done(source, now)?,
+                    fate => self.fell(fate, now)?,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn commit_batch(&mut self, now: Instant) -> Result<(), Failure> {
+        let marks = self.lanes.news();
+        match self.sink.commit(&marks) {
+            Ok(()) => self.batch.stage = Stage::Committing { marks, since: now },
+            Err(fate) => self.fell(fate, now)?,
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.meters.aborted.increment(1);
+        self.sink.abort();
+        self.batch.stage = Stage::Aborting;
+    }
+
+    /// What was asked for is done.
+    fn done<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        match std::mem::replace(&mut self.batch.stage, Stage::Idle) {
+            Stage::Committing { marks, since } => {
+                self.lanes.committed(&marks);
+                self.meters.transactions.increment(1);
+                self.meters.transaction.record(now.duration_since(since));
+                self.tally.published += std::mem::take(&mut self.batch.published);
+                self.repeatable = 0;
+                self.last_ack = now;
+            }
+            Stage::Renewing { .. } => {
+                self.forget_batch();
+                let committed = source.committed(&self.lanes.partitions())?;
+                self.lanes.learned(committed);
+                self.go_back(source)?;
+            }
+            _ => {
+                self.take_acks()?;
+                let known = self.batch.spoiled.as_ref().is_some_and(|(_, known)| *known);
+                self.forget_batch();
+                self.go_back(source)?;
+                if !known {
+                    self.batch.stage = Stage::Resting { until: now + ABORTED_PAUSE };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of the batch counts, and nothing of it is on its way any more.
+    fn forget_batch(&mut self) {
+        if let Some((why, _)) = self.batch.spoiled.take() {
+            tracing::warn!("a batch was aborted and is done again: {}", foreign(why.as_bytes()));
+        }
+        self.batch.published = 0;
+        self.window = Window::default();
+        self.repeatable = 0;
+        self.crowded = false;
+    }
+
+    fn go_back<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
+        let starts = self.lanes.go_back();
+        source.rewind(&starts)
+    }
+
+    /// Something else came of it than was asked for.
+    fn fell(&mut self, fate: Fate, now: Instant) -> Result<(), Failure> {
+        match fate {
+            Fate::Done => {}
+            Fate::Abort(why) => {
+                tracing::warn!("a transaction has to be aborted: {}", foreign(why.as_bytes()));
+                self.abort();
+            }
+            Fate::Unknown(why) => {
+                tracing::warn!(
+                    "it is not known how a transaction ended; making a new producer: {}",
+                    foreign(why.as_bytes())
+                );
+                self.meters.unknown.increment(1);
+                self.batch.stage = Stage::Renewing { asked: false, not_before: now };
+            }
+            Fate::Fenced(why) => {
+                tracing::warn!("the transactional producer was fenced; making a new one: {}", foreign(why.as_bytes()));
+                self.meters.fenced.increment(1);
+                let pause = self.fenced(now, &why)?;
+                self.batch.stage = Stage::Renewing { asked: false, not_before: now + pause };
+            }
+            Fate::Final(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    /// A producer is fenced once when its transaction took too long. Again and again, it has a rival.
+    fn fenced(&mut self, now: Instant, why: &str) -> Result<Duration, Failure> {
+        let fenced = &mut self.batch.fenced;
+        fenced.push_back(now);
+        while fenced.front().is_some_and(|first| now.duration_since(*first) > FENCED_WINDOW) {
+            fenced.pop_front();
+        }
+        if fenced.len() <= FENCED_MAX {
+            return Ok(FENCED_PAUSE * 2_u32.pow(fenced.len() as u32 - 1));
+        }
+        let instance = &self.settings.delivery.instance;
+        Err(Failure::config(format!(
+            "the transactional producer was fenced {} times within a minute ({why}): another process of group {} runs with \
+             delivery.instance = \"{instance}\"; give each its own, or leave it away",
+            fenced.len(),
+            self.settings.kafka.group_id
+        )))
+    }
+
+    /// Brings the open batch to its end, good or bad. True when everything read is committed.
+    pub(super) fn close_batch<S: Source>(&mut self, source: &S, deadline: Instant) -> bool {
+        loop {
+            self.status.turn();
+            if let Err(failure) = self.take_acks().and_then(|()| self.drive(source, source.now())) {
+                tracing::error!("{}", foreign(failure.message.as_bytes()));
+                return false;
+            }
+            match &self.batch.stage {
+                Stage::Never | Stage::Idle => return self.lanes.unsettled() == 0 && self.lanes.news().is_empty(),
+                // Nothing is open, and nothing of the last batch counts.
+                Stage::Resting { .. } | Stage::Renewing { .. } => return false,
+                Stage::Open { .. } => self.batch.stage = Stage::Settling,
+                Stage::Settling if source.now() >= deadline => self.abort(),
+                Stage::Settling | Stage::Committing { .. } | Stage::Aborting => self.sink.wait(BLOCKED),
+            }
+        }
+    }
+
+    /// Partitions were lost: what was read of them must not be published by us.
+    pub(super) fn abort_batch(&mut self) {
+        if matches!(self.batch.stage, Stage::Open { .. } | Stage::Settling) {
+            self.abort();
+        }
+    }
+
+    /// Whether the producer can be used.
+    pub(super) fn tell_readiness(&self) {
+        let waits = matches!(self.batch.stage, Stage::Renewing { .. });
+        self.status.renewing.store(waits, Relaxed);
+    }
+}
