@@ -8,6 +8,7 @@
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
+pub mod dead_letters;
 mod kafka;
 mod ledger;
 pub(crate) mod meters;

@@ -77,14 +77,24 @@ pub(crate) fn report(end: &End) -> Exit {
             tracing::warn!("stopped before everything was settled; nothing is lost, some lines are done again");
             Exit::Unfinished
         }
-        End::Failed(Failure { kind, message }) => {
-            tracing::error!("{message}");
-            match kind {
-                FailureKind::Unavailable => Exit::Unavailable,
-                FailureKind::Software => Exit::Software,
-                FailureKind::Config => Exit::Config,
-            }
+        End::Failed(failure) => {
+            tracing::error!("{failure}");
+            exit_of(failure)
         }
+    }
+}
+
+/// For verbs that are no daemons: says it on stderr.
+pub(crate) fn report_failure(failure: &Failure) -> Exit {
+    super::show(&[crate::diagnostic::Diagnostic::error("K001", failure.message.clone())]);
+    exit_of(failure)
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    match failure.kind {
+        FailureKind::Unavailable => Exit::Unavailable,
+        FailureKind::Software => Exit::Software,
+        FailureKind::Config => Exit::Config,
     }
 }
 

@@ -109,6 +109,17 @@ pub(crate) fn reader(settings: &Settings, isolation: &str) -> ClientConfig {
     config
 }
 
+/// The producer that sends dead letters again for `group`. There is one at a time: a second one stops the first.
+pub(crate) fn replayer(settings: &Settings, group: &str) -> ClientConfig {
+    let mut config = client(settings, PRODUCER, &settings.output.options);
+    config
+        .set("transactional.id", group)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.max.bytes", "1000000000");
+    config
+}
+
 /// A client that only asks: metadata, configurations, watermarks.
 pub(crate) fn inquirer(settings: &Settings) -> ClientConfig {
     client(settings, &[], &[])
