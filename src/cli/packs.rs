@@ -146,6 +146,10 @@ fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
     }
     let bytes = fs::read(path).map_err(|error| cannot(error.to_string(), readable))?;
     match String::from_utf8(bytes) {
+        // Nobody means an empty pack: this one is still to be written, or was lost.
+        Ok(text) if text.trim().is_empty() => {
+            Err(cannot("it is empty".to_owned(), "write the pack, or remove the file"))
+        }
         Ok(text) => Ok(Source { name, text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

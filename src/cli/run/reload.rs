@@ -248,3 +248,28 @@ impl Reloader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_over_when_it_was_quiet_for_a_while() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let first = Burst::grow(None, start);
+        assert_eq!(first.over(), at(200));
+        let second = Burst::grow(Some(first), at(150));
+        assert_eq!(second.over(), at(350));
+    }
+
+    #[test]
+    fn a_burst_that_never_ends_is_over_all_the_same() {
+        let start = Instant::now();
+        let mut burst = Burst::grow(None, start);
+        for ms in (0..10_000).step_by(100) {
+            burst = Burst::grow(Some(burst), start + Duration::from_millis(ms));
+        }
+        assert_eq!(burst.over(), start + LONGEST);
+    }
+}
