@@ -1,6 +1,6 @@
 //! Swapping the rules while lines run: who asks for it, what it can come to, and what is known of the last time.
 //!
-//! One reloader owns the packs and waits for a [`Happening`]; everybody else has a [`Reloads`], by which they ask and
+//! One reloader owns the packs and waits for a `Happening`; everybody else has a [`Reloads`], by which they ask and
 //! look. It never touches a line: it puts a new engine into [`Rules`](super::Rules), and each worker takes it between
 //! two batches. Packs that cannot be loaded are [`Rejected`], and what was in use before stays in use.
 

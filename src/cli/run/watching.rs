@@ -85,8 +85,11 @@ fn watch(way: &Way, reloads: Reloads) -> notify::Result<RecommendedWatcher> {
     })?;
     for directory in way.directories() {
         match watcher.watch(&directory, RecursiveMode::NonRecursive) {
-            // What is not there cannot be watched; the directory above it tells when it comes.
-            Err(error) if !directory.exists() => tracing::debug!("{}: {error}", directory.display()),
+            // What is not there cannot be watched; the directory above it tells when it comes. And where one on the way
+            // may not be read, those that may are worth watching all the same.
+            Err(error) if directory != way.end || !directory.exists() => {
+                tracing::debug!("{}: {error}", directory.display())
+            }
             result => result?,
         }
     }
