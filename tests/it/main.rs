@@ -17,5 +17,6 @@ mod lines;
 mod oracle;
 mod packs;
 mod readme;
+mod reload;
 mod skip;
 mod tidy;
