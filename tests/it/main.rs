@@ -17,6 +17,8 @@ mod lines;
 mod oracle;
 mod packs;
 mod readme;
+mod records;
 mod reload;
 mod skip;
+mod stage;
 mod tidy;

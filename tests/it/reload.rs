@@ -18,7 +18,9 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, Producer};
 use serde_json::Value;
 
-use crate::broker::{Daemon, Record, Stage, broker, eventually};
+use crate::broker::broker;
+use crate::records::Record;
+use crate::stage::{Daemon, Stage, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Only a look that somebody asked for, or that the watch brought about, can be the reason for what happens.

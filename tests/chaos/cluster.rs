@@ -1,0 +1,184 @@
+//! A Kafka cluster of one test's own: one broker or three, each of which can be killed, frozen and started again on its
+//! port and with its data, and each behind doors, the proxies that a daemon comes through.
+//!
+//! It ends with the value, and, by `kafka-up --while`, with this process, however that ends.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::it::skip::skipped;
+use super::proxy::{Proxy, Way};
+
+/// Java objects of one broker.
+const HEAP: &str = "320m";
+
+pub(crate) struct Cluster {
+    dir: PathBuf,
+    pub(crate) nodes: Vec<Node>,
+}
+
+pub(crate) struct Node {
+    id: usize,
+    dir: PathBuf,
+    port: u16,
+    controllers: String,
+    properties: String,
+    pub(crate) doors: Vec<Proxy>,
+}
+
+impl Cluster {
+    /// Starts so many brokers, each with so many doors. `None`, after having said so, where no broker can run.
+    pub(crate) fn start(nodes: usize, doors: usize) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let run = format!("run.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        if !has_broker(root) {
+            skipped("chaos: no broker can be started (Java 17, and tests/kafka/kafka-up --libs-only once)");
+            return None;
+        }
+        let dir = root.join(".tools").join(run);
+        let controllers: Vec<String> = (0..nodes).map(|_| free_port().to_string()).collect();
+        let nodes = (1..=nodes).map(|id| Node::new(id, nodes, doors, &dir, &controllers.join(","))).collect();
+        let cluster = Self { dir, nodes };
+        // None is ready before most are there.
+        let starting: Vec<_> = cluster.nodes.iter().map(|node| node.starting()).collect();
+        for mut child in starting {
+            assert!(child.wait().unwrap().success(), "a broker did not start, see {}", cluster.dir.display());
+        }
+        Some(cluster)
+    }
+
+    /// Straight to the brokers.
+    pub(crate) fn address(&self) -> String {
+        self.join(|node| node.port)
+    }
+
+    /// Through this door of every broker.
+    pub(crate) fn door(&self, door: usize) -> String {
+        self.join(|node| node.doors[door].port)
+    }
+
+    fn join(&self, port: impl Fn(&Node) -> u16) -> String {
+        let addresses: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", port(node))).collect();
+        addresses.join(",")
+    }
+
+    /// All proxies.
+    pub(crate) fn doors(&self) -> impl Iterator<Item = &Proxy> {
+        self.nodes.iter().flat_map(|node| &node.doors)
+    }
+
+    /// From now on bytes pass so through all doors.
+    pub(crate) fn pass(&self, requests: Way, answers: Way) {
+        self.doors().for_each(|door| door.pass(requests, answers));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.nodes.iter().for_each(Node::kill);
+        // Of a failed test the brokers' logs are worth a look, their data are not.
+        if std::thread::panicking() {
+            self.nodes.iter().for_each(|node| drop(fs::remove_dir_all(node.dir.join("data"))));
+        } else {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+impl Node {
+    fn new(id: usize, nodes: usize, doors: usize, cluster: &Path, controllers: &str) -> Self {
+        let port = free_port();
+        let copies = nodes.min(3);
+        let mut listeners = format!("PLAINTEXT://127.0.0.1:{port}");
+        let mut advertised = listeners.clone();
+        let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+        let own: Vec<Proxy> = (0..doors)
+            .map(|door| {
+                let behind = free_port();
+                let proxy = Proxy::towards(behind);
+                let _ = write!(listeners, ",DOOR{door}://127.0.0.1:{behind}");
+                let _ = write!(advertised, ",DOOR{door}://127.0.0.1:{}", proxy.port);
+                let _ = write!(protocols, ",DOOR{door}:PLAINTEXT");
+                proxy
+            })
+            .collect();
+        let controller = controllers.split(',').nth(id - 1).unwrap();
+        let properties = format!(
+            "listeners={listeners},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners={advertised}\n\
+             listener.security.protocol.map={protocols}\ninter.broker.listener.name=PLAINTEXT\n\
+             num.network.threads=1\nnum.io.threads=4\nbackground.threads=2\n\
+             default.replication.factor={copies}\nmin.insync.replicas={insync}\n\
+             offsets.topic.replication.factor={copies}\ntransaction.state.log.replication.factor={copies}\n\
+             transaction.state.log.min.isr={insync}\nbroker.session.timeout.ms=6000\nreplica.lag.time.max.ms=6000\n",
+            insync = copies.div_ceil(2),
+        );
+        let dir = cluster.join(format!("node-{id}"));
+        Self { id, dir, port, controllers: controllers.to_owned(), properties, doors: own }
+    }
+
+    fn starting(&self) -> std::process::Child {
+        fs::create_dir_all(&self.dir).unwrap();
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafka-up"))
+            .arg("--dir")
+            .arg(&self.dir)
+            .args(["--port", &self.port.to_string(), "--id", &self.id.to_string()])
+            .args(["--controllers", &self.controllers, "--while", &std::process::id().to_string()])
+            .env("KAFKA_EXTRA", &self.properties)
+            .env("KAFKA_HEAP", HEAP)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(self.dir.join("up.log")).unwrap())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Starts it, on its port and with its data; back when it is ready.
+    pub(crate) fn up(&self) {
+        assert!(self.starting().wait().unwrap().success(), "{} did not start again", self.dir.display());
+    }
+
+    /// Stops it in good order.
+    pub(crate) fn down(&self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafka-down");
+        let status = Command::new(script).arg("--dir").arg(&self.dir).stderr(Stdio::null()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    /// Sends it a signal; false when it does not run.
+    pub(crate) fn signal(&self, name: &str) -> bool {
+        let Ok(pid) = fs::read_to_string(self.dir.join("pid")) else { return false };
+        let status = Command::new("kill").args([&format!("-{name}"), pid.trim()]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Where its records lie.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+}
+
+fn has_broker(root: &Path) -> bool {
+    let jars = fs::read_dir(root.join(".tools")).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("kafka-")))
+    });
+    jars && Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Below those that the system gives away by itself, so that it is still free when a broker comes back to it.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}

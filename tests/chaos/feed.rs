@@ -1,0 +1,84 @@
+//! The lines that go in: by the million, from a seed, so that nobody has to keep them. Who checks makes them again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::producer::{BaseProducer, Producer};
+
+use super::it::records::{Record, make};
+
+/// Timestamp of the first line of each partition; each further one is a millisecond later, and so tells its number.
+pub(crate) const BASE: i64 = 1_790_000_000_000;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Feed {
+    pub(crate) seed: u64,
+    pub(crate) partitions: usize,
+    /// Over all partitions.
+    pub(crate) lines: usize,
+}
+
+impl Feed {
+    /// Every line of a partition, in order.
+    pub(crate) fn partition(self, partition: usize) -> impl Iterator<Item = Record> + Send {
+        let mut random = fastrand::Rng::with_seed(self.seed.wrapping_mul(1_000_003) + partition as u64);
+        (0..self.length(partition)).map(move |sequence| make(&mut random, partition, sequence, BASE))
+    }
+
+    pub(crate) fn length(self, partition: usize) -> usize {
+        (self.lines + self.partitions - 1 - partition) / self.partitions
+    }
+}
+
+/// Sends a feed to a topic, as far as it is let.
+pub(crate) struct Feeder {
+    allowed: Arc<AtomicU64>,
+    sent: Arc<AtomicU64>,
+    given_up: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Feeder {
+    pub(crate) fn start(feed: Feed, topic: &str, producer: BaseProducer) -> Self {
+        let (allowed, sent, given_up) = <(Arc<AtomicU64>, Arc<AtomicU64>, Arc<AtomicBool>)>::default();
+        let (topic, leave, count, over) = (topic.to_owned(), allowed.clone(), sent.clone(), given_up.clone());
+        let thread = std::thread::spawn(move || {
+            let mut partitions: Vec<_> = (0..feed.partitions).map(|partition| feed.partition(partition)).collect();
+            for n in 0..feed.lines {
+                while n as u64 >= leave.load(Relaxed) {
+                    if over.load(Relaxed) {
+                        return;
+                    }
+                    producer.poll(Duration::from_millis(5));
+                }
+                let partition = n % feed.partitions;
+                partitions[partition].next().unwrap().send(&producer, &topic, partition as i32);
+                count.store(n as u64 + 1, Relaxed);
+            }
+            producer.flush(Duration::from_secs(120)).unwrap();
+        });
+        Self { allowed, sent, given_up, thread: Some(thread) }
+    }
+
+    /// So many lines, from the first on, may go.
+    pub(crate) fn allow(&self, lines: u64) {
+        self.allowed.fetch_max(lines, Relaxed);
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+
+    /// Waits until all of it is on the topic.
+    pub(crate) fn finish(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.given_up.store(true, Relaxed);
+    }
+}

@@ -1,0 +1,509 @@
+//! One run: lines flow, faults happen in the midst of them, and at the end every line is accounted for.
+//!
+//! The lines are let go slice by slice, one slice for each fault, so that each fault meets a flow under way, however
+//! fast the machine is. A fault counts only when it was seen to have had an effect: a process that died by a signal, a
+//! group that changed hands, a connection that was reset. A run in which some kind of fault was never seen has failed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::cluster::Cluster;
+use super::feed::{Feed, Feeder};
+use super::it::stage::{Daemon, Stage, committed, eventually};
+use super::proxy::{Moment, Way, api};
+use super::tally::Summary;
+use super::verdict::Verdict;
+
+/// Daemons at most.
+const SLOTS: usize = 3;
+/// How long after a fault every partition must move again, whatever the fault was: beyond it something hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Lines read and not committed of one worker, at most.
+pub(crate) const IN_FLIGHT: usize = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+impl Mode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at_least_once",
+            Self::ExactlyOnce => "exactly_once",
+        }
+    }
+}
+
+/// What is done to the daemons, the brokers, or the way between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// `kill -9` of a daemon, which comes back at once.
+    Kill,
+    /// `kill -9` at the moment a request of this kind passes, half of the time before and half after the broker has it.
+    KillAt(i16),
+    /// A daemon stands still for longer than its session lasts, and goes on as if nothing had been.
+    Pause,
+    /// A daemon stands still for a second.
+    Blink,
+    /// SIGTERM, and a new one in its place.
+    Roll,
+    /// One more daemon.
+    Join,
+    /// One daemon less, in good order.
+    Leave,
+    /// `kill -9` of a broker, which comes back after two seconds.
+    BrokerKill,
+    /// A broker is stopped in good order and started again.
+    BrokerRoll,
+    /// A broker stands still for some seconds.
+    BrokerFreeze,
+    /// Connections are reset every 200 kB, for three seconds.
+    Resets,
+    /// Nothing passes, in either direction, for five seconds; nobody is told.
+    Blackhole,
+    /// Every piece comes late, by 10 to 90 ms, for three seconds.
+    Slow,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Kill => "kill -9",
+            Self::KillAt(api::PRODUCE) => "kill -9 at Produce",
+            Self::KillAt(api::OFFSET_COMMIT) => "kill -9 at OffsetCommit",
+            Self::KillAt(api::ADD_PARTITIONS_TO_TXN) => "kill -9 at AddPartitionsToTxn",
+            Self::KillAt(api::ADD_OFFSETS_TO_TXN) => "kill -9 at AddOffsetsToTxn",
+            Self::KillAt(api::TXN_OFFSET_COMMIT) => "kill -9 at TxnOffsetCommit",
+            Self::KillAt(api::END_TXN) => "kill -9 at EndTxn",
+            Self::KillAt(_) => "kill -9 at a request",
+            Self::Pause => "SIGSTOP past the session timeout",
+            Self::Blink => "SIGSTOP for a second",
+            Self::Roll => "SIGTERM and restart",
+            Self::Join => "a daemon joins",
+            Self::Leave => "a daemon leaves",
+            Self::BrokerKill => "broker kill -9 and restart",
+            Self::BrokerRoll => "broker rolled",
+            Self::BrokerFreeze => "broker SIGSTOP",
+            Self::Resets => "connections reset",
+            Self::Blackhole => "blackhole",
+            Self::Slow => "slow network",
+        })
+    }
+}
+
+/// What a run is.
+pub(crate) struct Plan {
+    pub(crate) name: &'static str,
+    pub(crate) mode: Mode,
+    /// `partition.assignment.strategy`, or `consumer` for the broker-side protocol.
+    pub(crate) assignor: &'static str,
+    pub(crate) brokers: usize,
+    pub(crate) feed: Feed,
+    pub(crate) session: Duration,
+    pub(crate) faults: Vec<Fault>,
+    /// The least time between two faults; zero lets them come as fast as what they did is over.
+    pub(crate) every: Duration,
+}
+
+/// Plays a plan; every promise that does not hold is in the summary. `None`: skipped, and said so.
+pub(crate) fn play(plan: &Plan) -> Option<Summary> {
+    let cluster = Cluster::start(plan.brokers, 1)?;
+    let mut run = Run::new(plan, &cluster);
+    run.flow();
+    Some(run.end())
+}
+
+struct Run<'p> {
+    plan: &'p Plan,
+    cluster: &'p Cluster,
+    stage: Stage,
+    reader: BaseConsumer,
+    feeder: Feeder,
+    random: fastrand::Rng,
+    daemons: Vec<Option<Daemon>>,
+    began: Instant,
+    summary: Summary,
+    /// Where the output ended when each fault began.
+    marks: Vec<Vec<i64>>,
+}
+
+impl<'p> Run<'p> {
+    fn new(plan: &'p Plan, cluster: &'p Cluster) -> Self {
+        let stage = stage(plan, cluster);
+        for topic in [stage.name.clone(), stage.output()] {
+            stage.create(&topic, plan.feed.partitions as i32, &[]);
+        }
+        let feeder = Feeder::start(plan.feed, &stage.name, stage.producer());
+        let reader = stage.reader();
+        let mut run = Self {
+            plan,
+            cluster,
+            stage,
+            reader,
+            feeder,
+            random: fastrand::Rng::with_seed(plan.feed.seed),
+            daemons: (0..SLOTS).map(|_| None).collect(),
+            began: Instant::now(),
+            summary: Summary::new(plan),
+            marks: Vec::new(),
+        };
+        run.begin(0);
+        run.wait_ready(0);
+        run
+    }
+
+    fn flow(&mut self) {
+        let slice = self.plan.feed.lines as u64 / (self.plan.faults.len() as u64 + 1);
+        for (number, fault) in self.plan.faults.iter().enumerate() {
+            let (began, start) = (Instant::now(), slice * number as u64);
+            self.feeder.allow(start + slice / 2);
+            let fed = || (self.feeder.sent() >= start + slice / 3).then_some(());
+            eventually("lines to go out", PATIENCE, fed);
+            self.marks.push(self.ends());
+            let (time, fault) = (self.began.elapsed(), *fault);
+            let seen = self.strike(fault, start + slice);
+            self.summary.saw(time, fault, began.elapsed(), seen);
+            self.look_after();
+            std::thread::sleep(self.plan.every.saturating_sub(began.elapsed()));
+        }
+        self.feeder.allow(u64::MAX);
+    }
+
+    /// Does it, lets the rest of the slice flow meanwhile, and waits until every partition moves again. Tells what was
+    /// seen of it; `None` when nothing was.
+    fn strike(&mut self, fault: Fault, to: u64) -> Option<String> {
+        match fault {
+            Fault::Kill => {
+                let slot = self.any();
+                self.feeder.allow(to);
+                let before = self.die(slot, |daemon| daemon.signal("KILL"))?;
+                self.begin(slot);
+                Some(self.recover(before))
+            }
+            Fault::KillAt(api) => self.kill_at(api, to),
+            Fault::Pause | Fault::Blink => self.pause(fault, to),
+            Fault::Roll => {
+                let slot = self.any();
+                self.feeder.allow(to);
+                let seen = self.leave(slot);
+                self.begin(slot);
+                self.wait_ready(slot);
+                seen
+            }
+            Fault::Join => {
+                let Some(slot) = self.daemons.iter().position(Option::is_none) else {
+                    return self.strike(Fault::Roll, to);
+                };
+                self.feeder.allow(to);
+                self.begin(slot);
+                self.wait_ready(slot);
+                let own = self.daemon(slot).metric("fingerpost_assigned_partitions").unwrap_or(0.0);
+                (own > 0.0).then(|| format!("it has {own} of {} partitions", self.plan.feed.partitions))
+            }
+            Fault::Leave if self.living().len() == 1 => self.strike(Fault::Join, to),
+            Fault::Leave => {
+                let slot = self.any();
+                self.feeder.allow(to);
+                let seen = self.leave(slot);
+                let before = self.ends();
+                Some(format!("{}; {}", seen?, self.recover((Instant::now(), before))))
+            }
+            Fault::BrokerKill | Fault::BrokerRoll | Fault::BrokerFreeze => self.broker(fault, to),
+            Fault::Resets | Fault::Blackhole | Fault::Slow => self.network(fault, to),
+        }
+    }
+
+    fn kill_at(&mut self, api: i16, to: u64) -> Option<String> {
+        let slot = self.any();
+        let pid = self.daemon(slot).pid().to_string();
+        let moment = if self.random.bool() { Moment::Before } else { Moment::After };
+        // Whoever sends the request, this one dies; with several daemons that is somebody else's moment at times.
+        let pids = pid.clone();
+        for door in self.cluster.doors() {
+            let pid = pids.clone();
+            door.trap(api, moment, move || {
+                let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+            });
+        }
+        self.feeder.allow(to);
+        let before = self.die(slot, |_| ());
+        let sprung = self.cluster.doors().filter(|door| door.disarm()).count();
+        self.begin(slot);
+        let recovered = self.recover(before?);
+        (sprung > 0).then(|| format!("{moment:?} the broker had it; {recovered}"))
+    }
+
+    fn pause(&mut self, fault: Fault, to: u64) -> Option<String> {
+        let slot = self.any();
+        let time =
+            if fault == Fault::Pause { self.plan.session + Duration::from_secs(2) } else { Duration::from_secs(1) };
+        self.daemon(slot).signal("STOP");
+        self.feeder.allow(to);
+        std::thread::sleep(time);
+        self.daemon(slot).signal("CONT");
+        let before = (Instant::now(), self.ends());
+        let recovered = self.recover(before);
+        // Whoever stood still learns of it from the group, unless it was alone and nobody noticed.
+        let log = if fault == Fault::Pause {
+            self.told(slot, "lost partitions") + self.told(slot, "not committed")
+        } else {
+            1
+        };
+        Some(format!("{time:?}, {log} notices in its log; {recovered}"))
+    }
+
+    fn broker(&mut self, fault: Fault, to: u64) -> Option<String> {
+        let node = &self.cluster.nodes[self.random.usize(..self.cluster.nodes.len())];
+        let down = Instant::now();
+        match fault {
+            Fault::BrokerKill => node.kill(),
+            Fault::BrokerRoll => node.down(),
+            _ => assert!(node.signal("STOP")),
+        }
+        self.feeder.allow(to);
+        if fault == Fault::BrokerFreeze {
+            std::thread::sleep(Duration::from_secs(self.random.u64(3..9)));
+            node.signal("CONT");
+        } else {
+            std::thread::sleep(Duration::from_secs(2));
+            node.up();
+        }
+        let down = down.elapsed();
+        let before = (Instant::now(), self.ends());
+        let recovered = self.recover(before);
+        Some(format!("away for {:.1} s; {recovered}", down.as_secs_f64()))
+    }
+
+    fn network(&mut self, fault: Fault, to: u64) -> Option<String> {
+        let disturbed = || self.cluster.doors().map(|door| door.disturbed()).sum::<u64>();
+        let earlier = disturbed();
+        let time = match fault {
+            Fault::Resets => {
+                self.cluster.doors().for_each(|door| door.reset_after(200_000));
+                3
+            }
+            Fault::Blackhole => {
+                self.cluster.pass(Way::Lost, Way::Lost);
+                5
+            }
+            _ => {
+                let way = Way::Slow(Duration::from_millis(10), Duration::from_millis(80));
+                self.cluster.pass(way, way);
+                3
+            }
+        };
+        self.feeder.allow(to);
+        std::thread::sleep(Duration::from_secs(time));
+        self.cluster.doors().for_each(|door| door.mend());
+        if fault == Fault::Blackhole {
+            // What was swallowed can never be made good on the same connection.
+            self.cluster.doors().for_each(|door| door.reset());
+        }
+        let count = disturbed() - earlier;
+        let before = (Instant::now(), self.ends());
+        let recovered = self.recover(before);
+        (count > 0).then(|| format!("{count} pieces or connections for {time} s; {recovered}"))
+    }
+
+    // --- daemons ---
+
+    fn begin(&mut self, slot: usize) {
+        let instance = format!("slot-{slot}");
+        let variables = [("FINGERPOST_DELIVERY_INSTANCE", instance.as_str())];
+        let known = super::knows("delivery.instance");
+        self.daemons[slot] = Some(self.stage.start_as(if known { &variables } else { &[] }));
+    }
+
+    fn daemon(&self, slot: usize) -> &Daemon {
+        self.daemons[slot].as_ref().unwrap()
+    }
+
+    fn living(&self) -> Vec<usize> {
+        (0..SLOTS).filter(|slot| self.daemons[*slot].is_some()).collect()
+    }
+
+    fn any(&mut self) -> usize {
+        let living = self.living();
+        living[self.random.usize(..living.len())]
+    }
+
+    fn wait_ready(&self, slot: usize) {
+        self.daemon(slot).wait_ready();
+    }
+
+    /// Takes a daemon away by force; the moment, and where the output ended then.
+    fn die(&mut self, slot: usize, how: impl Fn(&Daemon)) -> Option<(Instant, Vec<i64>)> {
+        let mut daemon = self.daemons[slot].take().unwrap();
+        how(&daemon);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while daemon.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let died = Instant::now();
+        let by_signal = daemon.ended().is_some_and(|status| status.code().is_none());
+        // What it had sent already is still being written.
+        std::thread::sleep(Duration::from_millis(100));
+        by_signal.then(|| (died, self.ends()))
+    }
+
+    /// Takes a daemon away by SIGTERM.
+    fn leave(&mut self, slot: usize) -> Option<String> {
+        let mut daemon = self.daemons[slot].take().unwrap();
+        let began = Instant::now();
+        daemon.signal("TERM");
+        let status = daemon.wait(Duration::from_secs(30));
+        let took = began.elapsed();
+        self.summary.drains.push(took);
+        if !matches!(status.code(), Some(0)) {
+            self.summary.surprises.push(format!("SIGTERM ended with {status} after {took:?}: {}", tail(&daemon)));
+        }
+        Some(format!("exit {} after {:.2} s", status.code()?, took.as_secs_f64()))
+    }
+
+    /// Daemons that ended by themselves are replaced, and remembered.
+    fn look_after(&mut self) {
+        for slot in self.living() {
+            let Some(status) = self.daemons[slot].as_mut().and_then(Daemon::ended) else { continue };
+            let words = tail(self.daemon(slot));
+            self.summary.surprises.push(format!("a daemon ended by itself with {status}: {words}"));
+            self.begin(slot);
+        }
+    }
+
+    fn told(&self, slot: usize, words: &str) -> usize {
+        self.daemon(slot).log().lines().filter(|line| line.contains(words)).count()
+    }
+
+    // --- offsets ---
+
+    /// Where every partition of the output ends.
+    fn ends(&self) -> Vec<i64> {
+        self.ends_of(&self.stage.output())
+    }
+
+    fn ends_of(&self, topic: &str) -> Vec<i64> {
+        let end = |p| self.reader.fetch_watermarks(topic, p as i32, Duration::from_secs(2)).ok();
+        let ends = || (0..self.plan.feed.partitions).map(|p| end(p).map(|(_, end)| end)).collect();
+        eventually("the ends of a topic", PATIENCE, ends)
+    }
+
+    /// Waits until every partition has moved from where it was, or has nothing left to do; how long that took from then.
+    fn recover(&mut self, (since, before): (Instant, Vec<i64>)) -> String {
+        let partitions = self.plan.feed.partitions;
+        let deadline = since + PATIENCE;
+        loop {
+            let now = self.ends();
+            let still: Vec<usize> = (0..partitions).filter(|p| now[*p] <= before[*p]).collect();
+            if still.is_empty() || self.done(&still) {
+                break;
+            }
+            self.look_after();
+            if Instant::now() > deadline {
+                let logs: Vec<String> = self.living().into_iter().map(|slot| tail(self.daemon(slot))).collect();
+                panic!("partitions {still:?} do not move {PATIENCE:?} after the fault\n{}", logs.join("\n---\n"));
+            }
+        }
+        let took = since.elapsed();
+        self.summary.recoveries.push(took);
+        format!("all partitions moved {:.1} s later", took.as_secs_f64())
+    }
+
+    /// Whether these partitions of the input are read and committed to their ends.
+    fn done(&self, partitions: &[usize]) -> bool {
+        let partition_count = self.plan.feed.partitions as i32;
+        let Some(committed) = committed(&self.reader, &self.stage.name, partition_count) else { return false };
+        let ends = self.ends_of(&self.stage.name);
+        partitions.iter().all(|p| committed[*p].unwrap_or(0) == ends[*p])
+    }
+
+    // --- the end ---
+
+    fn end(mut self) -> Summary {
+        let (feed, calm) = (self.plan.feed, Instant::now());
+        let (allowed, sent) = (self.plan.feed.lines as u64, &self.feeder);
+        eventually("the last lines sent", Duration::from_secs(600), || (sent.sent() == allowed).then_some(()));
+        let all: Vec<usize> = (0..feed.partitions).collect();
+        let deadline = Instant::now() + Duration::from_secs(600);
+        loop {
+            self.look_after();
+            let ends = self.ends_of(&self.stage.name);
+            let fed = all.iter().all(|p| ends[*p] == feed.length(*p) as i64);
+            if fed && self.done(&all) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "not drained within 10 min after the last fault");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.summary.drained = calm.elapsed();
+        self.summary.flowed = self.began.elapsed();
+        for slot in self.living() {
+            self.summary.rss_kib = self.summary.rss_kib.max(self.daemon(slot).peak_rss_kib());
+            self.leave(slot);
+        }
+        let Self { stage, feeder, marks, mut summary, .. } = self;
+        feeder.finish();
+        let checking = Instant::now();
+        let verdict = Verdict::on(&stage, feed, super::knows("state.topic"));
+        summary.judged(verdict, &marks, checking.elapsed());
+        summary
+    }
+}
+
+/// The configuration of every daemon of a run.
+fn stage(plan: &Plan, cluster: &Cluster) -> Stage {
+    let mut stage = Stage::new(&cluster.address(), plan.name);
+    let Stage { broker, config, name, .. } = &mut stage;
+    // The daemons come through the doors, everybody else does not.
+    *config = config.replace(&*broker, &cluster.door(0).replace(',', "\", \""));
+    *config = config.replace("bootstrap_servers = \"", "bootstrap_servers = [\"");
+    *config = config.replacen("\"\ngroup_id", "\"]\ngroup_id", 1);
+    let millis = plan.session.as_millis();
+    let group = match plan.assignor {
+        "consumer" => "group.protocol = \"consumer\"\n".to_owned(),
+        assignor => format!(
+            "partition.assignment.strategy = \"{assignor}\"\n\"session.timeout.ms\" = {millis}\n\
+             \"heartbeat.interval.ms\" = {}\n",
+            millis / 5
+        )
+        .replacen("partition.assignment.strategy", "\"partition.assignment.strategy\"", 1),
+    };
+    *config += &format!("[input.options]\n{group}\"max.poll.interval.ms\" = {}\n", (millis * 3).max(20_000));
+    *config += &format!("[delivery]\nmode = \"{}\"\ncommit_interval = \"200ms\"\n", plan.mode.word());
+    if super::knows("state.topic") {
+        *config += &format!("[state]\ntopic = \"{name}.state\"\n");
+    }
+    stage
+}
+
+/// The last words of a daemon.
+fn tail(daemon: &Daemon) -> String {
+    let log = daemon.log();
+    let lines: Vec<&str> = log.lines().rev().filter(|line| !line.contains("DEBUG")).take(6).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+/// So many of each, in an order that the seed decides, but each kind at least once before any comes twice.
+pub(crate) fn mixed(seed: u64, count: usize, kinds: &[Fault]) -> Vec<Fault> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut faults = Vec::new();
+    while faults.len() < count {
+        let mut round = kinds.to_vec();
+        random.shuffle(&mut round);
+        faults.extend(round);
+    }
+    faults.truncate(count);
+    faults
+}
+
+/// Faults by kind.
+pub(crate) fn by_kind(faults: &[Fault]) -> BTreeMap<Fault, usize> {
+    faults.iter().fold(BTreeMap::new(), |mut kinds, fault| {
+        *kinds.entry(*fault).or_default() += 1;
+        kinds
+    })
+}

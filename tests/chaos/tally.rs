@@ -1,0 +1,166 @@
+//! What a run has to say: a line for each fault as it happens, a summary at the end, and whether every promise held.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::run::{Fault, IN_FLIGHT, Mode, Plan, by_kind};
+use super::verdict::Verdict;
+
+/// Recovery may take this much longer than the session timeout.
+const RECOVERY_MARGIN: Duration = Duration::from_secs(2);
+
+pub(crate) struct Summary {
+    title: String,
+    name: &'static str,
+    mode: Mode,
+    session: Duration,
+    planned: Vec<Fault>,
+    seen: BTreeMap<Fault, usize>,
+    /// Fault by fault: kind, and how long until all partitions moved.
+    pub(crate) recoveries: Vec<Duration>,
+    kills: Vec<Duration>,
+    pub(crate) drains: Vec<Duration>,
+    /// What no fault explains.
+    pub(crate) surprises: Vec<String>,
+    /// From the last fault until everything was committed.
+    pub(crate) drained: Duration,
+    pub(crate) flowed: Duration,
+    pub(crate) rss_kib: u64,
+    verdict: Verdict,
+    checked: Duration,
+    /// The most that one fault repeated, and which.
+    worst: (usize, Option<Fault>),
+}
+
+impl Summary {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let title = format!(
+            "{}: {}, {}, {} broker(s), {} partitions, session timeout {} s, seed {}",
+            plan.name,
+            plan.mode.word(),
+            plan.assignor,
+            plan.brokers,
+            plan.feed.partitions,
+            plan.session.as_secs(),
+            plan.feed.seed
+        );
+        println!("=== {title}");
+        Self {
+            title,
+            name: plan.name,
+            mode: plan.mode,
+            session: plan.session,
+            planned: plan.faults.clone(),
+            seen: BTreeMap::new(),
+            recoveries: Vec::new(),
+            kills: Vec::new(),
+            drains: Vec::new(),
+            surprises: Vec::new(),
+            drained: Duration::ZERO,
+            flowed: Duration::ZERO,
+            rss_kib: 0,
+            verdict: Verdict::default(),
+            checked: Duration::ZERO,
+            worst: (0, None),
+        }
+    }
+
+    /// A fault happened at this time of the run, took so long, and showed itself so, or not.
+    pub(crate) fn saw(&mut self, time: Duration, fault: Fault, took: Duration, seen: Option<String>) {
+        let (name, at, took) = (self.name, time.as_secs_f64(), took.as_secs_f64());
+        let words = seen.as_deref().unwrap_or("NOT SEEN");
+        println!("{name} {at:7.1} s  {fault}: {words} ({took:.1} s in all)");
+        if seen.is_some() {
+            *self.seen.entry(fault).or_default() += 1;
+        }
+        if let (Fault::Kill | Fault::KillAt(_), Some(recovery)) = (fault, self.recoveries.last()) {
+            self.kills.push(*recovery);
+        }
+    }
+
+    /// `marks`: where the output ended when each fault began.
+    pub(crate) fn judged(&mut self, verdict: Verdict, marks: &[Vec<i64>], checked: Duration) {
+        for (number, mark) in marks.iter().enumerate() {
+            let next = marks.get(number + 1);
+            let own = verdict.repeated.iter().enumerate().map(|(partition, offsets)| {
+                let end = next.map_or(i64::MAX, |next| next[partition]);
+                offsets.iter().filter(|offset| (mark[partition]..end).contains(offset)).count()
+            });
+            let own = own.sum();
+            if own > self.worst.0 {
+                self.worst = (own, self.planned.get(number).copied());
+            }
+        }
+        (self.verdict, self.checked) = (verdict, checked);
+    }
+
+    /// Prints it.
+    pub(crate) fn print(&self) {
+        let v = &self.verdict;
+        println!("--- {}", self.title);
+        let kinds = by_kind(&self.planned);
+        let seen: usize = self.seen.values().sum();
+        println!("faults          {} done, {seen} seen", self.planned.len());
+        for (fault, count) in &kinds {
+            println!("                {count:4} {fault}, {} seen", self.seen.get(fault).copied().unwrap_or(0));
+        }
+        println!(
+            "lines           {} in {:.0} s, checked in {:.0} s",
+            v.lines,
+            self.flowed.as_secs_f64(),
+            self.checked.as_secs_f64()
+        );
+        println!("lost            {}", v.lost);
+        let worst =
+            self.worst.1.map_or(String::new(), |fault| format!(" (most after one fault: {}, {fault})", self.worst.0));
+        println!("repeated        {}{worst}", v.repeats());
+        println!("out of order    {}", v.out_of_order);
+        println!("wrong           {}", v.wrong.len());
+        if v.forgotten > 0 {
+            println!("                {} told without what their source had said before a restart", v.forgotten);
+        }
+        println!("recovery        {}; after kill -9 {}", spread(&self.recoveries), spread(&self.kills));
+        println!("SIGTERM drain   {}", spread(&self.drains));
+        println!("last fault      to everything committed {:.1} s", self.drained.as_secs_f64());
+        println!("memory          {} MiB at most, of the daemons at the end", self.rss_kib / 1024);
+        for surprise in &self.surprises {
+            println!("SURPRISE        {surprise}");
+        }
+    }
+
+    /// Holds it to the promises. `clocks`: to those about time, too.
+    pub(crate) fn hold(&self, clocks: bool) {
+        self.print();
+        let v = &self.verdict;
+        assert_eq!((v.lost, v.out_of_order), (0, 0), "lost, out of order");
+        assert!(v.wrong.is_empty(), "wrong: {:#?}", v.wrong);
+        for fault in by_kind(&self.planned).keys() {
+            assert!(self.seen.contains_key(fault), "{fault} was never seen: this run proves nothing");
+        }
+        match self.mode {
+            Mode::ExactlyOnce => assert_eq!(v.repeats(), 0, "repeated"),
+            Mode::AtLeastOnce => assert!(self.worst.0 <= IN_FLIGHT * 3, "{:?} repeated", self.worst),
+        }
+        assert!(self.surprises.is_empty(), "{:#?}", self.surprises);
+        if clocks {
+            let most = self.session + RECOVERY_MARGIN;
+            assert!(self.kills.iter().all(|took| *took <= most), "recovery after kill -9: {:?}", self.kills);
+            assert!(percentile(&self.drains, 99) < Duration::from_secs(2), "drains: {:?}", self.drains);
+        }
+    }
+}
+
+fn spread(times: &[Duration]) -> String {
+    if times.is_empty() {
+        return "-".to_owned();
+    }
+    let [p50, p99] = [50, 99].map(|part| percentile(times, part).as_secs_f64());
+    format!("p50 {p50:.2} s, p99 {p99:.2} s of {}", times.len())
+}
+
+/// The least of these that so many of a hundred do not exceed.
+fn percentile(times: &[Duration], part: usize) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted.get((sorted.len() * part).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+}
