@@ -207,6 +207,12 @@ impl Writer {
         Some(fitting.unwrap_or_else(|| self.bare(line, judged)))
     }
 
+    /// Whether the topic may refuse even the original, for its size.
+    pub(crate) fn is_risky(&self, line: &Line<'_>) -> bool {
+        let bytes = line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len) + line.headers.bytes;
+        bytes + RECORD_OVERHEAD > self.record_limit
+    }
+
     /// Whether the topic surely takes it, compressed or not.
     fn fits(&self, record: &Record<'_>) -> bool {
         record.weight() + RECORD_OVERHEAD <= self.record_limit

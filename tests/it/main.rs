@@ -10,6 +10,7 @@ mod benign;
 mod broker;
 mod classify;
 mod config;
+mod delivery;
 mod flow;
 mod laws;
 mod limits;

@@ -44,6 +44,8 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.max.bytes", "8388608"),
+    // Going back, the client first waits for the fetch that is out.
+    ("fetch.wait.max.ms", "100"),
     // With a queue this small, librdkafka's full second of waiting when it is full would be most of the time.
     ("fetch.queue.backoff.ms", "5"),
 ];
