@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod check;
 pub mod classify;
 pub mod config;
+pub mod dead_letter;
 pub mod demo;
 pub mod packs;
 pub mod run;
@@ -48,6 +49,9 @@ pub enum Verb {
     Classify(ClassifyArguments),
     /// Check packs: every mistake in them, and every example run.
     Check(CheckArguments),
+    /// Look at the lines that could not be published, or send them again.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Verb),
     /// Look at the configuration, and try it.
     #[command(subcommand)]
     Config(config::Verb),
@@ -109,6 +113,7 @@ impl Cli {
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::DeadLetter(verb) => dead_letter::run(&verb),
             Verb::Config(verb) => config::run(&verb),
         }
     }

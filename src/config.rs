@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, any_error, sort};
 use crate::flow::PacksFrom;
+use crate::http::Token;
 use crate::{engine, flow};
 
 pub use layers::{Layers, Origin, Setting};
@@ -47,8 +48,12 @@ pub struct Config {
     pub flow: flow::Settings,
     /// Where the packs come from.
     pub packs: PacksFrom,
+    /// How changes of the packs are noticed.
+    pub reload: flow::reload::Settings,
     /// Where probes and metrics are served; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// What a reload over HTTP must bring; `None`: it must come from this machine.
+    pub token: Option<Token>,
     /// What is logged, and how.
     pub log: Log,
 }

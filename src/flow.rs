@@ -3,15 +3,17 @@
 //! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer of its own
 //! (`worker`, over `kafka`). A worker asks the engine what a line means, makes the record that goes out (`record`), and
 //! keeps account of what is on its way (`ledger`); an offset is committed when everything at or below it was published
-//! and acknowledged, or deliberately left out. How all of it ends is written in `shutdown`; what it tells about itself
+//! and acknowledged, or deliberately left out. How rules are swapped meanwhile is in `reload`; how all of it ends is written in `shutdown`; what it tells about itself
 //! is in `status` and `meters`.
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
+pub mod dead_letters;
 mod kafka;
 mod ledger;
 pub(crate) mod meters;
 mod record;
+pub mod reload;
 mod shutdown;
 mod state;
 mod status;

@@ -1,8 +1,10 @@
-//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`.
+//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`; and one thing to do, `POST /-/reload`.
 //!
-//! It only reads: the status that the workers keep, and the counters. It never takes a lock that a line could wait for.
+//! The rest only reads: the status that the workers keep, and the counters. Nothing here takes a lock that a line could
+//! wait for.
 
 mod probes;
+mod reload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,23 +14,28 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 
+use crate::flow::reload::Reloads;
 use crate::flow::{Rules, Status};
 use crate::telemetry::Metrics;
 
+pub use reload::Token;
+
 /// `[http]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where to listen; nowhere when `None`.
     pub listen: Option<SocketAddr>,
     /// `/livez` fails when lines wait and none was settled for this long.
     pub stall: Duration,
+    /// What a reload must bring; without one, it must come from this machine.
+    pub token: Option<Token>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9640))), stall: Duration::from_secs(60) }
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9640))), stall: Duration::from_secs(60), token: None }
     }
 }
 
@@ -38,7 +45,10 @@ pub(crate) struct Room {
     status: Arc<Status>,
     metrics: Metrics,
     rules: Rules,
+    reloads: Reloads,
     stall: Duration,
+    token: Option<Token>,
+    on_loopback: bool,
 }
 
 /// A bound address that is not served yet.
@@ -75,8 +85,11 @@ impl Server {
         status: Arc<Status>,
         metrics: Metrics,
         rules: Rules,
+        reloads: Reloads,
     ) -> std::io::Result<()> {
-        let room = Room { status, metrics, rules, stall: settings.stall };
+        let Settings { stall, token, .. } = settings;
+        let on_loopback = self.address.ip().to_canonical().is_loopback();
+        let room = Room { status, metrics, rules, reloads, stall, token, on_loopback };
         axum::serve(self.listener, router(room)).await
     }
 }
@@ -87,6 +100,7 @@ fn router(room: Room) -> Router {
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .route("/version", get(probes::version))
+        .route("/-/reload", post(reload::reload))
         .layer(map_response(guarded))
         .with_state(room)
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - At start [`config`] told everybody what to do, [`pack`] read the rules and [`engine`] compiled them, once, after
-//!   every rule had proven itself on its own examples.
+//!   every rule had proven itself on its own examples. [`flow::reload`] is how others come in their place meanwhile.
 //! - [`flow`] consumes a batch. For each record it opens a ticket in its ledger and hands the bytes to
 //!   [`engine::Engine::classify`], together with the memory of that partition.
 //! - The engine scans the raw bytes. Nearly always nothing is there and the same bytes go on. Here `KEY_DELETED_ERR` is:

@@ -7,6 +7,8 @@
 //! engine's business.
 
 mod builtin;
+mod changes;
+mod digest;
 mod parse;
 mod resolve;
 
@@ -19,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::Source;
 
 pub use builtin::builtin;
+pub use changes::{Changes, changes};
+pub use digest::digest;
+pub(crate) use digest::hex;
 pub use parse::CODES;
-pub(crate) use parse::hex;
 pub use resolve::parse;
 
 /// Several packs, every name in them resolved.
@@ -51,6 +55,14 @@ pub struct Pack {
     pub runbook: Option<String>,
     /// Path of the runbook's page, with a slash in front.
     pub link: Option<String>,
+}
+
+impl Pack {
+    /// `name@digest`: which text of which pack has spoken.
+    #[must_use]
+    pub fn edition(&self) -> String {
+        format!("{}@{}", self.name, self.digest)
+    }
 }
 
 /// A fact that captures produce.

@@ -11,12 +11,13 @@ use std::panic::UnwindSafe;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use tracing_subscriber::EnvFilter;
 
 use crate::flow::meters::{DESCRIPTIONS, Kind, names};
+use crate::flow::reload::{Outcome, State};
 use crate::flow::{PartitionReport, Status};
 
 /// Bytes of foreign text that are logged.
@@ -150,6 +151,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     /// Partitions whose lag was shown last time.
     shown: Arc<Mutex<HashSet<Place>>>,
+    /// The digest that was shown last time.
+    digest: Arc<Mutex<String>>,
 }
 
 /// Topic and partition.
@@ -187,16 +190,21 @@ fn install_metrics() -> Metrics {
             Kind::Histogram => describe_histogram!(*name, Unit::Seconds, *text),
         }
     }
-    Metrics { handle, shown: Arc::default() }
+    for result in RELOAD_RESULTS {
+        counter!(names::PACK_RELOADS, "result" => result).increment(0);
+    }
+    Metrics { handle, shown: Arc::default(), digest: Arc::default() }
 }
 
 impl Metrics {
-    /// The Prometheus text. Gauges are set now, from `status`.
+    /// The Prometheus text. Gauges are set now, from `status`, from the digest of the packs in use and what else is
+    /// known of them.
     #[must_use]
-    pub fn render(&self, status: &Status, digest: &str) -> String {
+    pub fn render(&self, status: &Status, digest: &str, packs: &State) -> String {
         let partitions = status.partitions();
         self.set_lag(&partitions);
-        set_gauges(status, &partitions, digest);
+        set_gauges(status, &partitions);
+        self.set_packs(digest, packs);
         self.handle.render()
     }
 
@@ -221,6 +229,18 @@ impl Metrics {
         *shown = now;
     }
 
+    /// The digest before is 0 until its gauge is forgotten, so that one digest only is in use at any time.
+    fn set_packs(&self, digest: &str, packs: &State) {
+        let mut shown = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown != digest && !shown.is_empty() {
+            gauge!(names::PACK_INFO, "digest" => shown.clone()).set(0.0);
+        }
+        digest.clone_into(&mut shown);
+        gauge!(names::PACK_INFO, "digest" => digest.to_owned()).set(1.0);
+        gauge!(names::PACK_LOADED).set(packs.loaded.as_millisecond() as f64 / 1000.0);
+        gauge!(names::PACK_STALE).set(if packs.rejected.is_some() { 1.0 } else { 0.0 });
+    }
+
     /// Counts up the samples of the histograms, which otherwise pile up until somebody asks. To be called every few
     /// seconds.
     pub fn sweep(&self) {
@@ -228,14 +248,26 @@ impl Metrics {
     }
 }
 
-fn set_gauges(status: &Status, partitions: &[PartitionReport], digest: &str) {
+/// What a reload can come to, as the label has it.
+const RELOAD_RESULTS: [&str; 3] = ["loaded", "unchanged", "failed"];
+
+/// Counts a reload.
+pub(crate) fn count_reload(outcome: &Outcome) {
+    let result = match outcome {
+        Outcome::Loaded(_) => RELOAD_RESULTS[0],
+        Outcome::Unchanged => RELOAD_RESULTS[1],
+        Outcome::Failed(_) => RELOAD_RESULTS[2],
+    };
+    counter!(names::PACK_RELOADS, "result" => result).increment(1);
+}
+
+fn set_gauges(status: &Status, partitions: &[PartitionReport]) {
     let oldest = partitions.iter().map(|report| report.oldest_age).max().unwrap_or_default();
     gauge!(names::OLDEST_AGE).set(oldest.as_secs_f64());
     gauge!(names::ASSIGNED).set(partitions.len() as f64);
     gauge!(names::SOURCES).set(partitions.iter().map(|report| report.sources).sum::<u64>() as f64);
     gauge!(names::IN_FLIGHT).set(status.in_flight() as f64);
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    gauge!(names::PACK_INFO, "digest" => digest.to_owned()).set(1.0);
 }
 
 #[cfg(test)]
@@ -270,15 +302,18 @@ mod tests {
     fn a_partition_given_up_has_no_lag_here() {
         let metrics = metrics();
         let status = Status::default();
+        let packs = State { loaded: jiff::Timestamp::UNIX_EPOCH, rejected: None };
         let worker = status.add_worker();
         let lane = worker.add("given-up".into(), 4, 10);
         worker.reaches("given-up", 4, 0, 30, -1);
         let line = |lag: &str| format!("fingerpost_consumer_lag_records{{topic=\"given-up\",partition=\"4\"}} {lag}\n");
-        assert!(metrics.render(&status, "d").contains(&line("20")));
+        assert!(metrics.render(&status, "d", &packs).contains(&line("20")));
         worker.remove(&lane);
-        let text = metrics.render(&status, "d");
+        let text = metrics.render(&status, "e", &packs);
         assert!(text.contains(&line("0")), "{text}");
-        assert!(text.contains("fingerpost_pack_info{digest=\"d\"} 1\n"));
+        assert!(text.contains("fingerpost_pack_info{digest=\"d\"} 0\n"), "{text}");
+        assert!(text.contains("fingerpost_pack_info{digest=\"e\"} 1\n"), "{text}");
+        assert!(text.contains("fingerpost_pack_stale 0\n"), "{text}");
     }
 
     #[test]

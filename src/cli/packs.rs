@@ -12,6 +12,8 @@ use crate::pack;
 
 /// A pack file may have this many bytes.
 const FILE_MAX: u64 = 16 << 20;
+/// A directory that is another each time it is read is given up after so many times.
+const READINGS_MAX: usize = 20;
 
 /// An engine and what is worth saying about its packs.
 #[derive(Debug)]
@@ -29,8 +31,15 @@ pub struct Loaded {
 /// # Errors
 /// Everything that forbids using them: unreadable files, mistakes in them, examples that do not hold.
 pub fn load(from: &PacksFrom, settings: Settings) -> Result<Loaded, Vec<Diagnostic>> {
-    let sources = sources(from)?;
-    let (packs, problems) = pack::parse(&sources);
+    compile(&sources(from)?, settings)
+}
+
+/// Makes an engine of these files, and proves it.
+///
+/// # Errors
+/// Mistakes in them, examples that do not hold.
+pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Vec<Diagnostic>> {
+    let (packs, problems) = pack::parse(sources);
     let Some(packs) = packs else { return Err(problems) };
     let engine = Engine::new(packs, settings)
         .map_err(|error| vec![Diagnostic::error("P026", format!("the phrases do not fit one automaton: {error}"))])?;
@@ -62,15 +71,35 @@ fn fails_anyhow(engine: &Engine, failures: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
 }
 
-/// Reads the files.
+/// Reads the files as they stood together at one moment: two readings in a row must agree, so that a directory that is
+/// being replaced is never taken half old and half new.
 ///
 /// # Errors
-/// A directory or file that cannot be read, is too large or is no UTF-8; a directory without any pack.
+/// A directory or file that cannot be read, is too large or is no UTF-8; a directory without any pack, or one that does
+/// not come to rest.
 pub fn sources(from: &PacksFrom) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>> {
     match from {
         PacksFrom::Builtin => Ok(pack::builtin()),
-        PacksFrom::Directory(directory) => read_directory(directory),
+        PacksFrom::Directory(directory) => at_one_moment(|| read_directory(directory)).unwrap_or_else(|| {
+            let message = format!("the packs in `{}` change while they are read", directory.display());
+            Err(vec![
+                Diagnostic::error("P030", message).help("write them elsewhere and rename the directory when done"),
+            ])
+        }),
     }
+}
+
+/// What `read` gives twice in a row: both readings were made of what stood there between them.
+fn at_one_moment<T: PartialEq>(mut read: impl FnMut() -> T) -> Option<T> {
+    let mut before = read();
+    for _ in 1..READINGS_MAX {
+        let again = read();
+        if again == before {
+            return Some(again);
+        }
+        before = again;
+    }
+    None
 }
 
 fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>> {
@@ -117,6 +146,10 @@ fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
     }
     let bytes = fs::read(path).map_err(|error| cannot(error.to_string(), readable))?;
     match String::from_utf8(bytes) {
+        // Nobody means an empty pack: this one is still to be written, or was lost.
+        Ok(text) if text.trim().is_empty() => {
+            Err(cannot("it is empty".to_owned(), "write the pack, or remove the file"))
+        }
         Ok(text) => Ok(Source { name, text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -130,6 +163,19 @@ fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
 mod tests {
     use super::*;
     use crate::engine::{Limits, Shape};
+
+    #[test]
+    fn a_reading_counts_when_the_next_one_agrees() {
+        let mut answers = [Err("gone"), Ok(1), Ok(2), Ok(2), Ok(3)].into_iter();
+        assert_eq!(at_one_moment(|| answers.next().unwrap()), Some(Ok(2)));
+        let mut never = 0;
+        let restless = || {
+            never += 1;
+            never
+        };
+        assert_eq!(at_one_moment(restless), None);
+        assert_eq!(never, READINGS_MAX);
+    }
 
     #[test]
     fn the_shipped_packs_load_with_any_shape_and_tight_limits() {

@@ -1,17 +1,21 @@
-//! `run`: the daemon. Starts what runs beside the lines (signals, HTTP), then the flow, and waits for its end.
+//! `run`: the daemon. Starts what runs beside the lines (signals, reload, HTTP), then the flow, and waits for its end.
+
+mod reload;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::arguments::RunArguments;
 use super::{Exit, packs, show, usable};
 use crate::config::{self, Config};
 use crate::engine::Engine;
-use crate::flow::{self, End, Failure, FailureKind, Rules, Status, Stopper};
+use crate::flow::reload::{Refused, Reloads};
+use crate::flow::{self, End, Failure, FailureKind, PacksFrom, Rules, Status, Stopper};
 use crate::http;
 use crate::telemetry::{self, Metrics};
 
@@ -39,7 +43,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
 
 /// Runs until a signal or a failure ends it.
 fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
-    let http = http::Settings { listen: config.http, ..http::Settings::default() };
+    let http = http::Settings { listen: config.http, token: config.token.clone(), ..http::Settings::default() };
     let metrics = telemetry::metrics();
     let status = Arc::new(Status::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -49,18 +53,26 @@ fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
         .build()
         .context("no runtime for signals and HTTP")?;
     let signals = Signals::catch(&runtime)?;
-    let (_swap, rules) = watch::channel(engine);
-    if let Err(failure) = serve(&runtime, http, &status, &metrics, &rules) {
+    let hangup = hangups(&runtime)?;
+    let (swap, rules) = watch::channel(engine);
+    let reloads = match &config.packs {
+        PacksFrom::Builtin => Reloads::never(),
+        PacksFrom::Directory(directory) => reload::start(directory.clone(), config.engine.clone(), config.reload, swap)
+            .context("no thread for reloads")?,
+    };
+    runtime.spawn(reload_on(hangup, reloads.clone()));
+    if let Err(failure) = serve(&runtime, http, &status, &metrics, &rules, &reloads) {
         return Ok(report(&End::Failed(failure)));
     }
     runtime.spawn(sweep(metrics));
     let end = match flow::start(&rules, &config.flow, status) {
         Ok(flow) => {
-            signals.stop(flow.stopper());
+            signals.stop(flow.stopper(), reloads.clone());
             flow.wait()
         }
         Err(failure) => End::Failed(failure),
     };
+    reloads.stop();
     // Nothing beside the flow has anything left to say.
     runtime.shutdown_background();
     Ok(report(&end))
@@ -77,14 +89,24 @@ pub(crate) fn report(end: &End) -> Exit {
             tracing::warn!("stopped before everything was settled; nothing is lost, some lines are done again");
             Exit::Unfinished
         }
-        End::Failed(Failure { kind, message }) => {
-            tracing::error!("{message}");
-            match kind {
-                FailureKind::Unavailable => Exit::Unavailable,
-                FailureKind::Software => Exit::Software,
-                FailureKind::Config => Exit::Config,
-            }
+        End::Failed(failure) => {
+            tracing::error!("{failure}");
+            exit_of(failure)
         }
+    }
+}
+
+/// For verbs that are no daemons: says it on stderr.
+pub(crate) fn report_failure(failure: &Failure) -> Exit {
+    super::show(&[crate::diagnostic::Diagnostic::error("K001", failure.message.clone())]);
+    exit_of(failure)
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    match failure.kind {
+        FailureKind::Unavailable => Exit::Unavailable,
+        FailureKind::Software => Exit::Software,
+        FailureKind::Config => Exit::Config,
     }
 }
 
@@ -103,13 +125,14 @@ pub(crate) fn serve(
     status: &Arc<Status>,
     metrics: &Metrics,
     rules: &Rules,
+    reloads: &Reloads,
 ) -> Result<(), Failure> {
     let Some(address) = settings.listen else { return Ok(()) };
     let server = runtime.block_on(http::bind(address)).map_err(|error| {
         Failure::unavailable(format!("http.listen: {address} cannot be listened on ({error}); name another address"))
     })?;
     tracing::info!(address = %server.address(), "listening for probes and metrics");
-    let serving = server.serve(settings, status.clone(), metrics.clone(), rules.clone());
+    let serving = server.serve(settings, status.clone(), metrics.clone(), rules.clone(), reloads.clone());
     runtime.spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!("HTTP ended: {error}");
@@ -118,9 +141,28 @@ pub(crate) fn serve(
     Ok(())
 }
 
+/// Catches SIGHUP from now on; one that comes before somebody listens waits.
+fn hangups(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Signal> {
+    let _inside = runtime.enter();
+    signal(SignalKind::hangup()).context("SIGHUP cannot be caught")
+}
+
+/// Does what a hangup asks for, each time. The reloader tells what came of it.
+async fn reload_on(mut hangup: Signal, reloads: Reloads) {
+    while hangup.recv().await.is_some() {
+        match reloads.ask().await {
+            Ok(_) | Err(Refused::Stopping) => {}
+            Err(Refused::Builtin) => {
+                tracing::warn!("SIGHUP: the built-in packs are in use; there is nothing to reload")
+            }
+            Err(Refused::Busy) => tracing::warn!("SIGHUP: too many wait for a reload already"),
+        }
+    }
+}
+
 /// SIGTERM and SIGINT, on their way to whoever can stop.
 struct Signals {
-    stopper: watch::Sender<Option<Stopper>>,
+    stopper: watch::Sender<Option<(Stopper, Reloads)>>,
 }
 
 impl Signals {
@@ -130,7 +172,7 @@ impl Signals {
         let _inside = runtime.enter();
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
-        let (stopper, known) = watch::channel(None::<Stopper>);
+        let (stopper, known) = watch::channel(None::<(Stopper, Reloads)>);
         runtime.spawn(async move {
             loop {
                 tokio::select! {
@@ -139,7 +181,10 @@ impl Signals {
                     else => return,
                 }
                 match &*known.borrow() {
-                    Some(stopper) => stopper.stop(),
+                    Some((stopper, reloads)) => {
+                        reloads.stop();
+                        stopper.stop();
+                    }
                     None => {
                         tracing::info!("stopped before the start was over");
                         std::process::exit(Exit::Fine as i32);
@@ -150,8 +195,8 @@ impl Signals {
         Ok(Self { stopper })
     }
 
-    /// From now on they stop this flow.
-    fn stop(&self, stopper: Stopper) {
-        self.stopper.send_replace(Some(stopper));
+    /// From now on they stop this flow, and its reloads.
+    fn stop(&self, stopper: Stopper, reloads: Reloads) {
+        self.stopper.send_replace(Some((stopper, reloads)));
     }
 }

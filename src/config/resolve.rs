@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, topics};
+use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
+use crate::http::Token;
 
 /// The raw configuration, and what was found wrong with it so far.
 pub(super) struct Resolver<'a> {
@@ -120,8 +121,13 @@ impl Resolver<'_> {
             dead_letter: topics::written(self, "dead_letter.topic"),
         };
         topics::check_against_each_other(self);
+        let reload = flow::reload::Settings {
+            poll_interval: self.duration("packs.poll_interval"),
+            watch: self.boolean("packs.watch"),
+        };
         let http = self.listen();
-        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, http, log })
+        let token = self.token();
+        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, token, log })
     }
 
     fn fields(&self) -> Fields {
@@ -239,6 +245,13 @@ impl Resolver<'_> {
             Some((name, _)) if !name.trim().is_empty() => name.trim().to_owned(),
             _ => format!("{:016x}", fastrand::u64(..)),
         }
+    }
+
+    fn token(&mut self) -> Option<Token> {
+        const KEY: &str = "http.token_file";
+        let Some(Given { value: Value::SecretFile(path), origin }) = self.given(KEY) else { return None };
+        let (path, origin) = (path.clone(), origin.clone());
+        secret::read(KEY, &path, &origin, &mut self.problems).map(|secret| Token::new(secret.reveal()))
     }
 
     fn listen(&mut self) -> Option<SocketAddr> {

@@ -31,6 +31,8 @@ pub struct Verdict {
     pub severity: Severity,
     /// The primary's link, with the section; empty when its pack has no page.
     pub runbook: String,
+    /// The primary's pack, as [`Pack::edition`](crate::pack::Pack::edition) has it.
+    pub pack: String,
     /// The added object, complete.
     pub(super) full: String,
     /// The added object without the longer texts.
@@ -45,6 +47,7 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     let runbook = pack.link.as_ref().map(|link| format!("{base_url}{link}#{}", report.anchor)).unwrap_or_default();
     let ids: Vec<Json> = matches.iter().map(|found| Json::from(found.report.id.as_str())).collect();
     let facts = unite(matches);
+    let edition = pack.edition();
     let object = |detail: Detail| {
         let mut object = Map::new();
         object.insert("v".into(), 1.into());
@@ -59,7 +62,7 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
                 object.insert(packs.facts[*fact].name.clone(), json(value));
             }
         }
-        object.insert("pack".into(), format!("{}@{}", pack.name, pack.digest).into());
+        object.insert("pack".into(), edition.as_str().into());
         Json::Object(object).to_string()
     };
     Some(Verdict {
@@ -68,6 +71,7 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
         full: object(Detail::Full),
         short: object(Detail::Short),
         runbook: runbook.clone(),
+        pack: edition.clone(),
     })
 }
 

@@ -3,11 +3,12 @@
 //! `source` is one member of the consumer group (its commits run in `committer`, what it reads beside the lines in
 //! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
 //! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way
-//! to the brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
+//! to the brokers for `config check`, `letters` reads dead letters and sends them again. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
 mod committer;
 pub mod known;
+pub(crate) mod letters;
 mod lookup;
 pub(crate) mod options;
 pub mod probe;

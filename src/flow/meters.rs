@@ -42,6 +42,9 @@ pub(crate) mod names {
     pub(crate) const IN_FLIGHT: &str = name!("in_flight_lines");
     pub(crate) const BUILD_INFO: &str = name!("build_info");
     pub(crate) const PACK_INFO: &str = name!("pack_info");
+    pub(crate) const PACK_RELOADS: &str = name!("pack_reloads_total");
+    pub(crate) const PACK_LOADED: &str = name!("pack_last_reload_success_timestamp_seconds");
+    pub(crate) const PACK_STALE: &str = name!("pack_stale");
 }
 
 /// What each metric says, and whether it is a counter, a gauge or a histogram.
@@ -82,7 +85,10 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (names::SOURCES, Kind::Gauge, "Sources whose earlier lines are remembered."),
     (names::IN_FLIGHT, Kind::Gauge, "Lines read and not yet acknowledged by the output."),
     (names::BUILD_INFO, Kind::Gauge, "Always 1; its labels tell the version."),
-    (names::PACK_INFO, Kind::Gauge, "Always 1; its label is the digest of the rules in use."),
+    (names::PACK_INFO, Kind::Gauge, "1 for the digest of the rules in use; 0, for a while, for the one before."),
+    (names::PACK_RELOADS, Kind::Counter, "Reloads of the packs, by result; polls that find nothing new are none."),
+    (names::PACK_LOADED, Kind::Gauge, "When the packs in use were loaded, in seconds since 1970."),
+    (names::PACK_STALE, Kind::Gauge, "1 while what is in the pack directory cannot be loaded; else 0."),
 ];
 
 /// Kind of a metric.

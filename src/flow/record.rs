@@ -114,6 +114,8 @@ pub(crate) enum Name {
     Severity,
     /// Where to read on.
     Runbook,
+    /// The primary rule's pack and the digest of its text.
+    Pack,
     /// `topic/partition/offset` of the line.
     Source,
     /// Why a dead letter is one.
@@ -130,6 +132,7 @@ impl Name {
             Self::Rule => concat!(env!("CARGO_PKG_NAME"), "-rule"),
             Self::Severity => concat!(env!("CARGO_PKG_NAME"), "-severity"),
             Self::Runbook => concat!(env!("CARGO_PKG_NAME"), "-runbook"),
+            Self::Pack => concat!(env!("CARGO_PKG_NAME"), "-pack"),
             Self::Source => concat!(env!("CARGO_PKG_NAME"), "-source"),
             Self::Reason => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-reason"),
             Self::Size => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-size"),
@@ -204,6 +207,12 @@ impl Writer {
         Some(fitting.unwrap_or_else(|| self.bare(line, judged)))
     }
 
+    /// Whether the topic may refuse even the original, for its size.
+    pub(crate) fn is_risky(&self, line: &Line<'_>) -> bool {
+        let bytes = line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len) + line.headers.bytes;
+        bytes + RECORD_OVERHEAD > self.record_limit
+    }
+
     /// Whether the topic surely takes it, compressed or not.
     fn fits(&self, record: &Record<'_>) -> bool {
         record.weight() + RECORD_OVERHEAD <= self.record_limit
@@ -237,6 +246,7 @@ impl Writer {
         }
         record.added.push((Name::Severity, verdict.severity.as_str().into()));
         record.added.push((Name::Runbook, verdict.runbook.clone().into_bytes()));
+        record.added.push((Name::Pack, verdict.pack.clone().into_bytes()));
         record.added.push((Name::Source, source_of(line)));
         record
     }
@@ -385,10 +395,28 @@ mod tests {
         assert_eq!(record.step, Step::Full);
         assert_eq!(
             names(&record),
-            ["fingerpost-rule", "fingerpost-severity", "fingerpost-runbook", "fingerpost-source"]
+            ["fingerpost-rule", "fingerpost-severity", "fingerpost-runbook", "fingerpost-pack", "fingerpost-source"]
         );
-        assert_eq!(record.added[3].1, b"in/8/42");
-        assert!(record.value.unwrap().len() > HIT.len());
+        assert_eq!(record.added[4].1, b"in/8/42");
+        let value = String::from_utf8(record.value.unwrap().into_owned()).unwrap();
+        let pack = String::from_utf8(record.added[3].1.clone()).unwrap();
+        assert!(pack.starts_with("operation-failures@"), "{pack}");
+        assert!(value.ends_with(&format!("\"pack\":\"{pack}\"}}}}")), "{value}");
+    }
+
+    #[test]
+    fn the_short_headers_name_the_pack_where_the_object_does_not_fit() {
+        let mut limit = 1 << 20;
+        let record = loop {
+            let record = write(&output(), limit, &line(Some(HIT))).0.unwrap();
+            if record.step == Step::Headers {
+                break record;
+            }
+            limit = record.weight() + RECORD_OVERHEAD - 1;
+        };
+        assert_eq!(record.value.as_deref(), Some(HIT));
+        assert_eq!(names(&record)[3], "fingerpost-pack");
+        assert!(record.added[3].1.starts_with(b"operation-failures@"));
     }
 
     #[test]

@@ -249,15 +249,16 @@ impl<K: Sink> Worker<K> {
             Admission::Repeat => return Ok(()),
             Admission::TooFar(start) => return source.rewind(&[(lane.partition.clone(), start)]),
         }
-        // Paused too late: nothing may be added to what is being settled, so the line is read again afterwards.
-        if self.batch.is_closing() || !self.begin(source)? {
+        let known = lane.poison(line.offset);
+        let alone = known.is_none() && self.trouble.is_wary() && self.writer.is_risky(&line);
+        // Paused too late, nothing may be added to what is being settled: then the line is read again afterwards.
+        if !self.begin(source, alone)? {
             return self.lanes.put_back(source, &line);
         }
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
-        let known = lane.poison(line.offset);
         let timed = self.judged.is_multiple_of(SAMPLED);
         let judged = judge(&self.engine, &self.meters, &line, &mut lane.memory, timed);
         self.judged += 1;

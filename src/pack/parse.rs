@@ -5,11 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, atom, triggers};
+use super::{ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, atom, digest, triggers};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
 
@@ -143,11 +142,10 @@ struct File<'r> {
 impl File<'_> {
     fn pack(&self, root: Table<'_>) -> RawPack {
         let source = self.reader.source();
-        let file = source.name.rsplit(['/', '\\']).next().unwrap_or(&source.name);
         let mut pack = Pack {
-            name: file.strip_suffix(".toml").unwrap_or(file).to_owned(),
+            name: digest::pack_name(&source.name).to_owned(),
             source: Arc::clone(source),
-            digest: hex(&Sha256::digest(source.text.as_bytes()), 4),
+            digest: digest::of_text(&source.text),
             runbook: None,
             link: None,
         };
@@ -651,9 +649,4 @@ fn is_rule_id(id: &str) -> bool {
 
 fn is_fact_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-/// The first `bytes` bytes as hexadecimal digits.
-pub(crate) fn hex(digest: &[u8], bytes: usize) -> String {
-    digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

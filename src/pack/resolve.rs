@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::parse::{self, RawCaptures, RawCase, RawContext, RawPack, RawReport, RawRow, RawRule, RawValue, Scalar};
 use super::{
     Captures, Case, Context, Fact, Fits, Get, IdPattern, Kind, Lookup, Origin, Packs, Report, Row, Rule, Severity,
@@ -69,10 +67,8 @@ struct Scope {
 
 impl Resolver {
     fn run(&mut self, raws: Vec<RawPack>) {
-        let digest = raws.iter().fold(Sha256::new(), |digest, raw| {
-            digest.chain_update(&raw.pack.name).chain_update([0]).chain_update(&raw.pack.source.text).chain_update([0])
-        });
-        self.packs.digest = parse::hex(&digest.finalize(), 8);
+        let texts = raws.iter().map(|raw| (raw.pack.name.as_str(), raw.pack.source.text.as_str()));
+        self.packs.digest = super::digest::of_texts(texts.collect());
         self.unique_pack_names(&raws);
         let declared: Vec<BTreeMap<String, usize>> = raws.iter().map(|raw| self.declare(raw)).collect();
         let mut shared = Vec::new();

@@ -17,7 +17,7 @@ use crate::skip::skipped;
 use crate::stage::{Stage, eventually};
 
 /// The broker's address, or `None` after having said that the test is skipped.
-fn broker() -> Option<String> {
+pub(crate) fn broker() -> Option<String> {
     let address = std::env::var("FINGERPOST_TEST_KAFKA").ok().filter(|address| !address.is_empty());
     if address.is_none() {
         skipped("broker: FINGERPOST_TEST_KAFKA is not set");

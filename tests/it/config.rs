@@ -258,6 +258,35 @@ fn the_example_names_every_key_and_its_default() {
     }
 }
 
+#[test]
+fn the_token_of_a_reload_is_read_from_a_file_and_never_shown() {
+    let folder = Folder::new("token");
+    let token = folder.secret("token", &format!("{CANARY}\n"), 0o600);
+    let set = format!("http.token_file={}", token.display());
+    let loaded = layered(SOUND, &[], &[&set]);
+    let row = loaded.rows.iter().find(|row| row.name == "http.token_file").unwrap();
+    assert_eq!(row.value, Some(format!("<from {}>", token.display())));
+    let config = expect(loaded);
+    assert!(config.token.is_some() && !format!("{config:?}").contains(CANARY));
+
+    for (set, code) in [("http.token_file=/not/there", "C011"), ("http.token=hunter2-canary", "C010")] {
+        let loaded = layered(SOUND, &[], &[set]);
+        assert!(loaded.diagnostics.iter().any(|problem| problem.code == code), "{:?}", loaded.diagnostics);
+        assert!(!draw(&loaded.diagnostics, false).contains(CANARY));
+    }
+}
+
+#[test]
+fn packs_are_watched_and_polled_unless_told_otherwise() {
+    let reload = expect(layered(SOUND, &[], &[])).reload;
+    assert_eq!((reload.watch, reload.poll_interval), (true, Duration::from_secs(10)));
+    let reload = expect(layered(SOUND, &[("FINGERPOST_PACKS_WATCH", "false")], &["packs.poll_interval=1m"])).reload;
+    assert_eq!((reload.watch, reload.poll_interval), (false, Duration::from_secs(60)));
+    for out in ["packs.poll_interval=999ms", "packs.poll_interval=61m"] {
+        assert_eq!(layered(SOUND, &[], &[out]).diagnostics[0].code, "C008");
+    }
+}
+
 fn is_setting(line: &str) -> bool {
     line.split_once(" = ").is_some_and(|(name, _)| KEYS.iter().any(|key| key.leaf() == name))
 }

@@ -10,6 +10,7 @@ mod benign;
 mod broker;
 mod classify;
 mod config;
+mod delivery;
 mod flow;
 mod laws;
 mod limits;
@@ -19,6 +20,7 @@ mod packs;
 mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
+mod reload;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;

@@ -44,6 +44,8 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.max.bytes", "8388608"),
+    // Going back, the client first waits for the fetch that is out.
+    ("fetch.wait.max.ms", "100"),
     // With a queue this small, librdkafka's full second of waiting when it is full would be most of the time.
     ("fetch.queue.backoff.ms", "5"),
 ];
@@ -106,6 +108,17 @@ pub(crate) fn reader(settings: &Settings, isolation: &str) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("isolation.level", isolation)
         .set("enable.partition.eof", "true");
+    config
+}
+
+/// The producer that sends dead letters again for `group`. There is one at a time: a second one stops the first.
+pub(crate) fn replayer(settings: &Settings, group: &str) -> ClientConfig {
+    let mut config = client(settings, PRODUCER, &settings.output.options);
+    config
+        .set("transactional.id", group)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.max.bytes", "1000000000");
     config
 }
 

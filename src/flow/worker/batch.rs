@@ -61,6 +61,10 @@ pub(super) struct Batch {
     spoiled: Option<(String, bool)>,
     /// Records acknowledged that do not count yet.
     published: u64,
+    /// Dead letters that do not count yet, by kind.
+    buried: Vec<&'static str>,
+    /// It holds one line, which may spoil it, and is to hold no more.
+    alone: bool,
     fenced: VecDeque<Instant>,
 }
 
@@ -71,7 +75,7 @@ impl Batch {
             Mode::AtLeastOnce => Stage::Never,
             Mode::ExactlyOnce => Stage::Renewing { asked: true, not_before: now },
         };
-        Self { stage, spoiled: None, published: 0, fenced: VecDeque::new() }
+        Self { stage, spoiled: None, published: 0, buried: Vec::new(), alone: false, fenced: VecDeque::new() }
     }
 
     /// No line may be added.
@@ -95,6 +99,15 @@ impl Batch {
         *all_known &= known;
     }
 
+    /// A line became a dead letter; true when that counts at once.
+    pub(super) fn buried(&mut self, kind: &'static str) -> bool {
+        let at_once = matches!(self.stage, Stage::Never);
+        if !at_once {
+            self.buried.push(kind);
+        }
+        at_once
+    }
+
     /// A line's record was acknowledged.
     pub(super) fn published(&mut self, tally: &mut Tally) {
         match self.stage {
@@ -105,10 +118,15 @@ impl Batch {
 }
 
 impl<K: Sink> Worker<K> {
-    /// Makes sure that a batch is open. False when none can be opened now.
-    pub(super) fn begin<S: Source>(&mut self, source: &S) -> Result<bool, Failure> {
-        if !matches!(self.batch.stage, Stage::Idle) {
-            return Ok(true);
+    /// Makes sure that a batch is open for a line, which may have to be alone in it. False when none can be had now.
+    pub(super) fn begin<S: Source>(&mut self, source: &S, alone: bool) -> Result<bool, Failure> {
+        if self.batch.is_open() && (alone || self.batch.alone) {
+            self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
+        }
+        match self.batch.stage {
+            Stage::Idle => self.batch.alone = alone,
+            Stage::Never | Stage::Open { .. } => return Ok(true),
+            _ => return Ok(false),
         }
         if let Err(fate) = self.sink.begin() {
             self.fell(fate, source.now())?;
@@ -137,7 +155,7 @@ impl<K: Sink> Worker<K> {
                 let full = self.window.bytes >= WINDOW_BYTES
                     || self.repeatable >= self.settings.delivery.in_flight
                     || self.crowded;
-                if !(due || full || self.rules_are_stale() || self.batch.spoiled.is_some()) {
+                if !(due || full || self.batch.alone || self.rules_are_stale() || self.batch.spoiled.is_some()) {
                     return Ok(false);
                 }
                 self.batch.stage = Stage::Settling;
@@ -198,6 +216,8 @@ impl<K: Sink> Worker<K> {
                 self.meters.transactions.increment(1);
                 self.meters.transaction.record(now.duration_since(since));
                 self.tally.published += std::mem::take(&mut self.batch.published);
+                self.batch.buried.drain(..).for_each(|kind| self.meters.dead_letter(kind));
+                self.trouble.accepted(self.batch.alone);
                 self.repeatable = 0;
                 self.last_ack = now;
             }
@@ -226,6 +246,7 @@ impl<K: Sink> Worker<K> {
             tracing::warn!("a batch was aborted and is done again: {}", foreign(why.as_bytes()));
         }
         self.batch.published = 0;
+        self.batch.buried.clear();
         self.window = Window::default();
         self.repeatable = 0;
         self.crowded = false;

@@ -173,13 +173,17 @@ impl Lanes {
         });
     }
 
-    /// Begins all lanes anew at what is committed, whatever was read since; returns where they are to be read from.
+    /// Begins anew, at what is committed, all lanes of which more was read; returns where they are to be read from.
     pub(super) fn go_back(&mut self) -> Vec<(Partition, Option<i64>)> {
+        let read_on = |lane: &Lane| lane.ledger.last_seen().is_some_and(|last| lane.committed != Some(last + 1));
         let numbers: Vec<u32> = (0..self.lanes.len()).map(|_| self.number()).collect();
-        for (lane, number) in self.lanes.iter_mut().zip(numbers) {
-            lane.go_back(number);
-        }
-        self.lanes.iter().map(|lane| (lane.partition.clone(), lane.start)).collect()
+        let moved = self.lanes.iter_mut().zip(numbers).filter(|(lane, _)| read_on(lane));
+        moved
+            .map(|(lane, number)| {
+                lane.go_back(number);
+                (lane.partition.clone(), lane.start)
+            })
+            .collect()
     }
 
     /// The group says what it has, for each of [`Lanes::partitions`]; where it has nothing, nothing is known.

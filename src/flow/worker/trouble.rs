@@ -6,7 +6,7 @@
 //! open all the while, and its offset uncommitted.
 //!
 //! In a transaction a refusal spoils the whole batch. The batch is aborted and read again, and the line is remembered as
-//! one that is to become a dead letter.
+//! one that is to become a dead letter; for a while, lines as large have a transaction each.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -94,9 +94,24 @@ pub(super) struct Trouble {
     /// The output lacks something that others have to mend.
     not_before: Option<Instant>,
     panics: VecDeque<Instant>,
+    /// So many lines that may be too large have a transaction each, so that one which is spoils no more than that.
+    wary: u32,
 }
 
+/// See [`Trouble::wary`]; as many after each refusal.
+const WARY_LINES: u32 = 100;
+
 impl Trouble {
+    /// Whether a line that the output may refuse for its size should be alone in its transaction.
+    pub(super) fn is_wary(&self) -> bool {
+        self.wary > 0
+    }
+
+    /// A transaction was committed.
+    pub(super) fn accepted(&mut self, alone: bool) {
+        self.wary = self.wary.saturating_sub(u32::from(alone));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.redo.is_empty()
     }
@@ -129,6 +144,7 @@ impl<K: Sink> Worker<K> {
             (_, false) if to == To::State => return Err(self.undeliverable(to, &ticket, bytes, code)),
             (Meaning::Poison, _) if hopeless => return Err(self.undeliverable(to, &ticket, bytes, code)),
             (Meaning::Poison, true) => {
+                self.trouble.wary = WARY_LINES;
                 if let Some(lane) = self.lanes.of(&ticket) {
                     lane.condemn(offset, Refused::by_broker(code, to == To::DeadLetter));
                 }
@@ -202,7 +218,9 @@ impl<K: Sink> Worker<K> {
         let line = delivery.line();
         let Line { topic, partition, offset, .. } = line;
         tracing::warn!(topic, partition, offset, "dead letter: {}", refused.reason);
-        self.meters.dead_letter(refused.kind());
+        if self.batch.buried(refused.kind()) {
+            self.meters.dead_letter(refused.kind());
+        }
         let record = match refused.reference {
             true => self.writer.reference(&line, &refused.reason),
             false => self.writer.dead_letter(&line, &refused.reason),

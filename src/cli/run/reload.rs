@@ -1,0 +1,275 @@
+//! The reloader: one thread that keeps the rules in use equal to the pack directory, and never lets a bad pack in.
+//!
+//! It looks when the system tells of a change, when a poll finds one, and when somebody asks (SIGHUP, `POST /-/reload`).
+//! A directory that is being written to is given the time to come to rest. Then all files are read as they stood
+//! together, parsed, compiled and proven on their own examples, all of it on this thread; only when everything holds, the
+//! engine is swapped as a whole. What cannot be used is told once, and not tried again before it changes.
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use super::super::packs::{self, Loaded};
+use super::watching::Watch;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::engine::{self, Engine};
+use crate::flow::PacksFrom;
+use crate::flow::reload::{
+    Answer, Happening, Outcome, Rejected, Reloading, Reloads, Settings, State, channel, sentence,
+};
+use crate::pack::{self, Changes};
+use crate::telemetry::{caught, count_reload};
+
+/// A directory at rest for this long is taken to be written to the end.
+const QUIET: Duration = Duration::from_millis(200);
+/// One that never comes to rest is read all the same.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Starts it. The packs in `swap` were loaded from this directory just now.
+///
+/// # Errors
+/// When there is no thread for it.
+pub(super) fn start(
+    directory: PathBuf,
+    judging: engine::Settings,
+    settings: Settings,
+    swap: watch::Sender<Arc<Engine>>,
+) -> std::io::Result<Reloads> {
+    let (reloads, reloading) = channel();
+    let watch = settings.watch.then(|| Watch::new(directory.clone(), reloads.clone()));
+    let asks = reloads.clone();
+    let reloader = Reloader { from: PacksFrom::Directory(directory), judging, settings, swap, reloading, asks, watch };
+    std::thread::Builder::new().name("reload".into()).spawn(move || reloader.run())?;
+    Ok(reloads)
+}
+
+/// See the top of the file.
+struct Reloader {
+    from: PacksFrom,
+    judging: engine::Settings,
+    settings: Settings,
+    swap: watch::Sender<Arc<Engine>>,
+    reloading: Reloading,
+    asks: Reloads,
+    watch: Option<Watch>,
+}
+
+/// Changes that come one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Burst {
+    first: Instant,
+    last: Instant,
+}
+
+impl Burst {
+    /// A further change, or the first.
+    fn grow(burst: Option<Self>, now: Instant) -> Self {
+        Self { first: burst.map_or(now, |burst| burst.first), last: now }
+    }
+
+    /// When the directory is read.
+    fn over(self) -> Instant {
+        (self.last + QUIET).min(self.first + LONGEST)
+    }
+}
+
+/// What is in the directory, compared with what is known.
+enum Found {
+    /// The packs in use.
+    InUse,
+    /// The packs that were rejected last.
+    Rejected(Arc<Rejected>),
+    /// Something else.
+    New(Vec<Arc<Source>>),
+    /// Nothing that can be read.
+    Unreadable(Vec<Diagnostic>),
+}
+
+impl Reloader {
+    fn run(mut self) {
+        // Somebody may have changed them since they were loaded.
+        self.follow();
+        let mut burst = self.news();
+        let mut next_poll = Instant::now() + self.settings.poll_interval;
+        while !self.asks.is_stopping() {
+            let wake = burst.map_or(next_poll, Burst::over);
+            let happening = match wake.checked_duration_since(Instant::now()) {
+                // Changes that never end must not keep it from looking.
+                None => Err(RecvTimeoutError::Timeout),
+                Some(time) => self.reloading.happenings.recv_timeout(time),
+            };
+            match happening {
+                Ok(Happening::Changed) => burst = Some(Burst::grow(burst, Instant::now())),
+                Ok(Happening::Asked(reply)) => {
+                    burst = None;
+                    self.answer(reply);
+                }
+                Ok(Happening::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if burst.take().is_some() => {
+                    self.reload(false);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.follow();
+                    burst = self.news();
+                    next_poll = Instant::now() + self.settings.poll_interval;
+                }
+            }
+        }
+    }
+
+    /// Answers all who have asked so far with one reload.
+    fn answer(&mut self, first: oneshot::Sender<Answer>) {
+        let mut replies = vec![first];
+        while let Ok(happening) = self.reloading.happenings.try_recv() {
+            match happening {
+                Happening::Asked(reply) => replies.push(reply),
+                // What changed before the reading is seen by it.
+                Happening::Changed => {}
+                Happening::Stop => return,
+            }
+        }
+        let outcome = self.reload(true);
+        let engine = self.swap.borrow().clone();
+        let answer = Answer { outcome, digest: engine.digest().to_owned(), rules: engine.packs().rules.len() };
+        for reply in replies {
+            // Who has hung up needs no answer.
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    fn follow(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.follow();
+        }
+    }
+
+    /// Whether there is something to reload. Where nobody tells of changes, the first sign of one is treated as if
+    /// somebody had: more of them may be on the way.
+    fn news(&self) -> Option<Burst> {
+        let news = match self.find() {
+            Found::InUse => self.reloading.state.borrow().rejected.is_some(),
+            Found::Rejected(_) => false,
+            Found::New(_) | Found::Unreadable(_) => true,
+        };
+        news.then(|| Burst::grow(None, Instant::now()))
+    }
+
+    fn find(&self) -> Found {
+        let rejected = self.reloading.state.borrow().rejected.clone();
+        match packs::sources(&self.from) {
+            Ok(sources) => {
+                let digest = pack::digest(&sources);
+                match rejected.filter(|rejected| rejected.digest.as_ref() == Some(&digest)) {
+                    _ if digest == self.swap.borrow().digest() => Found::InUse,
+                    Some(rejected) => Found::Rejected(rejected),
+                    None => Found::New(sources),
+                }
+            }
+            Err(problems) => match rejected.filter(|rejected| rejected.diagnostics == problems) {
+                Some(rejected) => Found::Rejected(rejected),
+                None => Found::Unreadable(problems),
+            },
+        }
+    }
+
+    /// Looks, and does what is to be done. What was known before is told only to who asked.
+    fn reload(&mut self, asked: bool) -> Outcome {
+        self.follow();
+        let before = self.swap.borrow().digest().to_owned();
+        let (outcome, news) = match self.find() {
+            Found::InUse => (Outcome::Unchanged, self.restored()),
+            Found::Rejected(rejected) => (Outcome::Failed(rejected), false),
+            Found::New(sources) => (self.load(&sources), true),
+            Found::Unreadable(problems) => (self.reject(problems, None), true),
+        };
+        if asked || news {
+            self.tell(&outcome, &before);
+        }
+        outcome
+    }
+
+    /// The packs in use are back where others were that could not be used.
+    fn restored(&self) -> bool {
+        self.reloading.state.send_if_modified(|state| state.rejected.take().is_some())
+    }
+
+    fn load(&mut self, sources: &[Arc<Source>]) -> Outcome {
+        let judging = self.judging.clone();
+        let loaded = caught(AssertUnwindSafe(|| packs::compile(sources, judging))).unwrap_or_else(|panic| {
+            let message = format!("the packs cannot be loaded: {panic}");
+            Err(vec![Diagnostic::error("P029", message).help("this is a mistake in Fingerpost: please report it")])
+        });
+        match loaded {
+            Ok(loaded) => Outcome::Loaded(self.swap(loaded)),
+            Err(problems) => self.reject(problems, Some(pack::digest(sources))),
+        }
+    }
+
+    fn swap(&mut self, loaded: Loaded) -> Changes {
+        let changes = pack::changes(self.swap.borrow().packs(), loaded.engine.packs());
+        for warning in &loaded.warnings {
+            tracing::warn!("{}", sentence(warning));
+        }
+        self.swap.send_replace(Arc::new(loaded.engine));
+        self.reloading.state.send_replace(State { loaded: Timestamp::now(), rejected: None });
+        changes
+    }
+
+    fn reject(&self, diagnostics: Vec<Diagnostic>, digest: Option<String>) -> Outcome {
+        let rejected = Arc::new(Rejected { since: Timestamp::now(), diagnostics, digest });
+        self.reloading.state.send_modify(|state| state.rejected = Some(rejected.clone()));
+        Outcome::Failed(rejected)
+    }
+
+    /// One line for each reload.
+    fn tell(&self, outcome: &Outcome, before: &str) {
+        let engine = self.swap.borrow().clone();
+        let digest = engine.digest();
+        count_reload(outcome);
+        match outcome {
+            Outcome::Loaded(Changes { added, removed, changed }) => tracing::info!(
+                digest,
+                before,
+                rules = engine.packs().rules.len(),
+                added = added.len(),
+                removed = removed.len(),
+                changed = changed.len(),
+                "packs loaded: other rules are in use from now on"
+            ),
+            Outcome::Unchanged => tracing::info!(digest, "packs unchanged: those in the directory are in use"),
+            Outcome::Failed(rejected) => {
+                tracing::error!(digest, "packs not loaded, the last good ones stay in use: {}", rejected.summary());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_over_when_it_was_quiet_for_a_while() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let first = Burst::grow(None, start);
+        assert_eq!(first.over(), at(200));
+        let second = Burst::grow(Some(first), at(150));
+        assert_eq!(second.over(), at(350));
+    }
+
+    #[test]
+    fn a_burst_that_never_ends_is_over_all_the_same() {
+        let start = Instant::now();
+        let mut burst = Burst::grow(None, start);
+        for ms in (0..10_000).step_by(100) {
+            burst = Burst::grow(Some(burst), start + Duration::from_millis(ms));
+        }
+        assert_eq!(burst.over(), start + LONGEST);
+    }
+}

@@ -1,0 +1,239 @@
+//! What is promised besides the road of a line, on the real broker: dead letters and their way back, what sources said
+//! over restarts and changes of owner, and what exactly-once refuses to start with.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use fingerpost::flow::{self, Mode};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::Producer;
+
+use crate::broker::broker;
+use crate::records::{MATCHING, Record};
+use crate::stage::{Stage, eventually};
+
+const MODES: [&str; 2] = ["at_least_once", "exactly_once"];
+
+fn stage(broker: &str, test: &str, mode: &str) -> Stage {
+    let mut stage = Stage::new(broker, test);
+    let name = stage.name.clone();
+    stage.config += &format!(
+        "[delivery]\nmode = \"{mode}\"\n[state]\ntopic = \"{name}.state\"\n[dead_letter]\ntopic = \"{name}.dead\"\n"
+    );
+    stage
+}
+
+/// The verb with the stage's configuration; exit code, stdout.
+fn fingerpost(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    let config = stage.dir.join("verb.toml");
+    fs::write(&config, &stage.config).unwrap();
+    let output = command.args(arguments).arg("-c").arg(config).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// A line of random letters, which no compression makes small.
+fn padded(random: &mut fastrand::Rng, message: &str, bytes: usize) -> String {
+    let pad: String = (0..bytes).map(|_| random.alphanumeric()).collect();
+    format!(r#"{{"msg":"{message}","pad":"{pad}"}}"#)
+}
+
+#[test]
+fn a_record_that_is_refused_becomes_a_dead_letter_and_can_be_sent_again() {
+    let Some(broker) = broker() else { return };
+    for mode in MODES {
+        let stage = stage(&broker, "dead", mode);
+        stage.create(&stage.name, 2, &[]);
+        stage.create(&stage.output(), 2, &[("max.message.bytes", "3000")]);
+        let mut random = fastrand::Rng::with_seed(5);
+        let producer = stage.producer();
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        for n in 0..400 {
+            let is_large = n % 40 == 7;
+            let line = padded(&mut random, MATCHING, if is_large { 9000 } else { 20 });
+            let mut record = Record::plain(&line, n + 1);
+            record.key = Some(b"key".to_vec());
+            record.headers =
+                vec![("own".into(), Some(b"1".to_vec())), ("fingerpost-rule".into(), Some(b"forged".to_vec()))];
+            record.send(&producer, &stage.name, (n % 2) as i32);
+            if is_large { large.push(record) } else { small.push(record) }
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+        let mut daemon = stage.start();
+        eventually("all offsets committed", Duration::from_secs(60), || {
+            (stage.committed(&stage.name, 2) == [Some(200); 2]).then_some(())
+        });
+        assert_eq!(daemon.metric("fingerpost_dead_letters_total"), Some(10.0), "{mode}");
+        daemon.stop();
+
+        let dead = stage.read(&format!("{}.dead", stage.name));
+        assert_eq!(dead.len(), 2, "as many partitions as the input");
+        assert_eq!(stage.read(&stage.output()).concat().len(), 390, "{mode}");
+        for letter in &dead[1] {
+            let offset = (letter.timestamp - 2) / 2;
+            let input = large.iter().find(|record| record.timestamp == letter.timestamp).expect("a large one");
+            assert_eq!((&letter.key, &letter.value), (&input.key, &input.value), "byte for byte");
+            assert_eq!(letter.split_headers().0, input.split_headers().0);
+            assert_eq!(letter.header("fingerpost-source"), Some(format!("{}/1/{offset}", stage.name)));
+            assert_eq!(letter.header("fingerpost-dead-letter-reason").as_deref(), Some("refused: MessageSizeTooLarge"));
+            assert_eq!(letter.header("fingerpost-rule"), None);
+        }
+
+        let (_, listed) = fingerpost(&stage, &["dead-letter", "list"]);
+        assert!(listed.contains("10 dead letters") && listed.contains("refused: MessageSizeTooLarge"), "{listed}");
+        let again = format!("{}.again", stage.name);
+        stage.create(&again, 2, &[]);
+        let replay = |more: &[&str]| fingerpost(&stage, &[&["dead-letter", "replay", "--to", &again], more].concat()).1;
+        assert_eq!(replay(&[]), "10 sent again\n");
+        assert_eq!(replay(&[]), "0 sent again\n", "each once");
+        let sent = stage.read(&again);
+        assert_eq!(sent.concat().len(), 10);
+        for record in sent.concat() {
+            let input = large.iter().find(|input| input.timestamp == record.timestamp).expect("a large one");
+            let forged_gone = input.split_headers().0;
+            assert_eq!(record, Record { headers: forged_gone, ..input.clone() }, "as it was");
+        }
+        assert_eq!(replay(&["--all"]), "10 sent again\n");
+    }
+}
+
+#[test]
+fn what_the_dead_letter_topic_does_not_take_is_left_there_by_reference() {
+    let Some(broker) = broker() else { return };
+    for mode in MODES {
+        let stage = stage(&broker, "reference", mode);
+        let dead = format!("{}.dead", stage.name);
+        stage.create(&stage.name, 1, &[]);
+        stage.create(&stage.output(), 1, &[("max.message.bytes", "3000")]);
+        stage.create(&dead, 1, &[("max.message.bytes", "4000")]);
+        let producer = stage.producer();
+        let line = padded(&mut fastrand::Rng::with_seed(6), MATCHING, 9000);
+        for (n, line) in [r#"{"n":1}"#, &line, r#"{"n":2}"#].iter().enumerate() {
+            Record::plain(line, n as i64 + 1).send(&producer, &stage.name, 0);
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+        let mut daemon = stage.start();
+        eventually("all offsets committed", Duration::from_secs(60), || {
+            (stage.committed(&stage.name, 1) == [Some(3)]).then_some(())
+        });
+        daemon.stop();
+        let letters = stage.read(&dead).concat();
+        assert_eq!((letters.len(), &letters[0].value), (1, &None), "{mode}");
+        assert_eq!(letters[0].header("fingerpost-dead-letter-size"), Some(line.len().to_string()));
+        assert_eq!(stage.read(&stage.output()).concat().len(), 2);
+        // The line itself is still in the input.
+        let again = format!("{}.again", stage.name);
+        stage.create(&again, 1, &[]);
+        assert_eq!(fingerpost(&stage, &["dead-letter", "replay", "--to", &again]).1, "1 sent again\n");
+        assert_eq!(stage.read(&again).concat()[0].value.as_deref(), Some(line.as_bytes()));
+    }
+}
+
+#[test]
+fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
+    let Some(broker) = broker() else { return };
+    for mode in MODES {
+        let stage = stage(&broker, "state", mode);
+        stage.create(&stage.name, 4, &[]);
+        let producer = stage.producer();
+        let send = |partition: i32, pod: &str, message: &str| {
+            let line = format!(r#"{{"pod":"{pod}","msg":"{message}"}}"#);
+            Record::plain(&line, 1).send(&producer, &stage.name, partition);
+        };
+        const VERSION: &str = "KMS V2.0 path, WDEK will be loaded from mounted secret file";
+        for partition in 0..4 {
+            send(partition, "one", VERSION);
+            send(partition, "two", "nothing special");
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+        let done = |lines: i64| {
+            eventually("all offsets committed", Duration::from_secs(60), || {
+                (stage.committed(&stage.name, 4) == [Some(lines); 4]).then_some(())
+            });
+        };
+        let mut first = stage.start();
+        done(2);
+        first.stop();
+        // Another process, and then a third one that takes half of the partitions over while it runs.
+        let mut second = stage.start();
+        second.wait_ready();
+        let mut third = stage.start();
+        eventually("two partitions each", Duration::from_secs(30), || {
+            (third.metric("fingerpost_assigned_partitions") == Some(2.0)).then_some(())
+        });
+        for partition in 0..4 {
+            send(partition, "one", MATCHING);
+            send(partition, "two", MATCHING);
+        }
+        producer.flush(Duration::from_secs(10)).unwrap();
+        done(4);
+        second.stop();
+        third.stop();
+        for (partition, records) in stage.read(&stage.output()).iter().enumerate() {
+            let version = |record: &Record| {
+                let value: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+                value["fingerpost"]["kms_version"].as_str().map(str::to_owned)
+            };
+            assert_eq!(records.len(), 4);
+            assert_eq!(version(&records[2]).as_deref(), Some("2.0"), "{mode}, partition {partition}");
+            assert_eq!(version(&records[3]), None, "{mode}, partition {partition}: another source");
+        }
+    }
+}
+
+#[test]
+fn exactly_once_is_refused_where_the_brokers_are_too_old() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("in", 1, 1).unwrap();
+    mock.create_topic("out", 1, 1).unwrap();
+    // The version in which a member that the group left behind is told from a living one (KIP-447).
+    mock.apiversion(rdkafka::types::RDKafkaApiKey::TxnOffsetCommit, Some(0), Some(2)).unwrap();
+    let mut settings = settings(&mock.bootstrap_servers());
+    let failure = start(&settings).err().expect("refused");
+    assert!(failure.message.contains("TxnOffsetCommit 2, and 3 is needed (Apache Kafka 2.5"), "{}", failure.message);
+    assert_eq!(failure.kind.exit_code(), 78);
+    settings.delivery.mode = Mode::AtLeastOnce;
+    assert!(start(&settings).is_ok());
+}
+
+fn start(settings: &flow::Settings) -> Result<flow::Flow, flow::Failure> {
+    let (packs, _) = fingerpost::pack::parse(&fingerpost::pack::builtin());
+    let engine = fingerpost::engine::Engine::new(packs.unwrap(), fingerpost::engine::Settings::default()).unwrap();
+    let (_, rules) = tokio::sync::watch::channel(std::sync::Arc::new(engine));
+    flow::start(&rules, settings, std::sync::Arc::default())
+}
+
+fn settings(brokers: &str) -> flow::Settings {
+    flow::Settings {
+        kafka: flow::Kafka {
+            bootstrap_servers: brokers.to_owned(),
+            group_id: "group".into(),
+            create_topics: true,
+            options: Vec::new(),
+            secret_options: Vec::new(),
+        },
+        input: flow::Input { topics: vec!["in".into()], options: Vec::new() },
+        output: flow::Output {
+            topic: "out".into(),
+            lines: flow::Lines::All,
+            place: flow::Place::Value,
+            source_header_on_all: false,
+            header_limit: 16 << 10,
+            record_limit: Some(1 << 20),
+            options: Vec::new(),
+        },
+        delivery: flow::Delivery {
+            mode: Mode::ExactlyOnce,
+            instance: "test".into(),
+            in_flight: 1000,
+            commit_interval: Duration::from_millis(100),
+            shutdown_timeout: Duration::from_secs(5),
+            workers: 1,
+        },
+        state: None,
+        dead_letter: None,
+    }
+}
