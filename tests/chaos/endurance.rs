@@ -90,7 +90,7 @@ fn cost_of_exactly_once() {
     let mut rates = [(Mode::AtLeastOnce, Vec::new()), (Mode::ExactlyOnce, Vec::new())];
     let source = Stage::new(&cluster.address(), "cost");
     source.create(&source.name, feed.partitions as i32, &[]);
-    let feeder = Feeder::start(feed, &source.name, source.producer());
+    let mut feeder = Feeder::start(feed, &source.name, source.producer());
     feeder.allow(u64::MAX);
     feeder.finish();
     for round in 0..number("FINGERPOST_COST_ROUNDS", 5) {

@@ -75,7 +75,7 @@ impl Scene<'_> {
 
     /// Sends all lines.
     fn feed(&self) {
-        let feeder = self.feeder();
+        let mut feeder = self.feeder();
         feeder.allow(u64::MAX);
         feeder.finish();
     }

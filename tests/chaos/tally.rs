@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     pub(crate) drains: Vec<Duration>,
     /// What no fault explains.
     pub(crate) surprises: Vec<String>,
+    /// Packs taken into use by the daemons that were there at the end.
+    pub(crate) reloads: usize,
     /// Daemons that their watchdog ended.
     pub(crate) hung: usize,
     /// From the last fault until everything was committed.
@@ -59,6 +61,7 @@ impl Summary {
             drains: Vec::new(),
             surprises: Vec::new(),
             hung: 0,
+            reloads: 0,
             drained: Duration::ZERO,
             flowed: Duration::ZERO,
             rss_kib: 0,
@@ -123,6 +126,7 @@ impl Summary {
         println!("SIGTERM drain   {}", spread(&self.drains));
         println!("last fault      to everything committed {:.1} s", self.drained.as_secs_f64());
         println!("memory          {} MiB at most, of the daemons at the end", self.rss_kib / 1024);
+        println!("packs           changed every 100 ms, {} reloads in the daemons of the end", self.reloads);
         println!("watchdog        ended {} daemons", self.hung);
         for surprise in &self.surprises {
             println!("SURPRISE        {surprise}");
@@ -134,6 +138,7 @@ impl Summary {
         self.print();
         let v = &self.verdict;
         assert_eq!((v.lost, v.out_of_order), (0, 0), "lost, out of order");
+        assert!(self.reloads > 0, "no pack was ever reloaded");
         assert!(v.wrong.is_empty(), "wrong: {:#?}", v.wrong);
         for fault in by_kind(&self.planned).keys() {
             assert!(self.seen.contains_key(fault), "{fault} was never seen: this run proves nothing");

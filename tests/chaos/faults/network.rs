@@ -8,7 +8,7 @@ fn disturbed(test: &str, disturb: impl Fn(&Proxy), time: Duration) -> Vec<(Scene
     let mut scenes = Vec::new();
     for mode in BOTH {
         let Some(scene) = Scene::new(test, mode, 30_000) else { break };
-        let feeder = scene.feeder();
+        let mut feeder = scene.feeder();
         let mut daemon = scene.started();
         scene.flow(&feeder, scene.feed.lines / 3);
         let (before, busy) = (scene.door.disturbed(), processor_time(&daemon));
@@ -71,7 +71,7 @@ fn fault_16_a_storm_of_rebalances_does_not_stop_the_lines() {
             let strategy = format!("[input.options]\n\"partition.assignment.strategy\" = \"{assignor}\"");
             scene.stage = scene.stage.with("[input.options]", &strategy);
         }
-        let feeder = scene.feeder();
+        let mut feeder = scene.feeder();
         let mut steady = scene.started();
         for round in 1..=5 {
             let mut guest = scene.stage.start_as(&[("FINGERPOST_DELIVERY_INSTANCE", "guest")]);
@@ -116,7 +116,7 @@ fn fault_10_too_few_replicas_are_waited_for() {
     for topic in [scene.stage.name.clone(), scene.stage.output()] {
         scene.stage.create(&topic, 2, &[]);
     }
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     let mut daemon = scene.started();
     scene.flow(&feeder, 20_000);
     cluster.nodes[1..].iter().for_each(|node| node.kill());

@@ -9,7 +9,7 @@ use super::*;
 /// Kills the daemon each time a request of one of these kinds passes, before and after the broker has it.
 fn kill_at(test: &str, mode: Mode, kinds: &[i16]) {
     let Some(scene) = Scene::new(test, mode, 24_000) else { return };
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     let moments = [Moment::Before, Moment::After];
     let steps = (kinds.len() * moments.len()) as u64;
     for (number, (kind, moment)) in kinds.iter().flat_map(|kind| moments.map(|moment| (*kind, moment))).enumerate() {
@@ -49,7 +49,7 @@ fn fault_03_killed_at_each_request_exactly_once() {
 fn fault_04_sigterm_in_the_midst_repeats_nothing() {
     for mode in BOTH {
         let Some(scene) = Scene::new("f04", mode, 40_000) else { return };
-        let feeder = scene.feeder();
+        let mut feeder = scene.feeder();
         for part in 1..=5 {
             let mut daemon = scene.started();
             scene.flow(&feeder, scene.feed.lines * part / 5);
@@ -125,7 +125,7 @@ fn fault_27_the_clock_jumps_an_hour_ahead() {
         clock.display()
     );
     let child = shell(&scene, &script);
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     for (part, jump) in [(1, "+0"), (2, "+3600"), (3, "+7200")] {
         std::fs::write(&clock, jump).unwrap();
         scene.flow(&feeder, scene.feed.lines * part / 3);
@@ -140,7 +140,7 @@ fn fault_27_the_clock_jumps_an_hour_ahead() {
 fn fault_28_few_files_and_little_time() {
     let Some(scene) = Scene::new("f28", Mode::AtLeastOnce, 10_000) else { return };
     let child = shell(&scene, "ulimit -n 64; exec \"$0\" run -c \"$1\"");
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     feeder.allow(u64::MAX);
     // A twentieth of the processor, as cpulimit does it.
     let pid = child.id().to_string();

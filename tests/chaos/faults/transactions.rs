@@ -9,7 +9,7 @@ use super::*;
 #[test]
 fn fault_14_the_end_of_a_transaction_that_comes_late_ends_no_other() {
     let Some(scene) = Scene::new("f14", Mode::ExactlyOnce, 40_000) else { return };
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     let mut daemon = scene.started();
     scene.flow(&feeder, 10_000);
     for round in 0..3 {
@@ -51,7 +51,7 @@ fn fault_30_offsets_that_are_never_taken_end_in_the_watchdog() {
 
 fn out_of_reach(test: &str, kinds: &[i16]) {
     let Some(scene) = Scene::new(test, Mode::ExactlyOnce, 20_000) else { return };
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     let mut daemon = scene.started();
     scene.flow(&feeder, 5_000);
     scene.door.hold(kinds);
@@ -82,7 +82,7 @@ fn out_of_reach(test: &str, kinds: &[i16]) {
 #[test]
 fn fault_29_two_of_one_name_fight_until_one_gives_up() {
     let Some(scene) = Scene::new("f29", Mode::ExactlyOnce, 40_000) else { return };
-    let feeder = scene.feeder();
+    let mut feeder = scene.feeder();
     let mut rivals = [scene.start(), scene.start()];
     let began = Instant::now();
     let mut allowed = 0;
