@@ -31,7 +31,7 @@ oracle: ## ten million lines, held against the plain matcher of the tests
 
 chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|soak|backlog|cost)
 	@tests/setup test
-	FINGERPOST_CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
+	CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
 	  -- --ignored --nocapture --test-threads=1 $(patsubst mixed,long_,$(patsubst long,long_,$(CHAOS)))
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (1800)

@@ -13,19 +13,19 @@ use super::proxy::Way;
 use super::run::{Fault, Mode, Plan, mixed, play};
 use super::{has, number};
 
-/// A fault a minute for `FINGERPOST_SOAK_MINUTES`, under a steady flow: resident memory is flat after the first quarter.
+/// A fault a minute for `CHAOS_SOAK_MINUTES`, under a steady flow: resident memory is flat after the first quarter.
 #[test]
 #[ignore = "an hour: make chaos CHAOS=soak"]
 fn soak() {
     use Fault::{Blackhole, Blink, BrokerKill, Join, Kill, Leave, Pause, Resets, Roll, Slow};
-    let minutes = number("FINGERPOST_SOAK_MINUTES", 60);
+    let minutes = number("CHAOS_SOAK_MINUTES", 60);
     let kinds = [Blink, Roll, Slow, Resets, Kill, Join, Blackhole, Pause, Leave, BrokerKill];
     let plan = Plan {
         name: "soak",
         mode: Mode::ExactlyOnce,
         assignor: "cooperative-sticky",
         brokers: 1,
-        feed: Feed { seed: 60, partitions: 12, lines: minutes * 60 * number("FINGERPOST_SOAK_RATE", 1_000) },
+        feed: Feed { seed: 60, partitions: 12, lines: minutes * 60 * number("CHAOS_SOAK_RATE", 1_000) },
         session: Duration::from_secs(10),
         faults: mixed(60, minutes, &kinds),
         every: Duration::from_secs(60),
@@ -35,7 +35,7 @@ fn soak() {
     }
 }
 
-/// `FINGERPOST_BACKLOG_LINES` on 48 partitions, and an output that takes 2 MB in a second.
+/// `CHAOS_BACKLOG_LINES` on 48 partitions, and an output that takes 2 MB in a second.
 #[test]
 #[ignore = "long: make chaos CHAOS=backlog"]
 fn backlog() {
@@ -46,7 +46,7 @@ fn backlog() {
     for topic in [stage.name.clone(), stage.output()] {
         stage.create(&topic, partitions, &[]);
     }
-    let lines = number("FINGERPOST_BACKLOG_LINES", 10_000_000);
+    let lines = number("CHAOS_BACKLOG_LINES", 10_000_000);
     let producer = stage.producer();
     for n in 0..lines {
         let line =
@@ -81,19 +81,19 @@ fn bound_mib(daemon: &Daemon) -> Option<u64> {
     events.filter_map(|event| event["memory_bound_mib"].as_u64()).next()
 }
 
-/// The same backlog in both modes, by turns, `FINGERPOST_COST_ROUNDS` times each.
+/// The same backlog in both modes, by turns, `CHAOS_COST_ROUNDS` times each.
 #[test]
 #[ignore = "measures: make chaos CHAOS=cost"]
 fn cost_of_exactly_once() {
     let Some(cluster) = has(Mode::ExactlyOnce).then(|| Cluster::start(1, 1)).flatten() else { return };
-    let feed = Feed { seed: 10, partitions: 6, lines: number("FINGERPOST_COST_LINES", 500_000) };
+    let feed = Feed { seed: 10, partitions: 6, lines: number("CHAOS_COST_LINES", 500_000) };
     let mut rates = [(Mode::AtLeastOnce, Vec::new()), (Mode::ExactlyOnce, Vec::new())];
     let source = Stage::new(&cluster.address(), "cost");
     source.create(&source.name, feed.partitions as i32, &[]);
     let mut feeder = Feeder::start(feed, &source.name, source.producer());
     feeder.allow(u64::MAX);
     feeder.finish();
-    for round in 0..number("FINGERPOST_COST_ROUNDS", 5) {
+    for round in 0..number("CHAOS_COST_ROUNDS", 5) {
         for (mode, rates) in &mut rates {
             let rate = rate(&cluster, &source, feed, *mode);
             println!("round {round}, {}: {rate:.0} lines/s", mode.word());
