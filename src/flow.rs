@@ -14,6 +14,7 @@ pub(crate) mod meters;
 mod record;
 mod shutdown;
 mod status;
+pub mod verify;
 mod worker;
 
 use std::fmt;

@@ -2,15 +2,17 @@
 //!
 //! `source` is one member of the consumer group (its commits run in `committer`), `sink` one idempotent producer, `topics` what is looked up and created
 //! before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way to the
-//! brokers for `config check`. Each worker owns one source and one sink and is the only thread that calls them.
+//! brokers for `config check`; `reader` and `survey` read topics from end to end for `verify`. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
 pub(crate) mod committer;
 pub mod known;
 pub(crate) mod options;
 pub mod probe;
+pub(crate) mod reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod survey;
 pub(crate) mod topics;
 
 pub use options::OWNED_OPTIONS;

@@ -6,10 +6,12 @@
 //! one.
 
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 
 use super::{Lines, Output, Place};
 use crate::NAME;
-use crate::engine::{Detail, Engine, Outcome, Verdict};
+use crate::engine::{Detail, Engine, Memory, Outcome, Verdict};
+use crate::telemetry::caught;
 
 /// One record as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -268,6 +270,14 @@ impl Writer {
             step: Step::Bare,
         }
     }
+}
+
+/// What the engine says of a line; `None` for a tombstone, an error where the engine fails at it.
+pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Option<Result<Outcome, String>> {
+    let value = line.value?;
+    // An empty key names nobody: lines that have one would all share a memory.
+    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+    Some(caught(AssertUnwindSafe(|| engine.classify(value, source.as_deref(), memory))))
 }
 
 fn source_of(line: &Line<'_>) -> Vec<u8> {

@@ -9,7 +9,6 @@ mod group;
 mod lane;
 mod report;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -21,12 +20,12 @@ use super::kafka::source::{Delivery, Event, Problem, Source};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
-use super::record::{Line, Notes, Record, Writer};
+use super::record::{self, Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag};
 use super::status::{WorkerStatus, now_ms};
 use super::{Failure, Rules, Settings};
 use crate::engine::{Engine, Memory, Outcome};
-use crate::telemetry::{caught, foreign};
+use crate::telemetry::foreign;
 use lane::Lanes;
 use report::Tally;
 
@@ -384,11 +383,8 @@ impl Worker {
 /// What the engine says of a line; `None` for a tombstone. A line at which it fails goes out unjudged: one line must
 /// never stop all others.
 fn judge(engine: &Engine, meters: &Meters, line: &Line<'_>, memory: &mut Memory, timed: bool) -> Option<Outcome> {
-    let value = line.value?;
-    // An empty key names nobody: lines that have one would all share a memory.
-    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
     let started = timed.then(Instant::now);
-    let judged = caught(AssertUnwindSafe(|| engine.classify(value, source.as_deref(), memory)));
+    let judged = record::judge(engine, line, memory)?;
     if let Some(started) = started {
         meters.classify.record(started.elapsed());
     }

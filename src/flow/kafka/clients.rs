@@ -99,6 +99,16 @@ pub(crate) fn consumer(settings: &Settings) -> ClientConfig {
     config
 }
 
+/// A reader of any topic, outside of every group: it is given partitions by hand, and commits nothing.
+pub(crate) fn reader(settings: &Settings) -> ClientConfig {
+    let mut config = consumer(settings);
+    for membership in ["topic.blacklist", "group.instance.id", "group.protocol", "group.remote.assignor"] {
+        config.remove(membership);
+    }
+    config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
+    config
+}
+
 /// Topics that a regular expression among the inputs must not match: ours, and Kafka's internal ones.
 fn never_read(own: &[&str]) -> String {
     let mut patterns = vec!["^__(consumer_offsets|transaction_state|share_group_state|cluster_metadata)$".to_owned()];
