@@ -3,6 +3,8 @@
 //! The broker's address comes from `FINGERPOST_TEST_KAFKA`; without it these tests skip, and say so in the file that
 //! `FINGERPOST_SKIPPED` names. Every test has topics and a group of its own, so they may run side by side.
 
+mod verify;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
