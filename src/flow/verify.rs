@@ -12,6 +12,7 @@
 //! follow before those that lead: committed offsets first, then output, dead letters, input.
 
 mod align;
+mod close;
 mod expect;
 mod finding;
 mod lane;
@@ -26,13 +27,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use roaring::RoaringTreemap;
-
 use super::kafka::reader::Reader;
 use super::kafka::survey::Survey;
 use super::record::Writer;
 use super::{Failure, Lines, Settings};
 use crate::engine::Engine;
+use close::{Commit, close};
 use expect::Expecter;
 use lane::{DeadLetter, Judged, Lane, Terms, bit};
 use partition::{Found, Inputs, Output, Strays};
@@ -349,92 +349,6 @@ impl<'a> Scene<'a> {
             findings,
         )
     }
-}
-
-/// What is known of the group's offset.
-#[derive(Debug, Clone, Copy)]
-struct Commit {
-    committed: Option<i64>,
-    /// Of the input partition.
-    end: i64,
-    /// It was looked at.
-    group: bool,
-    drained: bool,
-}
-
-fn close(lane: Judged, strays: Option<&RoaringTreemap>, commit: &Commit, findings: &mut Findings) -> Row {
-    let Judged { topic, partition, range, mut missing, front, vague, counts, findings: own } = lane;
-    let strayed = strays.map_or(0, |strays| {
-        missing -= strays;
-        strays.len()
-    });
-    let place = |offset: i64| format!("{topic}/{partition}/{offset}");
-    // At the end, lines that nobody has said are done may still be on their way.
-    let on_its_way = match commit.committed {
-        Some(committed) if !commit.drained => committed.max(front.map_or(0, |front| front + 1)),
-        _ => i64::MAX,
-    };
-    let total = missing.len();
-    missing.remove_range(bit(on_its_way)..);
-    let (lost, pending) = (missing.len(), total - missing.len());
-    for run in runs(&missing) {
-        let (first, last) = (run.start, run.end - 1);
-        findings.add(Kind::Lost, bit(run.end - run.start), || match vague.get(&first) {
-            Some(earliest) => {
-                let what = "is nowhere; it is the same as the lines before it, from offset";
-                (place(first), format!("{what} {earliest} on, and it may be any of these that is missing"))
-            }
-            None if first == last => (place(first), "is nowhere".to_owned()),
-            None => (format!("{}–{last}", place(first)), format!("{} lines are nowhere", run.end - run.start)),
-        });
-    }
-    let first_lost = missing.min().and_then(|offset| i64::try_from(offset).ok());
-    if let Some((committed, lost)) = commit.committed.zip(first_lost).filter(|(committed, lost)| committed > lost) {
-        findings.add(Kind::CommittedPast, 1, || {
-            (place(lost), format!("is nowhere, and the group committed {committed}: nobody will read it again"))
-        });
-    }
-    if let Some(committed) = commit.committed.filter(|committed| *committed > commit.end) {
-        let what = format!("the group committed {committed}, beyond the end of the partition");
-        findings.add(Kind::CommittedPast, 1, || (place(commit.end), what));
-    }
-    if commit.group && commit.drained && commit.committed.map_or(0, |committed| committed) <= counts.last.unwrap_or(-1)
-    {
-        let committed = commit.committed.map_or("nothing".to_owned(), |committed| format!("offset {committed}"));
-        let what = format!("the group committed {committed}, and the last line is {}", counts.last.unwrap_or(-1));
-        findings.add(Kind::NotDrained, 1, || (format!("{topic}/{partition}"), what));
-    }
-    let count = |kinds: &[Kind]| kinds.iter().map(|kind| own.count(*kind)).sum::<u64>();
-    let wrong = [Kind::Changed, Kind::Mislabelled, Kind::SettledTwice, Kind::DeadLetter, Kind::Unchecked];
-    let numbers = Numbers {
-        lines: counts.lines,
-        published: counts.published,
-        tagged: counts.tagged,
-        filtered: counts.left_out,
-        dead_letters: counts.dead_letters,
-        repeats: counts.repeats,
-        lost,
-        pending,
-        out_of_order: count(&[Kind::OutOfOrder]),
-        wrong: count(&wrong) + strayed,
-        forgetful: counts.forgetful,
-        outside: counts.outside,
-    };
-    findings.append(own);
-    Row { topic: topic.to_string(), partition, from: range.start, to: range.end, numbers, committed: commit.committed }
-}
-
-/// Neighbouring offsets as ranges.
-fn runs(offsets: &RoaringTreemap) -> impl Iterator<Item = Range<i64>> {
-    let mut offsets = offsets.iter().filter_map(|offset| i64::try_from(offset).ok()).peekable();
-    std::iter::from_fn(move || {
-        let start = offsets.next()?;
-        let mut end = start + 1;
-        while offsets.next_if_eq(&end).is_some() {
-            end += 1;
-        }
-        Some(start..end)
-    })
 }
 
 /// Key and value of a dead letter. One that stands for a line too large for the topic has neither.

@@ -392,6 +392,19 @@ fn a_tag_without_what_was_said_before_is_counted_and_no_finding() {
 }
 
 #[test]
+fn a_repeat_in_the_middle_of_a_run_must_follow_the_one_before() {
+    let inputs = numbered(20);
+    let outputs = publish(&inputs, true);
+    let run = |offsets: &[usize]| {
+        let copied: Vec<Stored> = offsets.iter().map(|offset| outputs[*offset].clone()).collect();
+        kinds(&Check::new(&inputs[..8], true, Mode::AtLeastOnce).run(&copied).1)
+    };
+    assert_eq!(run(&[0, 1, 2, 3, 4, 5, 2, 3, 4, 5, 6, 7]), []);
+    assert_eq!(run(&[0, 1, 2, 3, 4, 5, 2, 4, 5, 6, 7]), [Kind::OutOfOrder]);
+    assert_eq!(run(&[0, 1, 2, 3, 4, 5, 6, 7, 9]), [Kind::Unknown], "beyond the end of the input");
+}
+
+#[test]
 fn what_lies_behind_the_window_is_told() {
     let inputs = numbered(500);
     let mut outputs = publish(&inputs, true);
