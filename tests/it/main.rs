@@ -23,3 +23,4 @@ mod reload;
 mod skip;
 mod stage;
 mod tidy;
+mod verify;
