@@ -186,7 +186,7 @@ impl<K: Sink> Worker<K> {
             Happening::Group(event) => self.group(source, event)?,
             Happening::Trouble(problem) => self.trouble(source, problem)?,
             Happening::Blocked => self.hold(source)?,
-            Happening::Quiet => {}
+            Happening::Quiet => self.batch.rest(),
             Happening::Stop => return Ok(Turn::Stop),
         }
         self.lines_since_beat += 1;
