@@ -11,6 +11,7 @@ pub mod dead_letter;
 pub mod demo;
 pub mod packs;
 pub mod run;
+pub mod verify;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments};
+use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments};
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
 
@@ -52,6 +53,8 @@ pub enum Verb {
     /// Look at the lines that could not be published, or send them again.
     #[command(subcommand)]
     DeadLetter(dead_letter::Verb),
+    /// Hold the output against the input: is every line there, in order, unchanged, tagged as the rules say?
+    Verify(VerifyArguments),
     /// Look at the configuration, and try it.
     #[command(subcommand)]
     Config(config::Verb),
@@ -62,7 +65,7 @@ pub enum Verb {
 pub enum Exit {
     /// Everything is as it should be.
     Fine = 0,
-    /// `check` found something.
+    /// `check` or `verify` found something.
     Findings = 1,
     /// The command line is wrong, or names a file that cannot be read.
     Usage = 2,
@@ -80,7 +83,7 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  fine
-   1  findings: `check` found something wrong
+   1  findings: `check` or `verify` found something wrong
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
@@ -114,6 +117,7 @@ impl Cli {
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),
+            Verb::Verify(arguments) => verify::run(&arguments),
             Verb::Config(verb) => config::run(&verb),
         }
     }

@@ -152,6 +152,19 @@ impl Engine {
         self.judge(line, source, memory)
     }
 
+    /// The line without the object that an earlier pass put in; of any length, as it may only have become long by that.
+    #[must_use]
+    pub fn without_ours<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        // The scan stops at our own member.
+        if !self.phrases.scan(line) {
+            return Cow::Borrowed(line);
+        }
+        match line::parse(line, &self.settings).object {
+            Some(object) => splice::splice(line, &object, None),
+            None => Cow::Borrowed(line),
+        }
+    }
+
     fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
         let record = line::parse(payload, &self.settings);

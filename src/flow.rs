@@ -18,6 +18,7 @@ mod shutdown;
 mod state;
 mod status;
 mod transport;
+pub mod verify;
 mod worker;
 
 use std::fmt;
@@ -149,6 +150,15 @@ impl Mode {
         match self {
             Self::AtLeastOnce => "at least once",
             Self::ExactlyOnce => "exactly once",
+        }
+    }
+
+    /// As the configuration has it.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at_least_once",
+            Self::ExactlyOnce => "exactly_once",
         }
     }
 }

@@ -7,8 +7,10 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use super::EXIT_CODES;
+use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
 use crate::config::{Layers, Setting};
+use crate::flow::verify::Bound;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,6 +103,82 @@ pub struct RunArguments {
     /// The configuration.
     #[command(flatten)]
     pub daemon: DaemonArguments,
+}
+
+/// `verify`: did every line arrive?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = VERIFY_HELP)]
+pub struct VerifyArguments {
+    /// The configuration of the daemon that is to be verified.
+    #[command(flatten)]
+    pub daemon: DaemonArguments,
+    /// First line: earliest, an offset, or a time as in 2026-11-21T10:00:00Z.
+    #[arg(long, value_name = "WHERE", default_value = "earliest", value_parser = parse_bound)]
+    pub from: Bound,
+    /// Line after the last: latest, an offset, or a time; latest is the end when the work begins.
+    #[arg(long, value_name = "WHERE", default_value = "latest", value_parser = parse_bound)]
+    pub to: Bound,
+    /// Input partition; may be repeated; without it, all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub partition: Vec<i32>,
+    /// What was promised; without it, what is configured (delivery.mode).
+    #[arg(long, value_enum)]
+    pub mode: Option<VerifyMode>,
+    /// Repeats that are let pass where lines may be repeated; without it, any number.
+    #[arg(long, value_name = "N")]
+    pub max_repeats: Option<u64>,
+    /// Topic of the dead letters: a line is there or on the output.
+    #[arg(long, value_name = "TOPIC")]
+    pub dead_letter: Option<String>,
+    /// Leave the group's committed offsets alone.
+    #[arg(long, conflicts_with = "group")]
+    pub no_group: bool,
+    /// All lines must be done and committed; without it, those at the end that are not committed may be on their way.
+    #[arg(long)]
+    pub drained: bool,
+    /// Leave the tags alone.
+    #[arg(long)]
+    pub no_labels: bool,
+    /// Read the input from --from on only; tags that depend on earlier lines may then seem wrong.
+    #[arg(long)]
+    pub no_warm: bool,
+    /// Lines held in memory for each input partition, of about 300 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub window: u32,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// What was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyMode {
+    /// Each line once.
+    ExactlyOnce,
+    /// Each line once or more often.
+    AtLeastOnce,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn parse_bound(text: &str) -> Result<Bound, String> {
+    match text {
+        "earliest" => return Ok(Bound::Earliest),
+        "latest" => return Ok(Bound::Latest),
+        _ => {}
+    }
+    if let Some(offset) = text.parse::<i64>().ok().filter(|offset| *offset >= 0) {
+        return Ok(Bound::Offset(offset));
+    }
+    let time = text.parse::<jiff::Timestamp>().map(|time| Bound::Time(time.as_millisecond()));
+    time.map_err(|_| "write earliest, latest, an offset, or a time as in 2026-11-21T10:00:00Z".to_owned())
 }
 
 /// `demo`: the daemon on a Kafka inside its own process.

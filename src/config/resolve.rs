@@ -229,10 +229,16 @@ impl Resolver<'_> {
             (_, flow::Mode::AtLeastOnce) => Duration::from_secs(1),
             (_, flow::Mode::ExactlyOnce) => Duration::from_millis(100),
         };
+        let in_flight = match (self.given("delivery.in_flight").map(|given| &given.value), mode) {
+            (Some(Value::Count(lines)), _) => usize::try_from(*lines).unwrap_or(usize::MAX),
+            (_, flow::Mode::AtLeastOnce) => 10_000,
+            // A crash repeats nothing, and the fewer transactions, the less they cost.
+            (_, flow::Mode::ExactlyOnce) => 100_000,
+        };
         flow::Delivery {
             mode,
             instance: self.instance(),
-            in_flight: self.size("delivery.in_flight"),
+            in_flight,
             commit_interval,
             shutdown_timeout: self.duration("delivery.shutdown_timeout"),
             workers: self.size("delivery.workers"),

@@ -3,7 +3,8 @@
 //! `source` is one member of the consumer group (its commits run in `committer`, what it reads beside the lines in
 //! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
 //! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way
-//! to the brokers for `config check`, `letters` reads dead letters and sends them again. Each worker owns one source and one sink and is the only thread that calls them.
+//! to the brokers for `config check`; `reader` and `survey` read topics from end to end for `verify`, `letters` reads dead
+//! letters and sends them again. Each worker owns one source and one sink and is the only thread that calls them.
 
 pub(crate) mod clients;
 mod committer;
@@ -12,8 +13,10 @@ pub(crate) mod letters;
 mod lookup;
 pub(crate) mod options;
 pub mod probe;
+pub(crate) mod reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod survey;
 pub(crate) mod topics;
 mod transactor;
 

@@ -6,11 +6,13 @@
 //! one.
 
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 
 use super::transport::To;
 use super::{Lines, Output, Place};
 use crate::NAME;
-use crate::engine::{Detail, Engine, Outcome, Verdict};
+use crate::engine::{Detail, Engine, Memory, Outcome, Verdict};
+use crate::telemetry::caught;
 
 /// One record as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -335,6 +337,26 @@ impl Writer {
             step: Step::Bare,
         }
     }
+}
+
+/// What the engine says of a line; `None` for a tombstone, an error where the engine fails at it.
+pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Option<Result<Outcome, String>> {
+    let value = line.value?;
+    memory.turn_to(line.offset);
+    // An empty key names nobody: lines that have one would all share a memory.
+    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+    Some(caught(AssertUnwindSafe(|| {
+        #[cfg(test)]
+        panic_when_told_to(value);
+        engine.classify(value, source.as_deref(), memory)
+    })))
+}
+
+/// In tests, the classifier fails at lines that hold these words.
+#[cfg(test)]
+fn panic_when_told_to(line: &[u8]) {
+    const WORDS: &[u8] = b"the classifier is to fail here";
+    assert!(!line.windows(WORDS.len()).any(|window| window == WORDS), "told to fail");
 }
 
 fn source_of(line: &Line<'_>) -> Vec<u8> {

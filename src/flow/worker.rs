@@ -15,7 +15,6 @@ mod lane;
 mod report;
 mod trouble;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -24,14 +23,14 @@ use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
-use super::record::{Line, Notes, Record, Writer};
+use super::record::{self, Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
 use super::transport::{Ack, Delivery, Event, Problem, Sink, Source, To, Unsent};
 use super::{Failure, Mode, Rules, Settings};
 use crate::engine::{Engine, Memory, News, Outcome};
-use crate::telemetry::{caught, foreign};
+use crate::telemetry::foreign;
 use batch::Batch;
 use lane::{Admission, Lanes};
 use report::Tally;
@@ -187,7 +186,7 @@ impl<K: Sink> Worker<K> {
             Happening::Group(event) => self.group(source, event)?,
             Happening::Trouble(problem) => self.trouble(source, problem)?,
             Happening::Blocked => self.hold(source)?,
-            Happening::Quiet => {}
+            Happening::Quiet => self.batch.rest(),
             Happening::Stop => return Ok(Turn::Stop),
         }
         self.lines_since_beat += 1;
@@ -495,18 +494,10 @@ fn judge(
     memory: &mut Memory,
     timed: bool,
 ) -> Result<Option<Outcome>, String> {
-    let Some(value) = line.value else { return Ok(None) };
-    memory.turn_to(line.offset);
-    // An empty key names nobody: lines that have one would all share a memory.
-    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
     let started = timed.then(Instant::now);
-    let judged = caught(AssertUnwindSafe(|| {
-        #[cfg(test)]
-        trouble::panic_when_told_to(value);
-        engine.classify(value, source.as_deref(), memory)
-    }));
+    let judged = record::judge(engine, line, memory).transpose();
     if let Some(started) = started {
         meters.classify.record(started.elapsed());
     }
-    judged.map(Some)
+    judged
 }

@@ -25,3 +25,4 @@ mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;
 mod tidy;
+mod verify;

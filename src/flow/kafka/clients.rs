@@ -51,7 +51,7 @@ const CONSUMER: &[(&str, &str)] = &[
 ];
 
 /// Changeable, for a consumer beside the stream.
-const READER: &[(&str, &str)] = &[
+const LOOKUP: &[(&str, &str)] = &[
     ("check.crcs", "true"),
     ("queued.max.messages.kbytes", "4096"),
     ("fetch.max.bytes", "4194304"),
@@ -98,8 +98,8 @@ pub(crate) fn transaction_timeout(settings: &Settings) -> Duration {
 }
 
 /// A consumer beside the stream, which is told where to read, joins no group and commits nothing.
-pub(crate) fn reader(settings: &Settings, isolation: &str) -> ClientConfig {
-    let mut config = client(settings, READER, &settings.input.options);
+pub(crate) fn lookup(settings: &Settings, isolation: &str) -> ClientConfig {
+    let mut config = client(settings, LOOKUP, &settings.input.options);
     config
         // Without a name of a group the client refuses to be told where to read.
         .set("group.id", &settings.kafka.group_id)
@@ -146,6 +146,16 @@ pub(crate) fn consumer(settings: &Settings) -> ClientConfig {
 pub(crate) fn written(settings: &Settings) -> Vec<&str> {
     let others = [&settings.state, &settings.dead_letter].into_iter().flatten();
     std::iter::once(&settings.output.topic).chain(others).map(String::as_str).collect()
+}
+
+/// A reader of any topic, outside of every group: it is given partitions by hand, and commits nothing.
+pub(crate) fn reader(settings: &Settings) -> ClientConfig {
+    let mut config = consumer(settings);
+    for membership in ["topic.blacklist", "group.instance.id", "group.protocol", "group.remote.assignor"] {
+        config.remove(membership);
+    }
+    config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
+    config
 }
 
 /// Topics that a regular expression among the inputs must not match: ours, and Kafka's internal ones.
@@ -236,7 +246,7 @@ mod tests {
             producer(&settings, 1 << 20, 0)
         };
         let changeable =
-            |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).chain(READER).any(|(name, _)| *name == key);
+            |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).chain(LOOKUP).any(|(name, _)| *name == key);
         for config in [consumer(&settings), producer(&settings, 1 << 20, 0), transactional] {
             for (key, _) in config.config_map() {
                 let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
@@ -269,7 +279,7 @@ mod tests {
         assert!(made.is_ok(), "{:?}", made.err());
         assert_eq!(producer(&transactional, 1 << 20, 3).get("transactional.id"), Some("test/test/3"));
         assert!(consumer(&settings).create_native_config().is_ok());
-        assert!(reader(&settings, "read_committed").create_native_config().is_ok());
+        assert!(lookup(&settings, "read_committed").create_native_config().is_ok());
         assert!(producer(&settings, 1 << 20, 0).create_native_config().is_ok());
         let mut wrong = settings.clone();
         wrong.kafka.options = vec![("no.such.option".into(), "1".into())];

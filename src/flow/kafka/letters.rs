@@ -40,7 +40,7 @@ struct Letters<'s> {
 impl<'s> Letters<'s> {
     fn open(settings: &'s Settings, topic: &'s str) -> Result<Self, Failure> {
         let group = format!("{}.dead-letter", settings.kafka.group_id);
-        let consumer = clients::reader(settings, "read_committed")
+        let consumer = clients::lookup(settings, "read_committed")
             .set("group.id", &group)
             .create()
             .map_err(|error| clients::refused(settings, &error))?;

@@ -43,7 +43,7 @@ impl Lookup {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = clients::reader(&self.settings, isolation)
+        let client = clients::lookup(&self.settings, isolation)
             .create()
             .map_err(|error| clients::refused(&self.settings, &error))?;
         Ok(cell.get_or_init(|| client))

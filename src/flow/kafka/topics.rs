@@ -91,13 +91,13 @@ fn enough_for_state(topic: &str, partitions: i32, inputs: Option<i32>) -> Result
 
 /// A topic that the cluster has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Topic {
-    name: String,
-    partitions: i32,
+pub(super) struct Topic {
+    pub(super) name: String,
+    pub(super) partitions: i32,
 }
 
 /// Every input that is named, not matched, must be there.
-fn check_inputs(inputs: &[String], topics: &[Topic]) -> Result<(), Failure> {
+pub(super) fn check_inputs(inputs: &[String], topics: &[Topic]) -> Result<(), Failure> {
     let missing = inputs.iter().find(|input| !is_regex(input) && !topics.iter().any(|topic| topic.name == **input));
     let Some(missing) = missing else { return Ok(()) };
     let mut near: Vec<(f64, &str)> = topics
@@ -117,7 +117,7 @@ fn check_inputs(inputs: &[String], topics: &[Topic]) -> Result<(), Failure> {
     )))
 }
 
-fn is_regex(input: &str) -> bool {
+pub(super) fn is_regex(input: &str) -> bool {
     input.starts_with('^')
 }
 
@@ -167,7 +167,7 @@ fn offset_commit_version(message: &str) -> Option<i16> {
 impl ConsumerContext for Context {}
 
 /// Asks the cluster.
-struct Inquirer<'s> {
+pub(super) struct Inquirer<'s> {
     settings: &'s Settings,
     client: BaseConsumer<Context>,
     admin: AdminClient<Context>,
@@ -176,7 +176,7 @@ struct Inquirer<'s> {
 }
 
 impl<'s> Inquirer<'s> {
-    fn new(settings: &'s Settings) -> Result<Self, Failure> {
+    pub(super) fn new(settings: &'s Settings) -> Result<Self, Failure> {
         let context = Context::default();
         let refused = |error: KafkaError| clients::refused(settings, &error);
         let config = clients::inquirer(settings);
@@ -196,7 +196,7 @@ impl<'s> Inquirer<'s> {
     }
 
     /// All topics, tried for a while: whoever starts us may start the brokers at the same time.
-    fn topics(&self) -> Result<Vec<Topic>, Failure> {
+    pub(super) fn topics(&self) -> Result<Vec<Topic>, Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             // All of them, as asking for one by name may create it.
@@ -316,7 +316,7 @@ impl<'s> Inquirer<'s> {
     }
 
     /// `max.message.bytes` of the output topic. Not being allowed to read it is no reason not to start.
-    fn record_limit(&self, topic: &str) -> usize {
+    pub(super) fn record_limit(&self, topic: &str) -> usize {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let answer = self.runtime.block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options));
         let found = match answer.map(|resources| resources.into_iter().next()) {

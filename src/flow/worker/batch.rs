@@ -29,6 +29,8 @@ const FENCED_MAX: usize = 3;
 const FENCED_WINDOW: Duration = Duration::from_secs(60);
 /// Before the first attempt after a fencing; doubled with each further one.
 const FENCED_PAUSE: Duration = Duration::from_secs(1);
+/// While there is always more to read, nobody waits for the newest line: batches may be longer by this, and so fewer.
+const BACKLOG_INTERVALS: u32 = 5;
 /// After a batch was aborted for something that may pass.
 const ABORTED_PAUSE: Duration = Duration::from_millis(200);
 
@@ -65,6 +67,8 @@ pub(super) struct Batch {
     buried: Vec<&'static str>,
     /// It holds one line, which may spoil it, and is to hold no more.
     alone: bool,
+    /// For a moment there was nothing to read.
+    lull: bool,
     fenced: VecDeque<Instant>,
 }
 
@@ -75,12 +79,17 @@ impl Batch {
             Mode::AtLeastOnce => Stage::Never,
             Mode::ExactlyOnce => Stage::Renewing { asked: true, not_before: now },
         };
-        Self { stage, spoiled: None, published: 0, buried: Vec::new(), alone: false, fenced: VecDeque::new() }
+        Self { stage, spoiled: None, published: 0, buried: Vec::new(), alone: false, lull: false, fenced: VecDeque::new() }
     }
 
     /// No line may be added.
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.stage, Stage::Never | Stage::Idle | Stage::Open { .. })
+    }
+
+    /// There is nothing to read at the moment.
+    pub(super) fn rest(&mut self) {
+        self.lull = true;
     }
 
     /// Its end comes by the clock.
@@ -133,6 +142,7 @@ impl<K: Sink> Worker<K> {
             return Ok(false);
         }
         self.batch.stage = Stage::Open { since: source.now() };
+        self.batch.lull = false;
         Ok(true)
     }
 
@@ -151,7 +161,8 @@ impl<K: Sink> Worker<K> {
                 return Ok(false);
             }
             Stage::Open { since } => {
-                let due = now.duration_since(*since) >= self.settings.delivery.commit_interval;
+                let (age, interval) = (now.duration_since(*since), self.settings.delivery.commit_interval);
+                let due = age >= interval && self.batch.lull || age >= interval * BACKLOG_INTERVALS;
                 let full = self.window.bytes >= WINDOW_BYTES
                     || self.repeatable >= self.settings.delivery.in_flight
                     || self.crowded;

@@ -288,10 +288,3 @@ fn is_denied(code: Code) -> bool {
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::TransactionalIdAuthorizationFailed
     )
 }
-
-/// In tests, the classifier fails at lines that hold these words.
-#[cfg(test)]
-pub(super) fn panic_when_told_to(line: &[u8]) {
-    const WORDS: &[u8] = b"the classifier is to fail here";
-    assert!(!line.windows(WORDS.len()).any(|window| window == WORDS), "told to fail");
-}
