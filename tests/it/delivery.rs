@@ -160,6 +160,8 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
         // Another process, and then a third one that takes half of the partitions over while it runs.
         let mut second = stage.start();
         second.wait_ready();
+        let promise = mode.replace('_', " ");
+        assert_eq!(second.get("/readyz"), (200, format!("ok: delivering {promise}\n")));
         let mut third = stage.start();
         eventually("two partitions each", Duration::from_secs(30), || {
             (third.metric("fingerpost_assigned_partitions") == Some(2.0)).then_some(())

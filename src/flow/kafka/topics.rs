@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) dead_letter_partitions: i32,
     /// Bytes of a record batch that the state topic takes.
     pub(crate) state_limit: usize,
+    /// Brokers of the cluster.
+    pub(crate) brokers: usize,
 }
 
 /// Room for what a dead letter's headers add to the line.
@@ -45,7 +47,7 @@ const DEAD_LETTER_HEADERS: usize = 16 << 10;
 /// minute; must not be called on a tokio thread.
 pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
     let inquirer = Inquirer::new(settings)?;
-    let topics = inquirer.topics()?;
+    let (topics, brokers) = inquirer.cluster()?;
     check_inputs(&settings.input.topics, &topics)?;
     let written = clients::written(settings);
     let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
@@ -53,7 +55,8 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
     let output = &settings.output.topic;
     let partitions = inquirer.ensure("output", output, inputs, &[], &topics)?;
     let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
-    let mut route = Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT };
+    let mut route =
+        Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT, brokers };
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
     if let Some(name) = &settings.state {
         let compacted =
@@ -197,11 +200,16 @@ impl<'s> Inquirer<'s> {
 
     /// All topics, tried for a while: whoever starts us may start the brokers at the same time.
     pub(super) fn topics(&self) -> Result<Vec<Topic>, Failure> {
+        self.cluster().map(|(topics, _)| topics)
+    }
+
+    /// All topics, and how many brokers there are.
+    fn cluster(&self) -> Result<(Vec<Topic>, usize), Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             // All of them, as asking for one by name may create it.
             let error = match self.client.fetch_metadata(None, PATIENCE) {
-                Ok(metadata) => return Ok(topics(&metadata)),
+                Ok(metadata) => return Ok((topics(&metadata), metadata.brokers().len().max(1))),
                 Err(error) => error,
             };
             // Errors and logs of the client come out of poll, one at a time.
