@@ -5,10 +5,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS ?= 1800
+# What `make chaos` plays: mixed, long (five times as much), soak, backlog or cost.
+CHAOS ?= mixed
 # Passed on to the demo: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt oracle fuzz clean-kafka
+.PHONY: help demo test fmt oracle chaos fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +29,11 @@ oracle: ## ten million lines, held against the plain matcher of the tests
 	@tests/setup build
 	FINGERPOST_ORACLE_LINES=10000000 cargo test --release --locked --test it oracle -- --nocapture
 
+chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|soak|backlog|cost)
+	@tests/setup test
+	CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
+	  -- --ignored --nocapture --test-threads=1 $(patsubst mixed,long_,$(patsubst long,long_,$(CHAOS)))
+
 fuzz: ## every fuzz target for FUZZ_SECONDS (1800)
 	@tests/setup fuzz
 	@# No sanitizer: what is fuzzed holds no unsafe code, and librdkafka's configure does not link against one.
@@ -36,5 +43,5 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (1800)
 	done
 
 clean-kafka: ## stop and remove every test broker of this tree, also one that a killed run left
-	@for dir in .tools/broker .tools/run.*/broker; do tests/kafka/kafka-down --dir "$$dir" --purge; done
+	@for dir in .tools/broker .tools/run.*/broker .tools/run.*/node-*; do tests/kafka/kafka-down --dir "$$dir" --purge; done
 	@rm -rf .tools/run.*

@@ -55,7 +55,9 @@ pub fn log(settings: &Log) -> Result<(), String> {
         .parse(&settings.level)
         .map_err(|error| format!("log.level `{}`: {error}", foreign(settings.level.as_bytes())))?;
     let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would complain about a log that cannot be written on that very log, and panic when that fails.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let json = match settings.format {
         LogFormat::Auto => !terminal,
         LogFormat::Json => true,

@@ -108,13 +108,16 @@ impl Node {
             })
             .collect();
         let controller = controllers.split(',').nth(id - 1).unwrap();
+        // A broker that comes back ends the transactions of those that are gone, but with Kafka's own timeouts only after
+        // half a minute and more.
         let properties = format!(
             "listeners={listeners},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners={advertised}\n\
              listener.security.protocol.map={protocols}\ninter.broker.listener.name=PLAINTEXT\n\
              num.network.threads=1\nnum.io.threads=4\nbackground.threads=2\n\
              default.replication.factor={copies}\nmin.insync.replicas={insync}\n\
              offsets.topic.replication.factor={copies}\ntransaction.state.log.replication.factor={copies}\n\
-             transaction.state.log.min.isr={insync}\nbroker.session.timeout.ms=6000\nreplica.lag.time.max.ms=6000\n",
+             transaction.state.log.min.isr={insync}\nrequest.timeout.ms=3000\n\
+             transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\nbroker.session.timeout.ms=6000\nreplica.lag.time.max.ms=6000\n",
             insync = copies.div_ceil(2),
         );
         let dir = cluster.join(format!("node-{id}"));

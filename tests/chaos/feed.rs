@@ -72,8 +72,11 @@ impl Feeder {
     }
 
     /// Waits until all of it is on the topic.
-    pub(crate) fn finish(mut self) {
-        self.thread.take().unwrap().join().unwrap();
+    pub(crate) fn finish(&mut self) {
+        self.allow(u64::MAX);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 }
 

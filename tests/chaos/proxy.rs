@@ -22,8 +22,8 @@ const FRAME_MAX: usize = 128 << 20;
 /// Kinds of request, by their numbers in the protocol.
 pub(crate) mod api {
     pub(crate) const PRODUCE: i16 = 0;
-    pub(crate) const FETCH: i16 = 1;
     pub(crate) const OFFSET_COMMIT: i16 = 8;
+    pub(crate) const INIT_PRODUCER_ID: i16 = 22;
     pub(crate) const ADD_PARTITIONS_TO_TXN: i16 = 24;
     pub(crate) const ADD_OFFSETS_TO_TXN: i16 = 25;
     pub(crate) const END_TXN: i16 = 26;
@@ -65,8 +65,8 @@ struct Trap {
 struct Control {
     requests: Way,
     answers: Way,
-    /// Requests of this kind are kept back.
-    hold: Option<i16>,
+    /// Requests of these kinds are kept back.
+    hold: Vec<i16>,
     /// A connection that carried so many bytes is reset.
     reset_after: Option<u64>,
     trap: Option<Trap>,
@@ -120,17 +120,13 @@ impl Proxy {
     pub(crate) fn mend(&self) {
         self.pass(Way::Open, Way::Open);
         let mut control = self.state.control();
-        (control.hold, control.reset_after) = (None, None);
+        control.hold.clear();
+        control.reset_after = None;
     }
 
-    /// Keeps requests of this kind back from now on.
-    pub(crate) fn hold(&self, api: i16) {
-        self.state.control().hold = Some(api);
-    }
-
-    /// Holds nothing any more; what is held stays so until [`Proxy::release`].
-    pub(crate) fn hold_no_more(&self) {
-        self.state.control().hold = None;
+    /// Keeps requests of these kinds back from now on, and no others. What is held stays so until [`Proxy::release`].
+    pub(crate) fn hold(&self, kinds: &[i16]) {
+        self.state.control().hold = kinds.to_vec();
     }
 
     /// How many requests are held.
@@ -287,7 +283,7 @@ impl Connection {
         }
         {
             let mut control = state.control();
-            if control.hold == Some(api) {
+            if control.hold.contains(&api) {
                 control.held.push((shared.clone(), frame));
                 return Ok(());
             }

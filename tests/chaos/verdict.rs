@@ -1,7 +1,8 @@
-//! What became of every line: read back offset by offset, as a reader of committed records sees it, and held against
-//! the same lines made anew and the oracle's word on each.
+//! What became of every line: the output read back offset by offset, as a reader of committed records sees it, and held
+//! against the input, read beside it, and the oracle's word on each line.
 //!
-//! A partition is read once from end to end. What is due next, and what came before it within a window, is all that is
+//! The input is read, not made anew: who feeds it is a Kafka client too, and may itself send a line twice when a broker
+//! dies. That it is all there is checked in passing. A partition is read once from end to end. What is due next, and what came before it within a window, is all that is
 //! kept, so ten million lines are no more than ten thousand.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -15,11 +16,14 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::feed::{BASE, Feed};
 use super::it::oracle::{Expected, Oracle};
-use super::it::records::{Record, check_value, is_plain};
+use super::it::records::{Record, check_value, is_plain, without_padding};
 use super::it::stage::Stage;
 
 /// A line may be repeated from so far back and still be compared with what it was.
 const WINDOW: usize = 1 << 16;
+
+/// So many lines that are wrong are told of each partition.
+const WORDS_MAX: usize = 5;
 
 /// The judgement on one partition, or on all.
 #[derive(Debug, Default)]
@@ -37,6 +41,7 @@ pub(crate) struct Verdict {
 
 /// One input line, with what may be said of it.
 struct Known {
+    offset: i64,
     record: Record,
     /// With all that its source said since the beginning.
     full: Expected,
@@ -49,7 +54,7 @@ impl Verdict {
     pub(crate) fn on(stage: &Stage, feed: Feed, remembers: bool) -> Self {
         let parts: Vec<Self> = std::thread::scope(|scope| {
             let parts: Vec<_> = (0..feed.partitions)
-                .map(|partition| scope.spawn(move || Reading::new(feed, partition, remembers).read(stage)))
+                .map(|partition| scope.spawn(move || Reading::new(stage, feed, partition, remembers).read()))
                 .collect();
             parts.into_iter().map(|part| part.join().unwrap()).collect()
         });
@@ -69,122 +74,171 @@ impl Verdict {
     }
 }
 
-struct Reading<I> {
+struct Reading<'s> {
+    stage: &'s Stage,
+    feed: Feed,
     partition: usize,
     remembers: bool,
-    inputs: I,
+    inputs: BaseConsumer,
     oracle: Oracle,
-    /// Lines `first..due`.
+    /// Lines `first..due`, by their place in the input.
     window: VecDeque<Known>,
     first: usize,
     due: usize,
+    /// The next one, looked at already.
+    ahead: Option<Known>,
+    /// Lines of the feed that the input was seen to have.
+    fed: usize,
     missing: BTreeSet<usize>,
     verdict: Verdict,
     repeated: Vec<i64>,
 }
 
-impl Reading<()> {
-    fn new(feed: Feed, partition: usize, remembers: bool) -> Reading<impl Iterator<Item = Record>> {
-        Reading {
+impl<'s> Reading<'s> {
+    fn new(stage: &'s Stage, feed: Feed, partition: usize, remembers: bool) -> Self {
+        let mut reading = Self {
+            stage,
+            feed,
             partition,
             remembers,
-            inputs: feed.partition(partition),
+            inputs: reader(stage, &stage.name, partition as i32),
             oracle: Oracle::default(),
             window: VecDeque::new(),
             first: 0,
             due: 0,
+            ahead: None,
+            fed: 0,
             missing: BTreeSet::new(),
             verdict: Verdict::default(),
             repeated: Vec::new(),
-        }
+        };
+        reading.look_ahead();
+        reading
     }
-}
 
-impl<I: Iterator<Item = Record>> Reading<I> {
-    fn read(mut self, stage: &Stage) -> Verdict {
-        let reader = reader(stage, self.partition as i32);
-        let deadline = Instant::now() + Duration::from_secs(1800);
-        loop {
-            assert!(Instant::now() < deadline, "partition {} could not be read to its end", self.partition);
-            match reader.poll(Duration::from_millis(500)) {
-                Some(Ok(message)) => self.line(stage, message.offset(), &Record::of(&message)),
-                Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(_)) | None => {}
-            }
+    fn read(mut self) -> Verdict {
+        let outputs = reader(self.stage, &self.stage.output(), self.partition as i32);
+        while let Some((offset, record)) = next(&outputs) {
+            self.line(offset, &record);
         }
         let before = self.due;
-        while self.next() {}
+        while self.advance() {}
         self.verdict.lines = self.due;
         self.verdict.lost = self.missing.len() + self.due - before;
-        self.verdict.repeated = vec![self.repeated];
+        self.verdict.repeated = vec![std::mem::take(&mut self.repeated)];
+        let expected = self.feed.length(self.partition);
+        if self.fed != expected {
+            self.complain(format!("the input itself has {} of {expected} lines", self.fed));
+        }
         self.verdict
     }
 
-    fn line(&mut self, stage: &Stage, offset: i64, output: &Record) {
-        let partition = format!("{}/{}", stage.name, self.partition);
-        let Ok(sequence) = usize::try_from(output.timestamp - BASE) else {
-            return self.complain(format!("{partition}: timestamp {} is nobody's", output.timestamp));
+    fn line(&mut self, offset: i64, output: &Record) {
+        let Some(place) = self.place(output) else {
+            let time = output.timestamp;
+            return self.complain(format!("partition {}: timestamp {time} is nobody's, or too old", self.partition));
         };
-        if sequence < self.due && self.missing.remove(&sequence) {
-            self.verdict.out_of_order += 1;
-        } else if sequence < self.due {
+        if self.missing.remove(&place) {
+            self.verdict.out_of_order += usize::from(place + 1 != self.due);
+        } else {
             self.repeated.push(offset);
         }
-        while self.due <= sequence {
-            self.missing.insert(self.due);
-            if !self.next() {
-                return self.complain(format!("{partition}/{sequence} was never sent"));
+        if self.verdict.wrong.len() < WORDS_MAX {
+            self.compare(place, output);
+        }
+    }
+
+    /// Which line it is, by its place in the input: the one that is due, or one that was, or one further on, before which
+    /// some are missing.
+    fn place(&mut self, output: &Record) -> Option<usize> {
+        let is_due = |known: &Known| known.record.timestamp == output.timestamp;
+        if !self.ahead.as_ref().is_some_and(is_due) {
+            let source = output.header("fingerpost-source");
+            let says = |known: &Known| {
+                let own = format!("{}/{}/{}", self.stage.name, self.partition, known.offset);
+                is_due(known) && source.as_ref().is_none_or(|source| *source == own)
+            };
+            if let Some(back) = self.window.iter().rposition(says) {
+                return Some(self.first + back);
             }
         }
-        if sequence + 1 == self.due {
-            self.missing.remove(&sequence);
+        while let Some(ahead) = &self.ahead {
+            let found = ahead.record.timestamp == output.timestamp;
+            self.missing.insert(self.due);
+            self.advance();
+            if found {
+                return Some(self.due - 1);
+            }
         }
-        let Some(known) = sequence.checked_sub(self.first).and_then(|index| self.window.get(index)) else {
-            return self.complain(format!("{partition}/{sequence} came again when {} was due", self.due));
-        };
-        let place = format!("{partition}/{sequence}");
+        None
+    }
+
+    fn compare(&mut self, place: usize, output: &Record) {
+        let Some(known) = place.checked_sub(self.first).and_then(|index| self.window.get(index)) else { return };
         // Without a state topic, whoever takes over knows some of what was said earlier, or nothing.
         if known.told && !agrees(&known.full, output) {
             self.verdict.forgotten += 1;
             return;
         }
+        let name = format!("{}/{}/{}", self.stage.name, self.partition, known.offset);
         let held = catch_unwind(AssertUnwindSafe(|| {
-            assert_eq!(output.key, known.record.key, "{place}: its key");
-            check_value(&known.full, &known.record, output, &place);
+            assert_eq!(output.key, known.record.key, "{name}: its key");
+            check_value(&known.full, &known.record, output, &name);
         }));
-        if held.is_err() {
-            self.complain(place);
+        if let Err(panic) = held {
+            let words = panic.downcast_ref::<String>().map_or("", String::as_str);
+            self.complain(format!("{name}: {words}"));
         }
     }
 
     fn complain(&mut self, what: String) {
-        if self.verdict.wrong.len() < 5 {
+        if self.verdict.wrong.len() < WORDS_MAX {
             self.verdict.wrong.push(what);
         }
     }
 
-    /// Makes the next line that is due; false when there is none.
-    fn next(&mut self) -> bool {
-        let Some(record) = self.inputs.next() else { return false };
-        let key = record.key.as_deref().filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
-        let value = record.value.as_deref();
-        let full = match value {
-            None => Expected::default(),
-            Some(line) if is_plain(line) => Expected { is_object: true, ..Expected::default() },
-            Some(line) => self.oracle.classify(line, key.as_deref()),
-        };
-        let told = !self.remembers
-            && !full.matches.is_empty()
-            && Oracle::default().classify(value.unwrap_or_default(), key.as_deref()) != full;
-        drop(key);
-        self.window.push_back(Known { record, full, told });
+    /// Goes one line further on in the input; false at its end.
+    fn advance(&mut self) -> bool {
+        let Some(known) = self.ahead.take() else { return false };
+        self.window.push_back(known);
         self.due += 1;
         if self.window.len() > WINDOW {
             self.window.pop_front();
             self.first += 1;
         }
+        self.look_ahead();
         true
     }
+
+    fn look_ahead(&mut self) {
+        let Some((offset, record)) = next(&self.inputs) else { return };
+        self.fed += usize::from(record.timestamp == BASE + self.fed as i64);
+        let key = record.key.as_deref().filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+        let value = record.value.as_deref();
+        let full = match value {
+            None => Expected::default(),
+            Some(line) if is_plain(line) => Expected { is_object: true, ..Expected::default() },
+            Some(line) => self.oracle.classify(&without_padding(line), key.as_deref()),
+        };
+        let told = !self.remembers
+            && !full.matches.is_empty()
+            && Oracle::default().classify(&without_padding(value.unwrap_or_default()), key.as_deref()) != full;
+        drop(key);
+        self.ahead = Some(Known { offset, record, full, told });
+    }
+}
+
+/// The next record of a reader, with its offset; `None` at the end.
+fn next(reader: &BaseConsumer) -> Option<(i64, Record)> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        match reader.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => return Some((message.offset(), Record::of(&message))),
+            Some(Err(KafkaError::PartitionEOF(_))) => return None,
+            Some(Err(_)) | None => {}
+        }
+    }
+    panic!("a partition cannot be read to its end");
 }
 
 /// Whether the record's short headers say what is expected, as far as they go.
@@ -198,7 +252,7 @@ fn agrees(expected: &Expected, output: &Record) -> bool {
         && object.get("rules").is_none_or(|rules| *rules == serde_json::json!(expected.matches))
 }
 
-fn reader(stage: &Stage, partition: i32) -> BaseConsumer {
+fn reader(stage: &Stage, topic: &str, partition: i32) -> BaseConsumer {
     let reader: BaseConsumer = stage
         .client()
         .set("group.id", format!("{}-verdict", stage.name))
@@ -209,7 +263,7 @@ fn reader(stage: &Stage, partition: i32) -> BaseConsumer {
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&stage.output(), partition, Offset::Beginning).unwrap();
+    list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     reader.assign(&list).unwrap();
     reader
 }

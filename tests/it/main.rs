@@ -18,9 +18,11 @@ mod lines;
 mod oracle;
 mod packs;
 mod readme;
+#[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
 mod skip;
+#[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;
 mod tidy;
 mod verify;

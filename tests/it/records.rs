@@ -1,6 +1,7 @@
 //! Records with everything odd that a record can have, from a seed, and the judgement on what became of each: held
 //! against the oracle, byte by byte.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -87,6 +88,12 @@ const PLAIN: &str = r#"{"time":"2026-11-21T10:00:00Z","level":"info","pod":"#;
 /// A line of the plain kind, which nobody needs to look at to know that it says nothing.
 pub(crate) fn is_plain(line: &[u8]) -> bool {
     line.starts_with(PLAIN.as_bytes())
+}
+
+/// The same line as far as the oracle is concerned, which is slow on purpose: a megabyte of padding says nothing.
+pub(crate) fn without_padding(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_large = line.len() > 900_000 && line.starts_with(b"{\"n\":");
+    if is_large { [&line[..200], b"\"}"].concat().into() } else { line.into() }
 }
 
 fn small(random: &mut fastrand::Rng, partition: usize, sequence: usize) -> Option<Vec<u8>> {

@@ -1,0 +1,172 @@
+//! What happens to the process: killed at a bad moment, told to stop, starved of files, time or disk.
+
+use std::process::{Command, Stdio};
+
+use super::super::it::skip::skipped;
+use super::super::proxy::{Moment, api};
+use super::*;
+
+/// Kills the daemon each time a request of one of these kinds passes, before and after the broker has it.
+fn kill_at(test: &str, mode: Mode, kinds: &[i16]) {
+    let Some(scene) = Scene::new(test, mode, 24_000) else { return };
+    let mut feeder = scene.feeder();
+    let moments = [Moment::Before, Moment::After];
+    let steps = (kinds.len() * moments.len()) as u64;
+    for (number, (kind, moment)) in kinds.iter().flat_map(|kind| moments.map(|moment| (*kind, moment))).enumerate() {
+        let mut daemon = scene.start();
+        let pid = daemon.pid().to_string();
+        scene.door.trap(kind, moment, move || {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        });
+        feeder.allow(scene.feed.lines as u64 * (number as u64 + 1) / (steps + 1));
+        let status = daemon.wait(Duration::from_secs(60));
+        assert_eq!(status.code(), None, "killed at request {kind} ({moment:?}), but {status}");
+        assert!(scene.door.disarm());
+    }
+    let mut daemon = scene.start();
+    feeder.allow(u64::MAX);
+    feeder.finish();
+    scene.drained();
+    daemon.stop();
+    let repeats = scene.verify();
+    println!("{repeats} repeated by {steps} kills");
+    assert!(mode == Mode::AtLeastOnce || repeats == 0, "{repeats} repeated");
+}
+
+#[test]
+fn fault_03_killed_at_each_request_at_least_once() {
+    kill_at("f03-alo", Mode::AtLeastOnce, &[api::PRODUCE, api::OFFSET_COMMIT]);
+}
+
+#[test]
+fn fault_03_killed_at_each_request_exactly_once() {
+    let kinds =
+        [api::ADD_PARTITIONS_TO_TXN, api::PRODUCE, api::ADD_OFFSETS_TO_TXN, api::TXN_OFFSET_COMMIT, api::END_TXN];
+    kill_at("f03-eos", Mode::ExactlyOnce, &kinds);
+}
+
+#[test]
+fn fault_04_sigterm_in_the_midst_repeats_nothing() {
+    for mode in BOTH {
+        let Some(scene) = Scene::new("f04", mode, 40_000) else { return };
+        let mut feeder = scene.feeder();
+        for part in 1..=5 {
+            let mut daemon = scene.started();
+            scene.flow(&feeder, scene.feed.lines * part / 5);
+            daemon.stop();
+        }
+        feeder.finish();
+        let mut last = scene.started();
+        scene.drained();
+        last.stop();
+        assert_eq!(scene.verify(), 0, "{mode:?}");
+    }
+}
+
+#[test]
+fn fault_05_a_storm_of_signals_ends_it_soon() {
+    let Some(scene) = Scene::new("f05", Mode::AtLeastOnce, 30_000) else { return };
+    let mut daemon = scene.started();
+    scene.feed();
+    for number in 0..20 {
+        if daemon.ended().is_none() {
+            daemon.signal(if number % 2 == 0 { "TERM" } else { "INT" });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let status = daemon.wait(Duration::from_secs(10));
+    assert!(status.code().is_some(), "by itself, not by the signal: {status}");
+    let mut daemon = scene.started();
+    scene.drained();
+    daemon.stop();
+    scene.verify();
+}
+
+#[test]
+fn fault_25_a_full_disk_under_its_log_stops_nothing() {
+    let Some(scene) = Scene::new("f25", Mode::AtLeastOnce, 5_000) else { return };
+    let mut child = shell(&scene, "exec \"$0\" run -c \"$1\" 2>/dev/full");
+    scene.feed();
+    scene.drained();
+    assert_eq!(child.try_wait().unwrap(), None);
+    assert!(end(child).success());
+    scene.verify();
+}
+
+#[test]
+fn fault_26_a_read_only_file_system_and_no_tmp() {
+    let Some(scene) = Scene::new("f26", Mode::AtLeastOnce, 5_000) else { return };
+    let readonly = "mount --make-rprivate / && mount -t tmpfs -o ro none /tmp && mount -o remount,bind,ro /";
+    let may = Command::new("unshare").args(["-m", "sh", "-c", readonly]).stderr(Stdio::null()).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return skipped("faults: fault 26 needs the right to mount");
+    }
+    // The daemon's own files may lie in /tmp, so they are looked up before it goes.
+    let script =
+        format!("exec unshare -m sh -c 'exec 3<\"$1\" && {readonly} && exec \"$0\" run -c /dev/fd/3' \"$0\" \"$1\"");
+    let child = shell(&scene, &script);
+    scene.feed();
+    scene.drained();
+    assert!(end(child).success());
+    scene.verify();
+}
+
+#[test]
+fn fault_27_the_clock_jumps_an_hour_ahead() {
+    let Some(scene) = Scene::new("f27", Mode::ExactlyOnce, 30_000) else { return };
+    if !installed("faketime") {
+        return;
+    }
+    let clock = scene.stage.dir.join("clock");
+    std::fs::write(&clock, "+0").unwrap();
+    let script = format!(
+        "export FAKETIME_TIMESTAMP_FILE='{}' FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n\
+         export LD_PRELOAD=\"$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1)\"\nexec \"$0\" run -c \"$1\"",
+        clock.display()
+    );
+    let child = shell(&scene, &script);
+    let mut feeder = scene.feeder();
+    for (part, jump) in [(1, "+0"), (2, "+3600"), (3, "+7200")] {
+        std::fs::write(&clock, jump).unwrap();
+        scene.flow(&feeder, scene.feed.lines * part / 3);
+    }
+    feeder.finish();
+    scene.drained();
+    assert!(end(child).success());
+    scene.verify_as(Mode::ExactlyOnce);
+}
+
+#[test]
+fn fault_28_few_files_and_little_time() {
+    let Some(scene) = Scene::new("f28", Mode::AtLeastOnce, 10_000) else { return };
+    let child = shell(&scene, "ulimit -n 64; exec \"$0\" run -c \"$1\"");
+    let mut feeder = scene.feeder();
+    feeder.allow(u64::MAX);
+    // A twentieth of the processor, as cpulimit does it.
+    let pid = child.id().to_string();
+    for _ in 0..40 {
+        for (signal, time) in [("STOP", 95), ("CONT", 5)] {
+            let _ = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
+            std::thread::sleep(Duration::from_millis(time));
+        }
+    }
+    feeder.finish();
+    scene.drained();
+    assert!(end(child).success());
+    scene.verify();
+}
+
+/// Starts the daemon by a script, for which `$0` is the program and `$1` its configuration.
+fn shell(scene: &Scene, script: &str) -> std::process::Child {
+    let config = scene.stage.dir.join("shell.toml");
+    std::fs::write(&config, &scene.stage.config).unwrap();
+    let log = std::fs::File::create(scene.stage.dir.join("shell.log")).unwrap();
+    let program = env!("CARGO_BIN_EXE_fingerpost");
+    Command::new("sh").args(["-c", script, program]).arg(config).stderr(log).spawn().unwrap()
+}
+
+/// Ends it in good order.
+fn end(mut child: std::process::Child) -> std::process::ExitStatus {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    eventually("its end", Duration::from_secs(15), || child.try_wait().unwrap())
+}

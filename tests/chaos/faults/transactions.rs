@@ -1,0 +1,105 @@
+//! What can go wrong with transactions, and with nothing else.
+
+use super::super::proxy::api;
+use super::*;
+
+/// The hole that KIP-890 closes: the end of one transaction arrives so late that it would end the next one. A producer
+/// that was used again after the unknown outcome would commit half a batch without its offsets; a renewed one has a
+/// higher epoch, and the late request is refused.
+#[test]
+fn fault_14_the_end_of_a_transaction_that_comes_late_ends_no_other() {
+    let Some(scene) = Scene::new("f14", Mode::ExactlyOnce, 40_000) else { return };
+    let mut feeder = scene.feeder();
+    let mut daemon = scene.started();
+    scene.flow(&feeder, 10_000);
+    for round in 0..3 {
+        scene.door.hold(&[api::END_TXN]);
+        feeder.allow(10_000 + round * 10_000 + 5_000);
+        eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+        // The client gives up by itself; the connection goes with it, the request stays.
+        eventually("the client to give up, or to ask again", Duration::from_secs(60), || {
+            let unknown = daemon.log().matches("it is not known how a transaction ended").count() as u64;
+            (unknown > round || scene.door.held() > 1).then_some(())
+        });
+        scene.door.hold(&[]);
+        feeder.allow(10_000 + (round + 1) * 10_000);
+        // In the midst of what the new producer does.
+        let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
+        let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
+        eventually("the next transaction", Duration::from_secs(60), begins);
+        println!("released {} requests", scene.door.release());
+    }
+    feeder.finish();
+    scene.drained();
+    assert!(daemon.ended().is_none(), "{}", daemon.log());
+    daemon.stop();
+    scene.verify_as(Mode::ExactlyOnce);
+}
+
+/// The group's coordinator answers, the transactions' does not.
+#[test]
+fn fault_15_a_transaction_coordinator_out_of_reach_hangs_nothing() {
+    let kinds = [api::END_TXN, api::ADD_PARTITIONS_TO_TXN, api::INIT_PRODUCER_ID, api::ADD_OFFSETS_TO_TXN];
+    out_of_reach("f15", &kinds);
+}
+
+/// The transactions' coordinator answers, the group's takes no offsets: a call that librdkafka never comes back from.
+#[test]
+fn fault_30_offsets_that_are_never_taken_end_in_the_watchdog() {
+    out_of_reach("f30", &[api::TXN_OFFSET_COMMIT]);
+}
+
+fn out_of_reach(test: &str, kinds: &[i16]) {
+    let Some(scene) = Scene::new(test, Mode::ExactlyOnce, 20_000) else { return };
+    let mut feeder = scene.feeder();
+    let mut daemon = scene.started();
+    scene.flow(&feeder, 5_000);
+    scene.door.hold(kinds);
+    feeder.allow(10_000);
+    eventually("a request to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+    // It may end itself, with the code that says so, or keep trying; both within twice the transaction's time.
+    let (held, longest) = (Instant::now(), SESSION * 2 + Duration::from_secs(6));
+    while daemon.ended().is_none() && held.elapsed() < longest {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    println!("{:?} after {:.1} s", daemon.ended(), held.elapsed().as_secs_f64());
+    scene.door.mend();
+    match daemon.ended() {
+        Some(status) => {
+            assert_eq!(status.code(), Some(70), "{}", daemon.log());
+            daemon = scene.start();
+        }
+        None => scene.door.reset(),
+    }
+    feeder.allow(u64::MAX);
+    feeder.finish();
+    scene.drained();
+    scene.door.release();
+    daemon.stop();
+    scene.verify_as(Mode::ExactlyOnce);
+}
+
+#[test]
+fn fault_29_two_of_one_name_fight_until_one_gives_up() {
+    let Some(scene) = Scene::new("f29", Mode::ExactlyOnce, 40_000) else { return };
+    let mut feeder = scene.feeder();
+    let mut rivals = [scene.start(), scene.start()];
+    let began = Instant::now();
+    let mut allowed = 0;
+    let loser = loop {
+        assert!(began.elapsed() < Duration::from_secs(90), "neither gave up\n{}", rivals[0].log());
+        allowed += 60;
+        feeder.allow(allowed);
+        if let Some(loser) = (0..2).find(|rival| rivals[*rival].ended().is_some()) {
+            break loser;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    assert_eq!(rivals[loser].ended().unwrap().code(), Some(78), "{}", rivals[loser].log());
+    assert!(rivals[loser].log().contains("give each its own"), "{}", rivals[loser].log());
+    feeder.allow(u64::MAX);
+    feeder.finish();
+    scene.drained();
+    rivals[1 - loser].stop();
+    scene.verify_as(Mode::ExactlyOnce);
+}
