@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -62,7 +62,9 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
         let compacted =
             [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
         let partitions = inquirer.ensure("state", name, inputs, &compacted, &topics)?;
-        enough_for_state(name, partitions, inputs)?;
+        if let Some(wanted) = inputs.filter(|inputs| *inputs > partitions) {
+            inquirer.grow_state(name, partitions, wanted)?;
+        }
         route.state_limit = inquirer.record_limit(name);
     }
     if let Some(name) = &settings.dead_letter {
@@ -82,14 +84,12 @@ fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
 }
 
 /// Each input partition keeps its state in the state partition of the same number.
-fn enough_for_state(topic: &str, partitions: i32, inputs: Option<i32>) -> Result<(), Failure> {
-    match inputs {
-        Some(inputs) if inputs > partitions => Err(Failure::unavailable(format!(
-            "state topic {topic} has {partitions} partitions and the input has {inputs}; it must have as many, so give it \
-             more with kafka-topics.sh --alter --topic {topic} --partitions {inputs}"
-        ))),
-        _ => Ok(()),
-    }
+pub(super) fn state_too_narrow(topic: &str, partitions: &str, wanted: i32) -> Failure {
+    Failure::unavailable(format!(
+        "state topic {topic} has {partitions} partitions and the input has {wanted}; it must have as many. With \
+         kafka.create_topics the next start sees to it, else give it more with kafka-topics.sh --alter --topic {topic} \
+         --partitions {wanted}"
+    ))
 }
 
 /// A topic that the cluster has.
@@ -309,6 +309,30 @@ impl<'s> Inquirer<'s> {
         }
     }
 
+    /// Gives the state topic more partitions, as the input has got more.
+    fn grow_state(&self, name: &str, partitions: i32, wanted: i32) -> Result<(), Failure> {
+        let narrow = || state_too_narrow(name, &partitions.to_string(), wanted);
+        if !self.settings.kafka.create_topics {
+            return Err(narrow());
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(2 * PATIENCE));
+        let more = NewPartitions::new(name, usize::try_from(wanted).unwrap_or_default());
+        let answer = self.runtime.block_on(self.admin.create_partitions([&more], &options));
+        if let Err(error) = answer {
+            tracing::warn!(topic = name, "more partitions were refused: {error}");
+        }
+        // Whoever was quicker, and whatever was answered: what counts is what is there.
+        let deadline = Instant::now() + START_PATIENCE;
+        while Instant::now() < deadline {
+            if self.topics()?.iter().any(|topic| topic.name == name && topic.partitions >= wanted) {
+                tracing::info!(topic = name, partitions = wanted, "gave the state topic more partitions");
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Err(narrow())
+    }
+
     fn wait_for(&self, what: &str, name: &str) -> Result<i32, Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         while Instant::now() < deadline {
@@ -391,12 +415,6 @@ mod tests {
         let line = "[thrd:127.0.0.1:9092/bootstrap]: 127.0.0.1:9092/1:   ApiKey TxnOffsetCommit (28) Versions 0..5";
         assert_eq!(offset_commit_version(line), Some(5));
         assert_eq!(offset_commit_version("ApiKey OffsetCommit (8) Versions 2..9"), None);
-    }
-
-    #[test]
-    fn the_state_needs_as_many_partitions_as_the_input() {
-        assert!(enough_for_state("state", 6, Some(6)).is_ok() && enough_for_state("state", 1, None).is_ok());
-        assert!(enough_for_state("state", 5, Some(6)).unwrap_err().message.contains("--partitions 6"));
     }
 
     #[test]
