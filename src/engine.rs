@@ -215,6 +215,12 @@ impl Engine {
         &self.settings
     }
 
+    /// Bytes that the automata take; what else there is grows with the packs' own size.
+    #[must_use]
+    pub fn memory_usage(&self) -> usize {
+        self.phrases.memory_usage()
+    }
+
     /// Digest of the pack set: 16 hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> &str {

@@ -270,6 +270,8 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
     let route = kafka::topics::prepare(settings)?;
+    tell_bounds(settings, &rules.borrow(), &route);
+    status.promise(settings.delivery.mode);
     let stop = StopFlag::default();
     let (sender, words) = channel();
     let running = settings.delivery.workers.max(1);
@@ -299,6 +301,23 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let drain = settings.delivery.shutdown_timeout;
     let call_patience = 2 * kafka::clients::transaction_timeout(settings);
     Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, call_patience, status })
+}
+
+/// The program itself, its runtime, HTTP and metrics, and what the allocator keeps for later.
+const PROCESS_BYTES: usize = 48 << 20;
+
+/// Says what is promised, and how much memory it takes at most.
+fn tell_bounds(settings: &Settings, engine: &Engine, route: &kafka::topics::Route) {
+    let worker = kafka::clients::memory_of_worker(settings, route.record_limit, route.brokers);
+    // While rules are reloaded there are two engines.
+    let bytes = PROCESS_BYTES + 2 * engine.memory_usage() + settings.delivery.workers.max(1) * worker;
+    metrics::gauge!(meters::names::MEMORY_BOUND).set(bytes as f64);
+    tracing::info!(
+        memory_bound_mib = bytes.div_ceil(1 << 20),
+        sources = engine.settings().limits.sources,
+        "delivering {}; memory is bounded, whatever the lag, besides what is remembered of so many sources per partition",
+        settings.delivery.mode.words(),
+    );
 }
 
 impl Flow {

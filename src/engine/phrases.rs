@@ -57,6 +57,11 @@ impl Found {
 }
 
 impl Phrases {
+    /// Bytes of the automata.
+    pub(super) fn memory_usage(&self) -> usize {
+        self.scan.memory_usage() + self.search.memory_usage()
+    }
+
     /// Collects every phrase of the packs.
     ///
     /// # Errors

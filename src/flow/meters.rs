@@ -40,6 +40,7 @@ pub(crate) mod names {
     pub(crate) const ASSIGNED: &str = name!("assigned_partitions");
     pub(crate) const SOURCES: &str = name!("sources_remembered");
     pub(crate) const IN_FLIGHT: &str = name!("in_flight_lines");
+    pub(crate) const MEMORY_BOUND: &str = name!("memory_bound_bytes");
     pub(crate) const BUILD_INFO: &str = name!("build_info");
     pub(crate) const PACK_INFO: &str = name!("pack_info");
     pub(crate) const PACK_RELOADS: &str = name!("pack_reloads_total");
@@ -84,6 +85,11 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (names::ASSIGNED, Kind::Gauge, "Input partitions assigned to this process."),
     (names::SOURCES, Kind::Gauge, "Sources whose earlier lines are remembered."),
     (names::IN_FLIGHT, Kind::Gauge, "Lines read and not yet acknowledged by the output."),
+    (
+        names::MEMORY_BOUND,
+        Kind::Gauge,
+        "What the process takes at most, besides what is remembered of sources; the start says the same.",
+    ),
     (names::BUILD_INFO, Kind::Gauge, "Always 1; its labels tell the version."),
     (names::PACK_INFO, Kind::Gauge, "1 for the digest of the rules in use; 0, for a while, for the one before."),
     (names::PACK_RELOADS, Kind::Counter, "Reloads of the packs, by result; polls that find nothing new are none."),

@@ -5,8 +5,10 @@
 //! partitions come and go and when somebody asks.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Mode;
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
@@ -18,6 +20,7 @@ pub(crate) fn now_ms() -> i64 {
 pub struct Status {
     started: Instant,
     workers: RwLock<Vec<Arc<WorkerStatus>>>,
+    mode: OnceLock<Mode>,
     stopping: AtomicBool,
 }
 
@@ -53,7 +56,12 @@ pub struct PartitionReport {
 
 impl Default for Status {
     fn default() -> Self {
-        Self { started: Instant::now(), workers: RwLock::default(), stopping: AtomicBool::new(false) }
+        Self {
+            started: Instant::now(),
+            workers: RwLock::default(),
+            mode: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+        }
     }
 }
 
@@ -63,6 +71,17 @@ impl Status {
         let worker = Arc::new(WorkerStatus::new(workers.len(), self.started));
         workers.push(worker.clone());
         worker
+    }
+
+    /// The brokers can keep this, and it is what is being done.
+    pub(crate) fn promise(&self, mode: Mode) {
+        let _ = self.mode.set(mode);
+    }
+
+    /// What is promised; `None` until the start is over.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode.get().copied()
     }
 
     pub(crate) fn stop(&self) {

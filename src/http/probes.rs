@@ -13,11 +13,15 @@ pub(crate) async fn live(State(room): State<Room>) -> (StatusCode, String) {
     answer(room.status.stall(room.stall))
 }
 
-/// 200 when partitions were given, rules are loaded and the output answers; 503 with what is missing. Packs that cannot
+/// 200 when partitions were given, rules are loaded and the output answers, with what is promised; 503 with what is
+/// missing. Packs that cannot
 /// be loaded are told in a second line and change nothing else: the last good ones do their work, and a bad pack must
 /// not take all daemons out at once.
 pub(crate) async fn ready(State(room): State<Room>) -> (StatusCode, String) {
-    let (code, text) = answer(room.status.unready());
+    let (code, text) = match (room.status.unready(), room.status.mode()) {
+        (None, Some(mode)) => (StatusCode::OK, format!("ok: delivering {}\n", mode.words())),
+        (trouble, _) => answer(trouble),
+    };
     (code, text + &stale(&room))
 }
 

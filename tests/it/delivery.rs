@@ -138,6 +138,8 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
     for mode in MODES {
         let stage = stage(&broker, "state", mode);
         stage.create(&stage.name, 4, &[]);
+        // Made when the input had fewer partitions: the start sees to it.
+        stage.create(&format!("{}.state", stage.name), 1, &[("cleanup.policy", "compact")]);
         let producer = stage.producer();
         let send = |partition: i32, pod: &str, message: &str| {
             let line = format!(r#"{{"pod":"{pod}","msg":"{message}"}}"#);
@@ -160,6 +162,8 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
         // Another process, and then a third one that takes half of the partitions over while it runs.
         let mut second = stage.start();
         second.wait_ready();
+        let promise = mode.replace('_', " ");
+        assert_eq!(second.get("/readyz"), (200, format!("ok: delivering {promise}\n")));
         let mut third = stage.start();
         eventually("two partitions each", Duration::from_secs(30), || {
             (third.metric("fingerpost_assigned_partitions") == Some(2.0)).then_some(())

@@ -24,6 +24,13 @@ const SESSION_TIMEOUT_MS: u64 = 10_000;
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
 
+/// What the client and the ledger keep of a record in flight besides its bytes.
+const RECORD_BYTES: usize = 512;
+/// `max.in.flight.requests.per.connection` of an idempotent producer.
+const REQUESTS_IN_FLIGHT: usize = 5;
+/// `fetch.max.bytes` of [`LOOKUP`].
+const STATE_FETCH_BYTES: usize = 4 << 20;
+
 /// Changeable, for both sides.
 const COMMON: &[(&str, &str)] = &[
     ("client.id", NAME),
@@ -197,6 +204,20 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) 
         }
     };
     config
+}
+
+/// Bytes that a worker holds at most, whatever the lag: lines fetched, responses on their way and opened, records in
+/// flight and what the client keeps of each, requests being sent, and the reader of the state. A batch that the broker
+/// sends is taken whole, and grows when it is opened: one far larger than `fetch.max.bytes` adds itself.
+pub(crate) fn memory_of_worker(settings: &Settings, record_limit: usize, brokers: usize) -> usize {
+    let consumer = consumer(settings);
+    let option = |name: &str| consumer.get(name).and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
+    let fetched = option("queued.max.messages.kbytes") << 10;
+    let fetching = 2 * brokers * option("fetch.max.bytes");
+    let window = WINDOW_BYTES + settings.delivery.in_flight * RECORD_BYTES;
+    let sending = brokers * REQUESTS_IN_FLIGHT * record_limit.min(BATCH_BYTES);
+    let state = if settings.state.is_some() { 2 * STATE_FETCH_BYTES } else { 0 };
+    fetched + fetching + window + sending + state
 }
 
 /// A client that could not be made: an option that librdkafka does not take.

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
 use crate::flow::{Failure, Settings};
@@ -100,8 +101,13 @@ impl Lookup {
             false => read_all(reader, topic, number, waiting, tell),
         });
         let _ = reader.unassign();
-        told.map_err(|why| {
-            Failure::unavailable(format!("topic {topic} partition {number}: the state could not be read: {why}"))
+        told.map_err(|why| match peeker.fetch_metadata(Some(topic), PATIENCE) {
+            Ok(metadata)
+                if metadata.topics().first().is_some_and(|topic| topic.partitions().len() as i32 <= number) =>
+            {
+                state_too_narrow(topic, "fewer", number + 1)
+            }
+            _ => Failure::unavailable(format!("topic {topic} partition {number}: the state could not be read: {why}")),
         })
     }
 }
@@ -121,6 +127,7 @@ fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: 
         let why = match watermarks(reader, peeker, topic, number, &mut end) {
             Ok((low, committed, end)) if committed >= end => return Ok(low == end),
             Ok((_, committed, end)) => format!("a transaction is open at offset {committed}, before {end}"),
+            Err(error) if is_missing(&error) => return Err(error.to_string()),
             Err(error) => error.to_string(),
         };
         if Instant::now() >= deadline {
@@ -128,6 +135,13 @@ fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: 
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+fn is_missing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopic)
+    )
 }
 
 /// Beginning, end of what is committed, and end, which is asked for once.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -36,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) dead_letter_partitions: i32,
     /// Bytes of a record batch that the state topic takes.
     pub(crate) state_limit: usize,
+    /// Brokers of the cluster.
+    pub(crate) brokers: usize,
 }
 
 /// Room for what a dead letter's headers add to the line.
@@ -45,7 +47,7 @@ const DEAD_LETTER_HEADERS: usize = 16 << 10;
 /// minute; must not be called on a tokio thread.
 pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
     let inquirer = Inquirer::new(settings)?;
-    let topics = inquirer.topics()?;
+    let (topics, brokers) = inquirer.cluster()?;
     check_inputs(&settings.input.topics, &topics)?;
     let written = clients::written(settings);
     let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
@@ -53,13 +55,16 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
     let output = &settings.output.topic;
     let partitions = inquirer.ensure("output", output, inputs, &[], &topics)?;
     let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
-    let mut route = Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT };
+    let mut route =
+        Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT, brokers };
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
     if let Some(name) = &settings.state {
         let compacted =
             [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
         let partitions = inquirer.ensure("state", name, inputs, &compacted, &topics)?;
-        enough_for_state(name, partitions, inputs)?;
+        if let Some(wanted) = inputs.filter(|inputs| *inputs > partitions) {
+            inquirer.grow_state(name, partitions, wanted)?;
+        }
         route.state_limit = inquirer.record_limit(name);
     }
     if let Some(name) = &settings.dead_letter {
@@ -79,14 +84,12 @@ fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
 }
 
 /// Each input partition keeps its state in the state partition of the same number.
-fn enough_for_state(topic: &str, partitions: i32, inputs: Option<i32>) -> Result<(), Failure> {
-    match inputs {
-        Some(inputs) if inputs > partitions => Err(Failure::unavailable(format!(
-            "state topic {topic} has {partitions} partitions and the input has {inputs}; it must have as many, so give it \
-             more with kafka-topics.sh --alter --topic {topic} --partitions {inputs}"
-        ))),
-        _ => Ok(()),
-    }
+pub(super) fn state_too_narrow(topic: &str, partitions: &str, wanted: i32) -> Failure {
+    Failure::unavailable(format!(
+        "state topic {topic} has {partitions} partitions and the input has {wanted}; it must have as many. With \
+         kafka.create_topics the next start sees to it, else give it more with kafka-topics.sh --alter --topic {topic} \
+         --partitions {wanted}"
+    ))
 }
 
 /// A topic that the cluster has.
@@ -197,11 +200,16 @@ impl<'s> Inquirer<'s> {
 
     /// All topics, tried for a while: whoever starts us may start the brokers at the same time.
     pub(super) fn topics(&self) -> Result<Vec<Topic>, Failure> {
+        self.cluster().map(|(topics, _)| topics)
+    }
+
+    /// All topics, and how many brokers there are.
+    fn cluster(&self) -> Result<(Vec<Topic>, usize), Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             // All of them, as asking for one by name may create it.
             let error = match self.client.fetch_metadata(None, PATIENCE) {
-                Ok(metadata) => return Ok(topics(&metadata)),
+                Ok(metadata) => return Ok((topics(&metadata), metadata.brokers().len().max(1))),
                 Err(error) => error,
             };
             // Errors and logs of the client come out of poll, one at a time.
@@ -301,6 +309,30 @@ impl<'s> Inquirer<'s> {
         }
     }
 
+    /// Gives the state topic more partitions, as the input has got more.
+    fn grow_state(&self, name: &str, partitions: i32, wanted: i32) -> Result<(), Failure> {
+        let narrow = || state_too_narrow(name, &partitions.to_string(), wanted);
+        if !self.settings.kafka.create_topics {
+            return Err(narrow());
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(2 * PATIENCE));
+        let more = NewPartitions::new(name, usize::try_from(wanted).unwrap_or_default());
+        let answer = self.runtime.block_on(self.admin.create_partitions([&more], &options));
+        if let Err(error) = answer {
+            tracing::warn!(topic = name, "more partitions were refused: {error}");
+        }
+        // Whoever was quicker, and whatever was answered: what counts is what is there.
+        let deadline = Instant::now() + START_PATIENCE;
+        while Instant::now() < deadline {
+            if self.topics()?.iter().any(|topic| topic.name == name && topic.partitions >= wanted) {
+                tracing::info!(topic = name, partitions = wanted, "gave the state topic more partitions");
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Err(narrow())
+    }
+
     fn wait_for(&self, what: &str, name: &str) -> Result<i32, Failure> {
         let deadline = Instant::now() + START_PATIENCE;
         while Instant::now() < deadline {
@@ -383,12 +415,6 @@ mod tests {
         let line = "[thrd:127.0.0.1:9092/bootstrap]: 127.0.0.1:9092/1:   ApiKey TxnOffsetCommit (28) Versions 0..5";
         assert_eq!(offset_commit_version(line), Some(5));
         assert_eq!(offset_commit_version("ApiKey OffsetCommit (8) Versions 2..9"), None);
-    }
-
-    #[test]
-    fn the_state_needs_as_many_partitions_as_the_input() {
-        assert!(enough_for_state("state", 6, Some(6)).is_ok() && enough_for_state("state", 1, None).is_ok());
-        assert!(enough_for_state("state", 5, Some(6)).unwrap_err().message.contains("--partitions 6"));
     }
 
     #[test]

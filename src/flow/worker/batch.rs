@@ -79,7 +79,15 @@ impl Batch {
             Mode::AtLeastOnce => Stage::Never,
             Mode::ExactlyOnce => Stage::Renewing { asked: true, not_before: now },
         };
-        Self { stage, spoiled: None, published: 0, buried: Vec::new(), alone: false, lull: false, fenced: VecDeque::new() }
+        Self {
+            stage,
+            spoiled: None,
+            published: 0,
+            buried: Vec::new(),
+            alone: false,
+            lull: false,
+            fenced: VecDeque::new(),
+        }
     }
 
     /// No line may be added.
