@@ -140,12 +140,14 @@ pub struct Memory {
     settled: i64,
     /// Sources about which something was learned since it was last told; `None` while nobody wants to know.
     news: Option<Vec<String>>,
+    /// Sources that were told of, each with the line at which, as long as that line may be done again.
+    told: Vec<(i64, String)>,
 }
 
 impl Memory {
     pub(super) fn new(sources: usize) -> Self {
         let bound = NonZeroUsize::new(sources).unwrap_or(NonZeroUsize::MIN);
-        Self { sources: LruCache::sparse(bound), evicted: 0, at: 0, settled: 0, news: None }
+        Self { sources: LruCache::sparse(bound), evicted: 0, at: 0, settled: 0, news: None, told: Vec::new() }
     }
 
     /// Sources remembered.
@@ -175,6 +177,15 @@ impl Memory {
     /// Lines before `offset` are never done again.
     pub fn settle(&mut self, offset: i64) {
         self.settled = offset;
+        self.told.retain(|(at, _)| *at >= offset);
+    }
+
+    /// What was told at lines that are not settled has come to nothing: it is news once more.
+    pub fn tell_again(&mut self) {
+        let told = self.told.drain(..).map(|(_, source)| source);
+        if let Some(news) = &mut self.news {
+            news.extend(told);
+        }
     }
 
     /// From now on [`Memory::news`] tells what is learned.
@@ -193,6 +204,7 @@ impl Memory {
         let mut names = self.news.as_mut().map(std::mem::take).unwrap_or_default();
         names.sort_unstable();
         names.dedup();
+        self.told.extend(names.iter().map(|source| (self.at, source.clone())));
         let said = |source: &String| {
             // Names, numbers and texts: nothing that JSON could not say.
             self.sources.peek(source).and_then(|said| serde_json::to_string(said).ok())
@@ -363,6 +375,23 @@ mod tests {
         other.restore("pod", None).unwrap();
         assert_eq!(sees(&mut other, 300), (false, None));
         assert!(other.restore("pod", Some(b"{")).is_err());
+    }
+
+    #[test]
+    fn what_was_told_in_vain_is_told_again() {
+        let mut memory = Memory::new(8);
+        memory.keep_news();
+        say(&mut memory, 100, "1.0");
+        assert_eq!(memory.news().len(), 1);
+        memory.settle(101);
+        memory.tell_again();
+        assert!(!memory.has_news());
+        say(&mut memory, 200, "2.0");
+        let first = memory.news();
+        memory.settle(101);
+        memory.tell_again();
+        say(&mut memory, 200, "2.0");
+        assert_eq!(memory.news(), first);
     }
 
     #[test]

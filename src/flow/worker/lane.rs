@@ -29,13 +29,19 @@ pub(super) struct Lane {
     pub(super) status: Arc<LaneStatus>,
 }
 
-/// After going back: a line that must come, as it came before. Lines that the client had fetched already stand behind it,
-/// and taking one of them for the next would lose what is between.
+/// After going elsewhere: the line that should come. Lines that the client had fetched before may still come first, and
+/// taking one of them for the next would lose what is between.
 #[derive(Debug, Clone, Copy)]
 struct Expected {
     offset: i64,
-    /// It was asked for twice: the topic itself has changed meanwhile, and what comes is what there is.
-    twice: bool,
+    /// The first of what came in its place. When that comes once more, it is what there is: the topic has a gap.
+    instead: Option<i64>,
+}
+
+impl Expected {
+    fn new(offset: i64) -> Self {
+        Self { offset, instead: None }
+    }
 }
 
 /// What to do with a line that came.
@@ -55,8 +61,9 @@ impl Lane {
         if before_start || self.ledger.last_seen().is_some_and(|last| offset <= last) {
             return Admission::Repeat;
         }
-        if let Some(expected) = self.expected.as_mut().filter(|expected| offset > expected.offset && !expected.twice) {
-            expected.twice = true;
+        let too_far = |expected: &&mut Expected| offset > expected.offset && expected.instead != Some(offset);
+        if let Some(expected) = self.expected.as_mut().filter(too_far) {
+            expected.instead = Some(expected.instead.map_or(offset, |instead| instead.min(offset)));
             return Admission::TooFar(self.start);
         }
         Admission::Next
@@ -97,17 +104,16 @@ impl Lane {
         self.ledger.committed(lines);
         self.memory.settle(offset);
         self.poison.retain(|(poison, _)| *poison >= offset);
-        if self.ledger.unsettled() == 0 {
-            self.first = None;
-        }
+        self.first = self.first.filter(|first| *first >= offset);
     }
 
     /// Forgets what was opened since the last commit; it will be read again.
     fn go_back(&mut self, lane: u32) {
         self.start = self.committed.or(self.start);
+        self.memory.tell_again();
         self.ledger = Ledger::new(lane);
         let first = self.first.take().filter(|first| self.start.is_none_or(|start| *first >= start));
-        self.expected = first.map(|offset| Expected { offset, twice: false });
+        self.expected = first.map(Expected::new);
     }
 }
 
@@ -156,7 +162,7 @@ impl Lanes {
             start,
             committed: start,
             first: None,
-            expected: None,
+            expected: Some(Expected::new(start.unwrap_or(0))),
             poison: Vec::new(),
             last_timestamp_ms: -1,
         });
@@ -194,6 +200,7 @@ impl Lanes {
     /// Reads a line once more, and those after it, as nothing could be done with it now.
     pub(super) fn put_back<S: Source>(&mut self, source: &S, line: &Line<'_>) -> Result<(), Failure> {
         let Some(lane) = self.find(line.topic, line.partition) else { return Ok(()) };
+        lane.expected = Some(Expected::new(line.offset));
         source.rewind(&[(lane.partition.clone(), Some(line.offset))])
     }
 
