@@ -268,7 +268,12 @@ impl<K: Sink> Worker<K> {
             (Ok(outcome), None) => outcome,
             (Err(panic), None) if self.settings.dead_letter.is_some() => {
                 self.panicked(&line, &panic)?;
-                return self.bury(delivery, ticket, &Refused::judging(&panic));
+                let refused = Refused::judging(&panic);
+                // Should the dead letter have to be sent again, it is one still.
+                if let Some(lane) = self.lanes.of(&ticket) {
+                    lane.condemn(line.offset, refused.clone());
+                }
+                return self.bury(delivery, ticket, &refused);
             }
             (Err(panic), None) => {
                 self.panicked(&line, &panic)?;
