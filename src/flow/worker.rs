@@ -249,8 +249,9 @@ impl<K: Sink> Worker<K> {
             Admission::Repeat => return Ok(()),
             Admission::TooFar(start) => return source.rewind(&[(lane.partition.clone(), start)]),
         }
-        // Paused too late: nothing may be added to what is being settled, so the line is read again afterwards.
-        if self.batch.is_closing() || !self.begin(source)? {
+        // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
+        // afterwards.
+        if self.is_full() || !self.begin(source)? {
             return self.lanes.put_back(source, &line);
         }
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
