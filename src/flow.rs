@@ -10,9 +10,13 @@
 
 mod kafka;
 mod ledger;
+#[cfg(test)]
+mod memory;
 pub(crate) mod meters;
 mod record;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod status;
 mod transport;
