@@ -309,7 +309,8 @@ impl World {
             return;
         }
         let mut latest: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        let aborted: Vec<bool> = self.broker.transactions.iter().map(|one| one.state == State::Ended(false)).collect();
+        let is_aborted = |one: &Transaction| matches!(one.state, State::Ending(false) | State::Ended(false));
+        let aborted: Vec<bool> = self.broker.transactions.iter().map(is_aborted).collect();
         let slots = self.broker.places.entry(place).or_default();
         for (offset, slot) in slots.iter_mut().enumerate() {
             match slot {

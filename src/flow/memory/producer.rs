@@ -285,7 +285,7 @@ impl World {
             Way::Refused => Fate::Abort("the broker wants it aborted".to_owned()),
             Way::Lost => unknown(),
             Way::Late => {
-                let late = self.rng.u64(100_000..8_000_000);
+                let late = if self.rng.bool() { self.rng.u64(1_000..30_000) } else { self.rng.u64(30_000..8_000_000) };
                 self.after(late, Due::LateEnd { tid, epoch, commit: end.commit });
                 unknown()
             }
