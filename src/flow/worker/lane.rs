@@ -112,7 +112,13 @@ impl Lane {
         self.start = self.committed.or(self.start);
         self.memory.tell_again();
         self.ledger = Ledger::new(lane);
-        let first = self.first.take().filter(|first| self.start.is_none_or(|start| *first >= start));
+        // Gone back before, and nothing read since: the same line is still waited for.
+        let expected = self.expected.map(|expected| expected.offset);
+        let first = [self.first.take(), expected]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|first| self.start.is_none_or(|start| *first >= start));
         self.expected = first.map(Expected::new);
     }
 }
