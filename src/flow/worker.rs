@@ -250,8 +250,9 @@ impl<K: Sink> Worker<K> {
         }
         let known = lane.poison(line.offset);
         let alone = known.is_none() && self.trouble.is_wary() && self.writer.is_risky(&line);
-        // Paused too late, nothing may be added to what is being settled: then the line is read again afterwards.
-        if !self.begin(source, alone)? {
+        // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
+        // afterwards.
+        if self.is_full() || !self.begin(source, alone)? {
             return self.lanes.put_back(source, &line);
         }
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
@@ -268,7 +269,12 @@ impl<K: Sink> Worker<K> {
             (Ok(outcome), None) => outcome,
             (Err(panic), None) if self.settings.dead_letter.is_some() => {
                 self.panicked(&line, &panic)?;
-                return self.bury(delivery, ticket, &Refused::judging(&panic));
+                let refused = Refused::judging(&panic);
+                // Should the dead letter have to be sent again, it is one still.
+                if let Some(lane) = self.lanes.of(&ticket) {
+                    lane.condemn(line.offset, refused.clone());
+                }
+                return self.bury(delivery, ticket, &refused);
             }
             (Err(panic), None) => {
                 self.panicked(&line, &panic)?;

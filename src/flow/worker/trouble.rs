@@ -225,6 +225,10 @@ impl<K: Sink> Worker<K> {
             true => self.writer.reference(&line, &refused.reason),
             false => self.writer.dead_letter(&line, &refused.reason),
         };
+        if let Some(lane) = self.lanes.of(&ticket) {
+            lane.ledger.publish(&ticket);
+            self.repeatable += 1;
+        }
         let headers = || if refused.reference { None } else { delivery.headers() };
         match self.send(&record, headers, ticket)? {
             Sent::Taken | Sent::Stopped => Ok(()),
