@@ -202,7 +202,9 @@ impl Lanes {
     pub(super) fn learned(&mut self, committed: Vec<Option<i64>>) {
         for (lane, committed) in self.lanes.iter_mut().zip(committed) {
             if let Some(offset) = committed {
-                lane.commit(offset, 0);
+                // The transaction of which nothing was known has counted: then so has all that was published.
+                let all = lane.ledger.commit() == Some(offset);
+                lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 });
             }
         }
     }
