@@ -64,6 +64,8 @@ pub(in crate::flow) struct Audit {
     pub(in crate::flow) refused: BTreeSet<(usize, i64)>,
     /// Per partition, lines before this index are done for.
     settled: Vec<usize>,
+    /// What is wrong with a record of a transaction.
+    wrong: BTreeMap<usize, String>,
     /// Which rules a transaction was judged by.
     rules: BTreeMap<usize, usize>,
 }
@@ -162,7 +164,12 @@ impl World {
             self.count("dead letters");
         }
         match (self.audit.judge(to, number, stored), transaction) {
-            (Err(wrong), _) => self.find(format!("{to:?} record of {partition}/{offset} {wrong}")),
+            (Err(wrong), None) => self.find(format!("{to:?} record of {partition}/{offset} {wrong}")),
+            // A zombie that has heard what its successor committed goes on there, without what its sources said between;
+            // it is wrong only when that counts.
+            (Err(wrong), Some(transaction)) => {
+                self.audit.wrong.entry(transaction).or_insert(format!("{to:?} record of {partition}/{offset} {wrong}"));
+            }
             (Ok(Some(rules)), Some(transaction)) if *self.audit.rules.entry(transaction).or_insert(rules) != rules => {
                 self.find(format!("transaction {transaction} was judged by two sets of rules"));
             }
@@ -213,6 +220,9 @@ impl World {
 
     /// A transaction counts from now on.
     pub(super) fn decided(&mut self, transaction: usize) {
+        if let Some(wrong) = self.audit.wrong.remove(&transaction) {
+            self.find(wrong);
+        }
         let decided = &self.broker.transactions[transaction];
         let (lines, offsets) = (decided.lines.clone(), decided.offsets.clone());
         for (partition, offset) in lines.into_iter().map(named_by) {

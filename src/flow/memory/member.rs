@@ -373,7 +373,7 @@ impl Source for Member {
     fn poll(&self, time: Duration) -> Option<Result<Read, Problem>> {
         pulse(&self.world, self.client);
         // Workers wait at the same time, and are stepped one after the other: when they are many, each waits less.
-        let alive = (0..self.world.borrow().clients.len()).filter(|one| self.world.borrow().is_alive(*one)).count();
+        let alive = self.world.borrow().clients.iter().filter(|one| !one.is_dead && !one.is_closed).count();
         let deadline = self.world.borrow().now + time.as_micros() as u64 / if alive > 3 { 4 } else { 1 };
         loop {
             // The client may serve the group and show a line in the same call.
