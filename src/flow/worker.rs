@@ -117,6 +117,8 @@ pub(crate) struct Worker<K> {
     last_ack: Instant,
     next_report: Instant,
     next_commit: Instant,
+    /// Not before, unless it is time: the last commit was refused.
+    commit_pause: Instant,
 }
 
 impl<K: Sink> Worker<K> {
@@ -157,6 +159,7 @@ impl<K: Sink> Worker<K> {
             last_ack: now,
             next_report: now,
             next_commit: now + settings.delivery.commit_interval,
+            commit_pause: now,
             settings: settings.clone(),
         }
     }
@@ -268,7 +271,7 @@ impl<K: Sink> Worker<K> {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
             (Ok(outcome), None) => outcome,
             (Err(panic), None) if self.settings.dead_letter.is_some() => {
-                self.panicked(&line, &panic)?;
+                self.panicked(&line, &panic, source.now())?;
                 let refused = Refused::judging(&panic);
                 // Should the dead letter have to be sent again, it is one still.
                 if let Some(lane) = self.lanes.of(&ticket) {
@@ -277,7 +280,7 @@ impl<K: Sink> Worker<K> {
                 return self.bury(delivery, ticket, &refused);
             }
             (Err(panic), None) => {
-                self.panicked(&line, &panic)?;
+                self.panicked(&line, &panic, source.now())?;
                 None
             }
         };
