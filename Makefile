@@ -10,7 +10,7 @@ CHAOS ?= mixed
 # Passed on to the demo: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt oracle chaos fuzz clean-kafka
+.PHONY: help demo test fmt oracle simulate chaos fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,10 @@ fmt: ## format the code
 oracle: ## ten million lines, held against the plain matcher of the tests
 	@tests/setup build
 	FINGERPOST_ORACLE_LINES=10000000 cargo test --release --locked --test it oracle -- --nocapture
+
+simulate: ## 100,000 histories of the worker on an in-memory Kafka on which everything goes wrong
+	@tests/setup build
+	FINGERPOST_SIM_SEEDS=100000 cargo test --release --locked --lib simulation -- --nocapture
 
 chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|soak|backlog|cost)
 	@tests/setup test

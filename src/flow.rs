@@ -11,10 +11,14 @@
 pub mod dead_letters;
 mod kafka;
 mod ledger;
+#[cfg(test)]
+mod memory;
 pub(crate) mod meters;
 mod record;
 pub mod reload;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod status;
 mod transport;

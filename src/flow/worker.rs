@@ -117,6 +117,8 @@ pub(crate) struct Worker<K> {
     last_ack: Instant,
     next_report: Instant,
     next_commit: Instant,
+    /// Not before, unless it is time: the last commit was refused.
+    commit_pause: Instant,
 }
 
 impl<K: Sink> Worker<K> {
@@ -157,6 +159,7 @@ impl<K: Sink> Worker<K> {
             last_ack: now,
             next_report: now,
             next_commit: now + settings.delivery.commit_interval,
+            commit_pause: now,
             settings: settings.clone(),
         }
     }
@@ -250,8 +253,9 @@ impl<K: Sink> Worker<K> {
         }
         let known = lane.poison(line.offset);
         let alone = known.is_none() && self.trouble.is_wary() && self.writer.is_risky(&line);
-        // Paused too late, nothing may be added to what is being settled: then the line is read again afterwards.
-        if !self.begin(source, alone)? {
+        // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
+        // afterwards.
+        if self.is_full() || !self.begin(source, alone)? {
             return self.lanes.put_back(source, &line);
         }
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
@@ -267,11 +271,16 @@ impl<K: Sink> Worker<K> {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
             (Ok(outcome), None) => outcome,
             (Err(panic), None) if self.settings.dead_letter.is_some() => {
-                self.panicked(&line, &panic)?;
-                return self.bury(delivery, ticket, &Refused::judging(&panic));
+                self.panicked(&line, &panic, source.now())?;
+                let refused = Refused::judging(&panic);
+                // Should the dead letter have to be sent again, it is one still.
+                if let Some(lane) = self.lanes.of(&ticket) {
+                    lane.condemn(line.offset, refused.clone());
+                }
+                return self.bury(delivery, ticket, &refused);
             }
             (Err(panic), None) => {
-                self.panicked(&line, &panic)?;
+                self.panicked(&line, &panic, source.now())?;
                 None
             }
         };

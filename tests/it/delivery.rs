@@ -196,7 +196,7 @@ fn exactly_once_is_refused_where_the_brokers_are_too_old() {
     // The version in which a member that the group left behind is told from a living one (KIP-447).
     mock.apiversion(rdkafka::types::RDKafkaApiKey::TxnOffsetCommit, Some(0), Some(2)).unwrap();
     let mut settings = settings(&mock.bootstrap_servers());
-    let failure = start(&settings).err().expect("refused");
+    let failure = start(&settings).expect_err("refused");
     assert!(failure.message.contains("TxnOffsetCommit 2, and 3 is needed (Apache Kafka 2.5"), "{}", failure.message);
     assert_eq!(failure.kind.exit_code(), 78);
     settings.delivery.mode = Mode::AtLeastOnce;

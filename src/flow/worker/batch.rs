@@ -295,10 +295,15 @@ impl<K: Sink> Worker<K> {
             Fate::Fenced(why) => {
                 tracing::warn!("the transactional producer was fenced; making a new one: {}", foreign(why.as_bytes()));
                 self.meters.fenced.increment(1);
+                // Even when this is the end: whoever leaves must not wait for an answer that has come already.
+                self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
                 let pause = self.fenced(now, &why)?;
                 self.batch.stage = Stage::Renewing { asked: false, not_before: now + pause };
             }
-            Fate::Final(failure) => return Err(failure),
+            Fate::Final(failure) => {
+                self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
+                return Err(failure);
+            }
         }
         Ok(())
     }

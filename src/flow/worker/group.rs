@@ -13,7 +13,9 @@ use crate::flow::state::Recalled;
 use crate::flow::transport::{Event, Partition, Problem, Sink, Source};
 use crate::flow::{Failure, Mode};
 
-/// Between a commit that was refused and the next, when somebody waits for it.
+/// Between a commit that was refused and the next, which is due since much is uncommitted.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// The same, when somebody waits for it.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 
 impl<K: Sink> Worker<K> {
@@ -170,7 +172,7 @@ impl<K: Sink> Worker<K> {
     /// Commits by the clock, and before a crash would repeat too much.
     pub(super) fn commit_when_due<S: Source>(&mut self, source: &S, now: Instant) {
         let much = self.lanes.uncommitted() >= self.settings.delivery.in_flight / 2;
-        if much || now >= self.next_commit {
+        if (much && now >= self.commit_pause) || now >= self.next_commit {
             self.commit(source);
             self.next_commit = now + self.settings.delivery.commit_interval;
         }
@@ -216,6 +218,7 @@ impl<K: Sink> Worker<K> {
             }
             Err(code) => {
                 self.meters.commit_failed.increment(1);
+                self.commit_pause = source.now() + REFUSED_PAUSE;
                 tracing::warn!("offsets were not committed: {code}");
             }
         }

@@ -34,7 +34,7 @@ pub(super) struct Lane {
 #[derive(Debug, Clone, Copy)]
 struct Expected {
     offset: i64,
-    /// What came in its place. When that comes once more, it is what there is: the topic has a gap.
+    /// The first of what came in its place. When that comes once more, it is what there is: the topic has a gap.
     instead: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ impl Lane {
         }
         let too_far = |expected: &&mut Expected| offset > expected.offset && expected.instead != Some(offset);
         if let Some(expected) = self.expected.as_mut().filter(too_far) {
-            expected.instead = Some(offset);
+            expected.instead = Some(expected.instead.map_or(offset, |instead| instead.min(offset)));
             return Admission::TooFar(self.start);
         }
         Admission::Next
@@ -112,7 +112,13 @@ impl Lane {
         self.start = self.committed.or(self.start);
         self.memory.tell_again();
         self.ledger = Ledger::new(lane);
-        let first = self.first.take().filter(|first| self.start.is_none_or(|start| *first >= start));
+        // Gone back before, and nothing read since: the same line is still waited for.
+        let expected = self.expected.map(|expected| expected.offset);
+        let first = [self.first.take(), expected]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|first| self.start.is_none_or(|start| *first >= start));
         self.expected = first.map(Expected::new);
     }
 }
@@ -196,7 +202,9 @@ impl Lanes {
     pub(super) fn learned(&mut self, committed: Vec<Option<i64>>) {
         for (lane, committed) in self.lanes.iter_mut().zip(committed) {
             if let Some(offset) = committed {
-                lane.commit(offset, 0);
+                // The transaction of which nothing was known has counted: then so has all that was published.
+                let all = lane.ledger.commit() == Some(offset);
+                lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 });
             }
         }
     }

@@ -225,6 +225,10 @@ impl<K: Sink> Worker<K> {
             true => self.writer.reference(&line, &refused.reason),
             false => self.writer.dead_letter(&line, &refused.reason),
         };
+        if let Some(lane) = self.lanes.of(&ticket) {
+            lane.ledger.publish(&ticket);
+            self.repeatable += 1;
+        }
         let headers = || if refused.reference { None } else { delivery.headers() };
         match self.send(&record, headers, ticket)? {
             Sent::Taken | Sent::Stopped => Ok(()),
@@ -233,11 +237,10 @@ impl<K: Sink> Worker<K> {
     }
 
     /// The classifier failed at a line. One line is an accident; many are a fault of the program.
-    pub(super) fn panicked(&mut self, line: &Line<'_>, panic: &str) -> Result<(), Failure> {
+    pub(super) fn panicked(&mut self, line: &Line<'_>, panic: &str, now: Instant) -> Result<(), Failure> {
         self.meters.panics.increment(1);
         let Line { topic, partition, offset, .. } = *line;
         tracing::error!(topic, partition, offset, "the classifier failed at a line: {panic}");
-        let now = Instant::now();
         let panics = &mut self.trouble.panics;
         panics.push_back(now);
         while panics.front().is_some_and(|first| now.duration_since(*first) > PANIC_WINDOW) {

@@ -1,0 +1,226 @@
+//! Bugs on purpose: a source and a sink that lie to the worker in ways that make it behave as if it had a certain bug.
+//! The simulation must find each of them; what it would not find, it would not watch.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
+
+use super::producer::Producer;
+use super::{Member, named_by};
+use crate::flow::Failure;
+use crate::flow::ledger::Ticket;
+use crate::flow::record::Record;
+use crate::flow::transport::{
+    Ack, Answer, Delivery, Event, Fate, Mark, Partition, Problem, Sink, Source, Teller, Unsent,
+};
+
+/// A bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::flow) enum Planted {
+    /// None.
+    Nothing,
+    /// After an unknown outcome the same producer begins again.
+    SameProducer,
+    /// What is committed is the last line acknowledged, not the end of an unbroken run.
+    CommitLast,
+    /// A line counts as published as soon as it is handed over.
+    CommitEarly,
+    /// What is in flight when partitions are asked back is dropped.
+    DropOnRevoke,
+    /// A new owner does not look up what sources said.
+    ForgetState,
+    /// After going back, any line is taken for the next.
+    TakeAnyLine,
+}
+
+#[derive(Debug, Default)]
+struct Lies {
+    /// Lines by packed ticket.
+    sent: BTreeMap<usize, (usize, i64)>,
+    /// The last line acknowledged, by partition.
+    acked: BTreeMap<usize, i64>,
+    acks: Vec<Ack>,
+    read: BTreeMap<usize, i64>,
+}
+
+/// A source that lies.
+pub(in crate::flow) struct LyingSource {
+    honest: Member,
+    planted: Planted,
+    lies: Rc<RefCell<Lies>>,
+}
+
+/// A sink that lies.
+pub(in crate::flow) struct LyingSink {
+    honest: Producer,
+    planted: Planted,
+    lies: Rc<RefCell<Lies>>,
+}
+
+/// Makes liars of a source and its sink.
+pub(in crate::flow) fn plant(planted: Planted, source: Member, sink: Producer) -> (LyingSource, LyingSink) {
+    let lies = Rc::new(RefCell::new(Lies::default()));
+    (LyingSource { honest: source, planted, lies: lies.clone() }, LyingSink { honest: sink, planted, lies })
+}
+
+impl LyingSource {
+    fn raised(&self, mut marks: Vec<Mark>) -> Vec<Mark> {
+        if self.planted == Planted::CommitLast {
+            let lies = self.lies.borrow();
+            for mark in &mut marks {
+                let last = lies.acked.get(&(mark.partition.number as usize)).map_or(0, |offset| offset + 1);
+                mark.offset = mark.offset.max(last);
+            }
+        }
+        marks
+    }
+}
+
+impl Source for LyingSource {
+    type Delivery<'s> = <Member as Source>::Delivery<'s>;
+
+    fn now(&self) -> Instant {
+        self.honest.now()
+    }
+
+    fn poll(&self, time: Duration) -> Option<Result<Self::Delivery<'_>, Problem>> {
+        let polled = self.honest.poll(time);
+        if let Some(Ok(delivery)) = &polled {
+            let line = delivery.line();
+            self.lies.borrow_mut().read.insert(line.partition as usize, line.offset);
+        }
+        polled
+    }
+
+    fn event(&self) -> Option<Event> {
+        match (self.planted, self.honest.event()) {
+            (Planted::DropOnRevoke, Some(Event::Revoked(partitions))) => Some(Event::Lost(partitions)),
+            (_, event) => event,
+        }
+    }
+
+    fn put_back(&self, event: Event) {
+        self.honest.put_back(event);
+    }
+
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+        self.honest.committed(partitions)
+    }
+
+    fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
+        for (partition, _) in starts {
+            self.lies.borrow_mut().acked.remove(&(partition.number as usize));
+        }
+        self.honest.assign(starts)
+    }
+
+    fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
+        self.honest.release(partitions)
+    }
+
+    fn rewind(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
+        // A line that is too far on is answered by going back elsewhere; one that comes at a bad time, to itself.
+        if let (Planted::TakeAnyLine, [(partition, start)]) = (self.planted, starts) {
+            let read = self.lies.borrow().read.get(&(partition.number as usize)).copied();
+            if read != *start {
+                return Ok(());
+            }
+        }
+        self.honest.rewind(starts)
+    }
+
+    fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
+        self.honest.pause(partitions, paused)
+    }
+
+    fn commit(&self, marks: Vec<Mark>) {
+        self.honest.commit(self.raised(marks));
+    }
+
+    fn commit_answer(&self, wait: Duration) -> Option<Answer> {
+        self.honest.commit_answer(wait)
+    }
+
+    fn again(&self, partition: &Partition, offset: i64) -> Result<Self::Delivery<'_>, Failure> {
+        self.honest.again(partition, offset)
+    }
+
+    fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure> {
+        match self.planted {
+            Planted::ForgetState => Ok(()),
+            _ => self.honest.recall(partition, waiting, tell),
+        }
+    }
+
+    fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
+        self.honest.out_of_range(group, next)
+    }
+
+    fn close(self) {
+        self.honest.close();
+    }
+}
+
+impl Sink for LyingSink {
+    fn send(&self, record: &Record<'_>, headers: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+        let packed = ticket.pack();
+        self.honest.send(record, headers, Ticket::unpack(packed))?;
+        let mut lies = self.lies.borrow_mut();
+        lies.sent.insert(packed, named_by(record.timestamp_ms));
+        if self.planted == Planted::CommitEarly {
+            lies.acks.push(Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None });
+        }
+        Ok(())
+    }
+
+    fn acks(&self, into: &mut Vec<Ack>) {
+        let before = into.len();
+        self.honest.acks(into);
+        let lies = &mut *self.lies.borrow_mut();
+        for ack in &into[before..] {
+            if let (Some((partition, offset)), None) = (lies.sent.get(&ack.ticket), ack.refused) {
+                let last = lies.acked.entry(*partition).or_insert(*offset);
+                *last = *offset.max(last);
+            }
+        }
+        if self.planted == Planted::CommitEarly {
+            into.truncate(before);
+            into.append(&mut lies.acks);
+        }
+    }
+
+    fn wait(&self, time: Duration) {
+        self.honest.wait(time);
+    }
+
+    fn last_word(&self) -> String {
+        self.honest.last_word()
+    }
+
+    fn begin(&self) -> Result<(), Fate> {
+        self.honest.begin()
+    }
+
+    fn commit(&self, marks: &[Mark]) -> Result<(), Fate> {
+        self.honest.commit(marks)
+    }
+
+    fn abort(&self) {
+        self.honest.abort();
+    }
+
+    fn renew(&mut self) -> Result<(), Failure> {
+        if self.planted == Planted::SameProducer {
+            self.honest.world.borrow_mut().make_believe(self.honest.sender);
+            return Ok(());
+        }
+        self.honest.renew()
+    }
+
+    fn ended(&self, wait: Duration) -> Option<Fate> {
+        self.honest.ended(wait)
+    }
+}

@@ -1,0 +1,187 @@
+//! What the workers of a simulation read, and what should become of it.
+
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use fastrand::Rng;
+
+use crate::diagnostic::Source;
+use crate::engine::{Engine, Memory};
+use crate::flow::memory::audit::{Expected, Wanted};
+use crate::flow::memory::{INPUT, Input};
+use crate::flow::record::{Headers, Line, Notes, Writer};
+use crate::flow::{Settings, kafka::topics::Route};
+
+/// Lines that hold this make the classifier panic.
+const FAILS: &str = "the classifier is to fail here";
+/// What a line says about its source may change so often within a partition, and no more: the memory keeps so many
+/// values for lines that are done again.
+const CHANGES_MAX: usize = 12;
+
+const PACK: &str = r#"
+[pack]
+runbook = "simulation.md"
+link = "/simulation"
+
+[sections]
+disk = "Disks"
+
+[capture]
+zone = "string"
+
+[[context]]
+id = "moved"
+any = ["moved to zone"]
+get = [{ name = "zone", re = 'moved to zone (\w+)' }]
+
+[[rule]]
+id = "sim.disk"
+title = "A disk is full"
+all = ["disk is full"]
+inherit = ["zone"]
+severity = "SEVERITY"
+section = "disk"
+
+  [[rule.case]]
+  earlier = ["moved"]
+  id = "sim.disk-moved"
+  title = "A disk is full after a move"
+"#;
+
+/// Two sets of rules that claim the same lines and say different things about them.
+pub(super) static ENGINES: LazyLock<[Arc<Engine>; 2]> = LazyLock::new(|| ["warning", "error"].map(engine));
+
+fn engine(severity: &str) -> Arc<Engine> {
+    let source = Source { name: "sim.toml".to_owned(), text: PACK.replace("SEVERITY", severity) };
+    let (packs, diagnostics) = crate::pack::parse(&[Arc::new(source)]);
+    let packs = packs.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    Arc::new(Engine::new(packs, crate::engine::Settings::default()).expect("few phrases"))
+}
+
+/// How many lines, and how troublesome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mix {
+    pub(super) partitions: usize,
+    pub(super) lines: usize,
+    /// Lines come within this time, microseconds.
+    pub(super) horizon: u64,
+    pub(super) poison: bool,
+    pub(super) panics: bool,
+}
+
+/// The lines of each partition.
+pub(super) fn write(rng: &mut Rng, mix: Mix) -> Vec<Vec<Rc<Input>>> {
+    let share = mix.lines / mix.partitions;
+    (0..mix.partitions).map(|partition| write_partition(rng, mix, partition as i32, share)).collect()
+}
+
+fn write_partition(rng: &mut Rng, mix: Mix, partition: i32, many: usize) -> Vec<Rc<Input>> {
+    let mut offset = if rng.bool() { 0 } else { rng.i64(0..50) };
+    let early = rng.usize(0..=many);
+    let pause = mix.horizon / (many - early + 1) as u64;
+    let (mut changes, mut troubles) = (0, 0);
+    let one = |index: usize| {
+        let late = index.saturating_sub(early) as u64 * pause;
+        let kind = rng.u8(..100);
+        let troubled = troubles < 3 && rng.usize(..many.max(10)) < 4;
+        let poison = mix.poison && troubled && rng.bool();
+        let panics = mix.panics && troubled && !poison;
+        troubles += usize::from(poison || panics);
+        let text = match kind {
+            _ if panics => FAILS.to_owned(),
+            0..12 if changes < CHANGES_MAX => {
+                changes += 1;
+                format!("pod moved to zone {}", rng.lowercase())
+            }
+            12..50 => "the disk is full".to_owned(),
+            50..54 if !poison => String::new(),
+            _ => "all is well".to_owned(),
+        };
+        let key = rng.u8(..8);
+        let input = Input {
+            partition,
+            offset,
+            at: if index < early { 0 } else { late },
+            key: (key < 6).then(|| format!("pod-{}", key % 3).into_bytes()),
+            value: (!text.is_empty()).then(|| format!(r#"{{"n":{offset},"msg":"{text}"}}"#).into_bytes()),
+            poison,
+            poison_to_all: poison && rng.bool(),
+        };
+        offset += if rng.u8(..10) == 0 { rng.i64(2..20) } else { 1 };
+        Rc::new(input)
+    };
+    (0..many).map(one).collect()
+}
+
+fn line(input: &Input) -> Line<'_> {
+    Line {
+        topic: INPUT,
+        partition: input.partition,
+        offset: input.offset,
+        key: input.key.as_deref(),
+        value: input.value.as_deref(),
+        timestamp_ms: input.timestamp_ms(),
+        headers: Headers::default(),
+    }
+}
+
+fn panics(input: &Input) -> bool {
+    input.value.as_ref().is_some_and(|value| String::from_utf8_lossy(value).contains(FAILS))
+}
+
+/// The record for a line by one set of rules.
+fn judge(engine: &Engine, writer: &Writer, memory: &mut Memory, input: &Input) -> Option<Wanted> {
+    let line = line(input);
+    memory.turn_to(input.offset);
+    let source = line.key.map(String::from_utf8_lossy);
+    let judged = line.value.filter(|_| !panics(input)).map(|value| engine.classify(value, source.as_deref(), memory));
+    let record = writer.write(engine, &line, judged.as_ref(), &mut Notes::default())?;
+    Some(Wanted {
+        value: record.value.map(std::borrow::Cow::into_owned),
+        added: record.added.iter().map(|(name, value)| (name.text(), value.clone())).collect(),
+    })
+}
+
+/// What should become of each line, when each partition is judged once and nothing goes wrong.
+pub(super) fn expect(inputs: &[Vec<Rc<Input>>], settings: &Settings, route: Route) -> Vec<Vec<Expected>> {
+    let writer = Writer::new(&settings.output, route.record_limit, route.partitions, route.dead_letter_partitions);
+    let mut expected = Vec::with_capacity(inputs.len());
+    for inputs in inputs {
+        let mut memories = [0, 1].map(|rules: usize| ENGINES[rules].memory());
+        let one = |input: &Rc<Input>| {
+            let wanted = [0, 1].map(|rules: usize| judge(&ENGINES[rules], &writer, &mut memories[rules], input));
+            let mut expected = Expected::new(input.offset, input.value.clone(), wanted);
+            expected.panics = panics(input);
+            // A poisoned line that is left out is never sent.
+            expected.poison = input.poison && expected.wanted[0].is_some();
+            expected.poison_to_all = input.poison_to_all;
+            expected
+        };
+        expected.push(inputs.iter().map(one).collect());
+    }
+    expected
+}
+
+/// What a line of each source would see at the end of a partition.
+pub(super) fn sights(memory: &mut Memory, end: i64) -> Vec<Option<String>> {
+    let engine = &ENGINES[0];
+    memory.turn_to(end);
+    let sight = |source: usize| {
+        let seen = engine.classify(b"{\"msg\":\"disk is full\"}", Some(&format!("pod-{source}")), memory);
+        seen.added(crate::engine::Detail::Full).map(str::to_owned)
+    };
+    (0..3).map(sight).collect()
+}
+
+/// The memory after all lines of a partition.
+pub(super) fn remember(inputs: &[Rc<Input>]) -> Memory {
+    let mut memory = ENGINES[0].memory();
+    for input in inputs.iter().filter(|input| !panics(input)) {
+        memory.turn_to(input.offset);
+        let source = input.key.as_deref().map(String::from_utf8_lossy);
+        if let Some(value) = &input.value {
+            ENGINES[0].classify(value, source.as_deref(), &mut memory);
+        }
+    }
+    memory
+}
