@@ -1,6 +1,8 @@
 //! A Kafka cluster of one test's own: one broker or three, each of which can be killed, frozen and started again on its
 //! port and with its data, and each behind doors, the proxies that a daemon comes through.
 //!
+//! The controller is a process of its own, which nobody kills, so that somebody notices that a broker is gone.
+//!
 //! It ends with the value, and, by `kafka-up --while`, with this process, however that ends.
 
 use std::fmt::Write as _;
@@ -9,15 +11,24 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::it::skip::skipped;
 use super::proxy::{Proxy, Way};
 
 /// Java objects of one broker.
 const HEAP: &str = "320m";
+/// Those of a controller.
+const CONTROLLER_HEAP: &str = "192m";
+/// How long the controller takes to notice that a broker is gone.
+pub(crate) const NOTICED: Duration = Duration::from_secs(6);
+/// The node that is the controller; the brokers come after it.
+const CONTROLLER: usize = 1;
 
 pub(crate) struct Cluster {
     dir: PathBuf,
+    controller: Node,
+    /// The brokers.
     pub(crate) nodes: Vec<Node>,
 }
 
@@ -25,7 +36,7 @@ pub(crate) struct Node {
     id: usize,
     dir: PathBuf,
     port: u16,
-    controllers: String,
+    controller: u16,
     properties: String,
     pub(crate) doors: Vec<Proxy>,
 }
@@ -41,15 +52,20 @@ impl Cluster {
             return None;
         }
         let dir = root.join(".tools").join(run);
-        let controllers: Vec<String> = (0..nodes).map(|_| free_port().to_string()).collect();
-        let nodes = (1..=nodes).map(|id| Node::new(id, nodes, doors, &dir, &controllers.join(","))).collect();
-        let cluster = Self { dir, nodes };
+        let controller = Node::controller(&dir);
+        let first = CONTROLLER + 1;
+        let nodes = (first..first + nodes).map(|id| Node::broker(id, nodes, doors, &dir, controller.port)).collect();
+        let cluster = Self { dir, controller, nodes };
         // None is ready before most are there.
-        let starting: Vec<_> = cluster.nodes.iter().map(|node| node.starting()).collect();
+        let starting: Vec<_> = cluster.all().map(Node::starting).collect();
         for mut child in starting {
             assert!(child.wait().unwrap().success(), "a broker did not start, see {}", cluster.dir.display());
         }
         Some(cluster)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Node> {
+        std::iter::once(&self.controller).chain(&self.nodes)
     }
 
     /// Straight to the brokers.
@@ -80,10 +96,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.nodes.iter().for_each(Node::kill);
+        self.all().for_each(Node::kill);
         // Of a failed test the brokers' logs are worth a look, their data are not.
         if std::thread::panicking() {
-            self.nodes.iter().for_each(|node| drop(fs::remove_dir_all(node.dir.join("data"))));
+            self.all().for_each(|node| drop(fs::remove_dir_all(node.dir.join("data"))));
         } else {
             let _ = fs::remove_dir_all(&self.dir);
         }
@@ -91,7 +107,13 @@ impl Drop for Cluster {
 }
 
 impl Node {
-    fn new(id: usize, nodes: usize, doors: usize, cluster: &Path, controllers: &str) -> Self {
+    fn controller(cluster: &Path) -> Self {
+        let (port, dir) = (free_port(), cluster.join("controller"));
+        let properties = format!("broker.session.timeout.ms={}\n", NOTICED.as_millis());
+        Self { id: CONTROLLER, dir, port, controller: port, properties, doors: Vec::new() }
+    }
+
+    fn broker(id: usize, nodes: usize, doors: usize, cluster: &Path, controller: u16) -> Self {
         let port = free_port();
         let copies = nodes.min(3);
         let mut listeners = format!("PLAINTEXT://127.0.0.1:{port}");
@@ -107,32 +129,33 @@ impl Node {
                 proxy
             })
             .collect();
-        let controller = controllers.split(',').nth(id - 1).unwrap();
         // A broker that comes back ends the transactions of those that are gone, but with Kafka's own timeouts only after
         // half a minute and more.
         let properties = format!(
-            "listeners={listeners},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners={advertised}\n\
+            "listeners={listeners}\nadvertised.listeners={advertised}\n\
              listener.security.protocol.map={protocols}\ninter.broker.listener.name=PLAINTEXT\n\
              num.network.threads=1\nnum.io.threads=4\nbackground.threads=2\n\
              default.replication.factor={copies}\nmin.insync.replicas={insync}\n\
              offsets.topic.replication.factor={copies}\ntransaction.state.log.replication.factor={copies}\n\
              transaction.state.log.min.isr={insync}\nrequest.timeout.ms=3000\n\
-             transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\nbroker.session.timeout.ms=6000\nreplica.lag.time.max.ms=6000\n",
+             transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\nreplica.lag.time.max.ms=6000\n",
             insync = copies.div_ceil(2),
         );
         let dir = cluster.join(format!("node-{id}"));
-        Self { id, dir, port, controllers: controllers.to_owned(), properties, doors: own }
+        Self { id, dir, port, controller, properties, doors: own }
     }
 
     fn starting(&self) -> std::process::Child {
         fs::create_dir_all(&self.dir).unwrap();
+        let (roles, heap) = if self.id == CONTROLLER { ("controller", CONTROLLER_HEAP) } else { ("broker", HEAP) };
         Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/kafka-up"))
             .arg("--dir")
             .arg(&self.dir)
             .args(["--port", &self.port.to_string(), "--id", &self.id.to_string()])
-            .args(["--controllers", &self.controllers, "--while", &std::process::id().to_string()])
+            .args(["--roles", roles, "--controllers", &self.controller.to_string()])
+            .args(["--while", &std::process::id().to_string()])
             .env("KAFKA_EXTRA", &self.properties)
-            .env("KAFKA_HEAP", HEAP)
+            .env("KAFKA_HEAP", heap)
             .stdout(Stdio::null())
             .stderr(fs::File::create(self.dir.join("up.log")).unwrap())
             .spawn()

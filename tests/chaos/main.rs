@@ -80,7 +80,6 @@ fn short_at_least_once() {
 }
 
 #[test]
-#[ignore = "an open finding, see tests/FAULTS.md"]
 fn short_exactly_once() {
     short("chaos-eos", Mode::ExactlyOnce);
 }

@@ -126,7 +126,7 @@ fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: 
         waiting();
         let why = match watermarks(reader, peeker, topic, number, &mut end) {
             Ok((low, committed, end)) if committed >= end => return Ok(low == end),
-            Ok((_, committed, end)) => format!("a transaction is open at offset {committed}, before {end}"),
+            Ok((_, committed, end)) => still_open(topic, number, committed, end),
             Err(error) if is_missing(&error) => return Err(error.to_string()),
             Err(error) => error.to_string(),
         };
@@ -135,6 +135,17 @@ fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: 
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Only the brokers can end a transaction whose producer is gone; when they have lost sight of it, somebody must tell
+/// them.
+fn still_open(topic: &str, number: i32, start: i64, end: i64) -> String {
+    format!(
+        "some producer's transaction has been open since offset {start}, and what is there up to {end} is not committed \
+         before it ends. Kafka ends it when its time is over; where it has not, kafka-transactions.sh find-hanging --topic \
+         {topic} shows it, and kafka-transactions.sh abort --topic {topic} --partition {number} --start-offset {start} \
+         ends it"
+    )
 }
 
 fn is_missing(error: &KafkaError) -> bool {

@@ -318,7 +318,9 @@ impl Source for Member {
             if Instant::now() >= deadline {
                 let reason = self.consumer.context().last_word.suffix();
                 return Err(Failure::unavailable(format!(
-                    "the group's committed offsets could not be read within {} s ({error}){reason}",
+                    "the group's committed offsets could not be read within {} s ({error}){reason}; with the brokers \
+                     there, it is a transaction that nobody ends: kafka-transactions.sh find-hanging --topic \
+                     __consumer_offsets shows it, and kafka-transactions.sh abort ends it",
                     OFFSETS_PATIENCE.as_secs()
                 )));
             }

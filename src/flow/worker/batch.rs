@@ -336,9 +336,12 @@ impl<K: Sink> Worker<K> {
                 return false;
             }
             match &self.batch.stage {
-                Stage::Never | Stage::Idle => return self.lanes.unsettled() == 0 && self.lanes.news().is_empty(),
+                // What a producer that is renewed has on its conscience is still unsettled; before the first, nothing is.
+                Stage::Never | Stage::Idle | Stage::Renewing { .. } => {
+                    return self.lanes.unsettled() == 0 && self.lanes.news().is_empty();
+                }
                 // Nothing is open, and nothing of the last batch counts.
-                Stage::Resting { .. } | Stage::Renewing { .. } => return false,
+                Stage::Resting { .. } => return false,
                 Stage::Open { .. } => self.batch.stage = Stage::Settling,
                 Stage::Settling if source.now() >= deadline => self.abort(),
                 Stage::Settling | Stage::Committing { .. } | Stage::Aborting => self.sink.wait(BLOCKED),

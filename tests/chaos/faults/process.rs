@@ -63,6 +63,16 @@ fn fault_04_sigterm_in_the_midst_repeats_nothing() {
     }
 }
 
+/// It has read nothing, so there is nothing that would be done again.
+#[test]
+fn fault_04_sigterm_before_its_producer_is_ready_is_a_good_end() {
+    let Some(scene) = Scene::new("f04-early", Mode::ExactlyOnce, 0) else { return };
+    scene.door.hold(&[api::INIT_PRODUCER_ID]);
+    let mut daemon = scene.start();
+    eventually("a producer on its way", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+    daemon.stop();
+}
+
 #[test]
 fn fault_05_a_storm_of_signals_ends_it_soon() {
     let Some(scene) = Scene::new("f05", Mode::AtLeastOnce, 30_000) else { return };

@@ -8,12 +8,18 @@ use super::*;
 fn fault_18_a_partition_that_is_added_is_read() {
     let Some(mut scene) = Scene::new("f18", Mode::AtLeastOnce, 9_000) else { return };
     let mut daemon = scene.started();
-    // The topics that are ours first: there must be a place for what is read.
-    for topic in [format!("{}.state", scene.stage.name), scene.stage.output(), scene.stage.name.clone()] {
+    for topic in [scene.stage.output(), scene.stage.name.clone()] {
         scene.administer(async |admin, options| {
             let more = NewPartitions::new(&topic, 3);
             admin.create_partitions([&more], &options).await.unwrap().remove(0).unwrap();
         });
+    }
+    // There is no place yet for what is said on the third. It says so, and the next start makes one.
+    if knows("state.topic") {
+        let status = daemon.wait(Duration::from_secs(60));
+        assert_eq!(status.code(), Some(69), "{}", daemon.log());
+        assert!(daemon.log().contains("--partitions 3"), "{}", daemon.log());
+        daemon = scene.started();
     }
     scene.feed.partitions = 3;
     scene.feed();
