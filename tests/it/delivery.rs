@@ -1,12 +1,10 @@
 //! What is promised besides the road of a line, on the real broker: dead letters and their way back, what sources said
-//! over restarts and changes of owner, and what exactly-once refuses to start with.
+//! over restarts and changes of owner.
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use fingerpost::flow::{self, Mode};
-use rdkafka::mocking::MockCluster;
 use rdkafka::producer::Producer;
 
 use crate::broker::broker;
@@ -185,59 +183,5 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
             assert_eq!(version(&records[2]).as_deref(), Some("2.0"), "{mode}, partition {partition}");
             assert_eq!(version(&records[3]), None, "{mode}, partition {partition}: another source");
         }
-    }
-}
-
-#[test]
-fn exactly_once_is_refused_where_the_brokers_are_too_old() {
-    let mock = MockCluster::new(1).unwrap();
-    mock.create_topic("in", 1, 1).unwrap();
-    mock.create_topic("out", 1, 1).unwrap();
-    // The version in which a member that the group left behind is told from a living one (KIP-447).
-    mock.apiversion(rdkafka::types::RDKafkaApiKey::TxnOffsetCommit, Some(0), Some(2)).unwrap();
-    let mut settings = settings(&mock.bootstrap_servers());
-    let failure = start(&settings).expect_err("refused");
-    assert!(failure.message.contains("TxnOffsetCommit 2, and 3 is needed (Apache Kafka 2.5"), "{}", failure.message);
-    assert_eq!(failure.kind.exit_code(), 78);
-    settings.delivery.mode = Mode::AtLeastOnce;
-    assert!(start(&settings).is_ok());
-}
-
-fn start(settings: &flow::Settings) -> Result<flow::Flow, flow::Failure> {
-    let (packs, _) = fingerpost::pack::parse(&fingerpost::pack::builtin());
-    let engine = fingerpost::engine::Engine::new(packs.unwrap(), fingerpost::engine::Settings::default()).unwrap();
-    let (_, rules) = tokio::sync::watch::channel(std::sync::Arc::new(engine));
-    flow::start(&rules, settings, std::sync::Arc::default())
-}
-
-fn settings(brokers: &str) -> flow::Settings {
-    flow::Settings {
-        kafka: flow::Kafka {
-            bootstrap_servers: brokers.to_owned(),
-            group_id: "group".into(),
-            create_topics: true,
-            options: Vec::new(),
-            secret_options: Vec::new(),
-        },
-        input: flow::Input { topics: vec!["in".into()], options: Vec::new() },
-        output: flow::Output {
-            topic: "out".into(),
-            lines: flow::Lines::All,
-            place: flow::Place::Value,
-            source_header_on_all: false,
-            header_limit: 16 << 10,
-            record_limit: Some(1 << 20),
-            options: Vec::new(),
-        },
-        delivery: flow::Delivery {
-            mode: Mode::ExactlyOnce,
-            instance: "test".into(),
-            in_flight: 1000,
-            commit_interval: Duration::from_millis(100),
-            shutdown_timeout: Duration::from_secs(5),
-            workers: 1,
-        },
-        state: None,
-        dead_letter: None,
     }
 }

@@ -232,3 +232,17 @@ fn an_option_that_is_none_is_the_configurations_fault() {
     assert_eq!(failure.kind, FailureKind::Config);
     assert!(failure.message.contains("`no.such.option`"), "{}", failure.message);
 }
+
+#[test]
+fn exactly_once_is_refused_where_the_brokers_are_too_old() {
+    let mock = Mock::new();
+    // The version in which a member that the group left behind is told from a living one (KIP-447).
+    mock.cluster.apiversion(RDKafkaApiKey::TxnOffsetCommit, Some(0), Some(2)).unwrap();
+    let mut settings = mock.settings();
+    settings.delivery.mode = flow::Mode::ExactlyOnce;
+    let failure = mock.start(&settings).expect_err("refused");
+    assert!(failure.message.contains("TxnOffsetCommit 2, and 3 is needed (Apache Kafka 2.5"), "{}", failure.message);
+    assert_eq!(failure.kind.exit_code(), 78);
+    settings.delivery.mode = flow::Mode::AtLeastOnce;
+    assert!(mock.start(&settings).is_ok());
+}

@@ -165,6 +165,10 @@ impl<'a> Prober<'a> {
             report(self.readable(topic));
         }
         self.output(&inputs, report);
+        let kept = [("state", &self.settings.state), ("dead letters", &self.settings.dead_letter)];
+        for (what, name) in kept.into_iter().filter_map(|(what, name)| Some((what, name.as_deref()?))) {
+            report(self.kept(what, name, &inputs));
+        }
         report(self.group(&inputs));
     }
 
@@ -272,7 +276,7 @@ impl<'a> Prober<'a> {
     fn output(&self, inputs: &[&MetadataTopic], report: &mut dyn FnMut(Finding)) {
         let name = &self.settings.output.topic;
         let most = inputs.iter().map(|topic| topic.partitions().len()).max().unwrap_or(1);
-        let Some(topic) = self.topic(name) else { return report(self.creatable(name, most)) };
+        let Some(topic) = self.topic(name) else { return report(self.creatable("output", name, most)) };
         let count = topic.partitions().len();
         let other = inputs.iter().find(|input| input.partitions().len() != count);
         report(match other {
@@ -289,9 +293,25 @@ impl<'a> Prober<'a> {
         report(Finding::new(Mark::Untried, format!("write {name}"), says));
     }
 
+    /// A topic in which something is kept beside the output.
+    fn kept(&self, what: &str, name: &str, inputs: &[&MetadataTopic]) -> Finding {
+        let most = inputs.iter().map(|topic| topic.partitions().len()).max().unwrap_or(1);
+        let Some(topic) = self.topic(name) else { return self.creatable(what, name, most) };
+        let (subject, says) = (format!("{what} {name}"), partitions(topic));
+        if what != "state" || topic.partitions().len() >= most {
+            return Finding::new(Mark::Good, subject, says);
+        }
+        let says = format!("{says}, and the input has {most}: each keeps its state in the one of its number");
+        let (mark, fix) = match self.settings.kafka.create_topics {
+            true => (Mark::Doubt, "`run` gives it more at its start".to_owned()),
+            false => (Mark::Bad, format!("kafka-topics.sh --alter --topic {name} --partitions {most}")),
+        };
+        Finding::new(mark, subject, says).fix(fix)
+    }
+
     /// Asks the controller whether it would create the topic, without doing it.
-    fn creatable(&self, name: &str, partitions: usize) -> Finding {
-        let subject = format!("output {name}");
+    fn creatable(&self, what: &str, name: &str, partitions: usize) -> Finding {
+        let subject = format!("{what} {name}");
         let command = create_command(self.settings, name, partitions);
         if !self.settings.kafka.create_topics {
             return Finding::new(Mark::Bad, subject, "does not exist, and kafka.create_topics is false").fix(command);

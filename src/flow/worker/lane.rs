@@ -93,6 +93,11 @@ impl Lane {
         self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed))
     }
 
+    /// What the group has, as far as we know.
+    pub(super) fn committed(&self) -> Option<i64> {
+        self.committed
+    }
+
     /// The offset to be read next, as far as it can be known.
     pub(super) fn next(&self) -> Option<i64> {
         self.ledger.last_seen().map(|offset| offset + 1).or(self.start)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::engine::Outcome;
+use crate::flow::Mode;
 use crate::flow::record::{Line, Notes, Record};
 use crate::flow::transport::Sink;
 
@@ -62,9 +63,12 @@ impl<K: Sink> Worker<K> {
     pub(super) fn report(&mut self, now: Instant) {
         self.status.turn();
         self.tell_tally();
+        // What is settled in a transaction that is never committed is no progress.
+        let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
         for lane in self.lanes.iter_mut() {
             let oldest_ms = lane.ledger.oldest().map_or(lane.last_timestamp_ms, |entry| entry.timestamp_ms);
-            lane.status.stands(lane.ledger.commit(), lane.ledger.unsettled(), oldest_ms);
+            let done = if exactly_once { lane.committed() } else { lane.ledger.commit() };
+            lane.status.stands(done, lane.ledger.unsettled(), oldest_ms);
             lane.status.sources.store(lane.memory.len() as u64, Relaxed);
             self.meters.sources.increment(lane.memory.evicted() - lane.evicted);
             lane.evicted = lane.memory.evicted();
