@@ -206,6 +206,7 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) 
                 .set("transactional.id", format!("{}/{}/{worker}", kafka.group_id, delivery.instance))
                 .set("transaction.timeout.ms", &timeout_ms)
                 .set("retry.backoff.ms", RETRY_BACKOFF_MS.to_string())
+                .set("retry.backoff.max.ms", "1000")
                 .set("message.timeout.ms", &timeout_ms)
         }
     };
