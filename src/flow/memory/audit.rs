@@ -272,6 +272,7 @@ impl World {
         let left = self.audit.tenures[tenure].published.range(committed..).next().copied();
         // A line before it that could not be published in time keeps the rest from being committed.
         let first = self.inputs[partition].iter().map(|line| line.offset).find(|offset| *offset >= committed);
+        self.audit.tenures[tenure].is_excused |= left.is_some() && first != left;
         if let Some(offset) = left.filter(|left| first == Some(*left)) {
             self.find(format!("w{client} gives partition {partition} up, {offset} published and not committed"));
         }
