@@ -151,6 +151,9 @@ pub(crate) enum Unsent {
 pub(crate) enum Fate {
     /// As wanted: committed, aborted, or ready for the next transaction.
     Done,
+    /// As wanted, but so late that the client may have asked twice. The producer must not be used again: what was asked
+    /// first may still arrive, and would be taken for a request of its next transaction.
+    DoneLate,
     /// It must be aborted; nothing of it counts.
     Abort(String),
     /// It cannot be known whether it counts. The producer must not be used again: a late answer could end a later

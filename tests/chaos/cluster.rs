@@ -5,11 +5,13 @@
 //!
 //! It ends with the value, and, by `kafka-up --while`, with this process, however that ends.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -51,8 +53,9 @@ impl Cluster {
             skipped("chaos: no broker can be started (Java 17, and tests/kafka/kafka-up --libs-only once)");
             return None;
         }
+        sweep(&root.join(".tools"));
         let dir = root.join(".tools").join(run);
-        let controller = Node::controller(&dir);
+        let controller = Node::controller(&dir, nodes.min(3));
         let first = CONTROLLER + 1;
         let nodes = (first..first + nodes).map(|id| Node::broker(id, nodes, doors, &dir, controller.port)).collect();
         let cluster = Self { dir, controller, nodes };
@@ -107,9 +110,14 @@ impl Drop for Cluster {
 }
 
 impl Node {
-    fn controller(cluster: &Path) -> Self {
+    /// It is the controller that makes topics, and so decides how many copies there are.
+    fn controller(cluster: &Path, copies: usize) -> Self {
         let (port, dir) = (free_port(), cluster.join("controller"));
-        let properties = format!("broker.session.timeout.ms={}\n", NOTICED.as_millis());
+        let properties = format!(
+            "broker.session.timeout.ms={}\ndefault.replication.factor={copies}\nmin.insync.replicas={}\n",
+            NOTICED.as_millis(),
+            copies.div_ceil(2)
+        );
         Self { id: CONTROLLER, dir, port, controller: port, properties, doors: Vec::new() }
     }
 
@@ -192,6 +200,17 @@ impl Node {
     }
 }
 
+/// Removes what processes that are gone have left behind: a cluster that is shared to the end is never dropped.
+fn sweep(tools: &Path) {
+    for entry in fs::read_dir(tools).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("run.")?.split_once('-')).map(|(pid, _)| pid);
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn has_broker(root: &Path) -> bool {
     let jars = fs::read_dir(root.join(".tools")).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("kafka-")))
@@ -199,11 +218,15 @@ fn has_broker(root: &Path) -> bool {
     jars && Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Below those that the system gives away by itself, so that it is still free when a broker comes back to it.
+/// Below those that the system gives away by itself, so that it is still free when a broker comes back to it; and never
+/// the same one twice, as nobody listens there yet.
 fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
     loop {
         let port = fastrand::u16(20_000..32_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            given.insert(port);
             return port;
         }
     }

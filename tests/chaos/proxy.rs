@@ -140,6 +140,13 @@ impl Proxy {
         held.iter().filter(|(connection, frame)| (&connection.broker).write_all(frame).is_ok()).count()
     }
 
+    /// Closes the connections that held requests came by, for their senders; they themselves can still be released.
+    pub(crate) fn hang_up(&self) {
+        for (connection, _) in &self.state.control().held {
+            let _ = connection.client.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
     /// Every connection is reset once it has carried so many bytes.
     pub(crate) fn reset_after(&self, bytes: u64) {
         self.state.control().reset_after = Some(bytes);

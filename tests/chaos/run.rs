@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 
 use super::cluster::{Cluster, NOTICED};
 use super::feed::{Feed, Feeder};
@@ -452,9 +453,19 @@ impl<'p> Run<'p> {
     }
 
     fn ends_of(&self, topic: &str) -> Vec<i64> {
-        let end = |p| self.reader.fetch_watermarks(topic, p as i32, Duration::from_secs(2)).ok();
-        let ends = || (0..self.plan.feed.partitions).map(|p| end(p).map(|(_, end)| end)).collect();
-        eventually("the ends of a topic", PATIENCE, ends)
+        let patience = Duration::from_secs(2);
+        let ends = |reader: &BaseConsumer| -> KafkaResult<Vec<i64>> {
+            (0..self.plan.feed.partitions).map(|p| Ok(reader.fetch_watermarks(topic, p as i32, patience)?.1)).collect()
+        };
+        eventually("the ends of a topic", PATIENCE, || {
+            let error = match ends(&self.reader) {
+                Ok(ends) => return Some(ends),
+                Err(error) => error,
+            };
+            // A client that was there when a broker went and came has been seen to ask it for nothing any more.
+            println!("{}: the ends of {topic} from a new client, as {error}", self.plan.name);
+            ends(&self.stage.reader()).ok()
+        })
     }
 
     /// Waits until every partition has moved from where it was, or has nothing left to do; how long that took from then.

@@ -104,6 +104,11 @@ pub(crate) fn transaction_timeout(settings: &Settings) -> Duration {
     Duration::from_millis(session.unwrap_or(SESSION_TIMEOUT_MS))
 }
 
+/// A producer with transactions asks again for what was not answered, but never sooner than this: it waits for
+/// `retry.backoff.ms`, give or take a fifth.
+pub(crate) const ASKED_TWICE: Duration = Duration::from_millis(RETRY_BACKOFF_MS * 4 / 5);
+const RETRY_BACKOFF_MS: u64 = 400;
+
 /// A consumer beside the stream, which is told where to read, joins no group and commits nothing.
 pub(crate) fn lookup(settings: &Settings, isolation: &str) -> ClientConfig {
     let mut config = client(settings, LOOKUP, &settings.input.options);
@@ -200,6 +205,8 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) 
             config
                 .set("transactional.id", format!("{}/{}/{worker}", kafka.group_id, delivery.instance))
                 .set("transaction.timeout.ms", &timeout_ms)
+                .set("retry.backoff.ms", RETRY_BACKOFF_MS.to_string())
+                .set("retry.backoff.max.ms", "1000")
                 .set("message.timeout.ms", &timeout_ms)
         }
     };

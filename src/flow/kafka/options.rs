@@ -26,6 +26,8 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("enable.gapless.guarantee", "goes with enable.idempotence"),
     ("transactional.id", "use delivery.mode"),
     ("transaction.timeout.ms", "use delivery.mode"),
+    ("retry.backoff.ms", "by how long a transaction took it is known whether the client asked twice"),
+    ("retry.backoff.max.ms", "by how long a transaction took it is known whether the client asked twice"),
     ("acks", "always all: a line counts as published when every replica in sync has it"),
     ("request.required.acks", "always all: a line counts as published when every replica in sync has it"),
     ("message.timeout.ms", "a line is never given up"),

@@ -7,10 +7,14 @@
 //! transaction was committed, the producer is never used again. A late answer of the broker to the old request could
 //! otherwise end the *next* transaction of the same producer (this is what KIP-890 is about, and the client does not
 //! speak its protocol). A new producer of the same name gets a higher epoch, and the old request is refused.
+//!
+//! The client itself asks again within one call when a connection breaks, and does not tell. A call that took long
+//! enough for that is treated alike: what it did counts, and the producer is renewed.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -18,6 +22,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 
 use super::Code;
+use super::clients::ASKED_TWICE;
 use crate::flow::Failure;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::Fate;
@@ -46,7 +51,7 @@ impl<C: ProducerContext + 'static> Transactor<C> {
         let (answer, answers) = sync_channel(1);
         let body = move || {
             while let Ok(ask) = asked.recv() {
-                let work = Work { timeout, status: &status };
+                let work = Work { timeout, status: &status, was_late: Cell::new(false) };
                 let fate = match ask {
                     Ask::Commit(producer, offsets, member) => work.commit(&producer, &offsets, &member),
                     Ask::Abort(producer) => work.abort(&producer),
@@ -79,14 +84,22 @@ impl<C: ProducerContext + 'static> Transactor<C> {
 struct Work<'s> {
     timeout: Duration,
     status: &'s WorkerStatus,
+    /// A call took so long that the client may have asked twice.
+    was_late: Cell<bool>,
 }
 
 impl Work<'_> {
     fn call<T>(&self, call: impl FnOnce() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
         self.status.calls(true);
+        let began = Instant::now();
         let result = call();
+        self.was_late.set(self.was_late.get() || began.elapsed() >= ASKED_TWICE);
         self.status.calls(false);
         result
+    }
+
+    fn done(&self) -> Fate {
+        if self.was_late.get() { Fate::DoneLate } else { Fate::Done }
     }
 
     fn commit<C: ProducerContext>(
@@ -103,14 +116,14 @@ impl Work<'_> {
             }
         }
         match self.call(|| producer.commit_transaction(self.timeout)) {
-            Ok(()) => Fate::Done,
+            Ok(()) => self.done(),
             Err(error) => fate(&error, Uncertain::IsUnknown),
         }
     }
 
     fn abort<C: ProducerContext>(&self, producer: &BaseProducer<C, NoCustomPartitioner>) -> Fate {
         match self.call(|| producer.abort_transaction(self.timeout)) {
-            Ok(()) => Fate::Done,
+            Ok(()) => self.done(),
             Err(error) => match fate(&error, Uncertain::IsUnknown) {
                 Fate::Abort(why) => Fate::Unknown(why),
                 other => other,

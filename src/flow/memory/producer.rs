@@ -220,6 +220,7 @@ impl World {
         self.tell(&format!("w{client}"), || format!("will hear of its request: {fate:?}"));
         self.count(match &fate {
             Fate::Done => "requests done",
+            Fate::DoneLate => "requests done late",
             Fate::Abort(_) => "commits to be aborted",
             Fate::Unknown(_) => "outcomes unknown",
             Fate::Fenced(_) => "producers fenced",

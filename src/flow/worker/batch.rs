@@ -10,8 +10,8 @@
 //! ```
 //!
 //! While a batch is open lines are read; in every other state they are not. A rebalance ends the open batch before it is
-//! answered. After an outcome that is not known the producer is renewed, and `begin` never called on it again; what the
-//! group then says is committed is where reading goes on, whichever way the outcome was.
+//! answered. After an outcome that is not known, or that came late, the producer is renewed, and `begin` never called on
+//! it again; what the group then says is committed is where reading goes on, whichever way the outcome was.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -205,6 +205,11 @@ impl<K: Sink> Worker<K> {
                 let Some(fate) = self.sink.ended(Duration::ZERO) else { return Ok(false) };
                 match fate {
                     Fate::Done => self.done(source, now)?,
+                    Fate::DoneLate => {
+                        self.done(source, now)?;
+                        tracing::debug!("a transaction was ended late; making a new producer");
+                        self.batch.stage = Stage::Renewing { asked: false, not_before: now };
+                    }
                     fate => self.fell(fate, now)?,
                 }
             }
@@ -279,7 +284,7 @@ impl<K: Sink> Worker<K> {
     /// Something else came of it than was asked for.
     fn fell(&mut self, fate: Fate, now: Instant) -> Result<(), Failure> {
         match fate {
-            Fate::Done => {}
+            Fate::Done | Fate::DoneLate => {}
             Fate::Abort(why) => {
                 tracing::warn!("a transaction has to be aborted: {}", foreign(why.as_bytes()));
                 self.abort();

@@ -36,6 +36,36 @@ fn fault_14_the_end_of_a_transaction_that_comes_late_ends_no_other() {
     scene.verify_as(Mode::ExactlyOnce);
 }
 
+/// The same hole, opened by the client: a connection breaks while the end of a transaction is under way, the client asks
+/// again over another, is answered, and the next transaction is begun before the first request arrives.
+#[test]
+fn fault_14_an_end_that_was_asked_for_twice_ends_one_transaction() {
+    let Some(scene) = Scene::new("f14-twice", Mode::ExactlyOnce, 60_000) else { return };
+    let mut feeder = scene.feeder();
+    let mut daemon = scene.started();
+    scene.flow(&feeder, 10_000);
+    for round in 0..5 {
+        scene.door.hold(&[api::END_TXN]);
+        feeder.allow(10_000 + round * 10_000 + 3_000);
+        eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+        let (ended, added) = (scene.door.seen(api::END_TXN), scene.door.seen(api::ADD_PARTITIONS_TO_TXN));
+        scene.door.hold(&[]);
+        scene.door.hang_up();
+        let again = || (scene.door.seen(api::END_TXN) > ended).then_some(());
+        eventually("it to be asked for again", Duration::from_secs(30), again);
+        feeder.allow(10_000 + (round + 1) * 10_000);
+        let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
+        eventually("the next transaction", Duration::from_secs(60), begins);
+        println!("released {} requests", scene.door.release());
+    }
+    feeder.finish();
+    scene.drained();
+    assert!(daemon.ended().is_none(), "{}", daemon.log());
+    daemon.stop();
+    println!("{}", daemon.log().lines().filter(|line| line.contains("WARN")).collect::<Vec<_>>().join("\n"));
+    scene.verify_as(Mode::ExactlyOnce);
+}
+
 /// The group's coordinator answers, the transactions' does not.
 #[test]
 fn fault_15_a_transaction_coordinator_out_of_reach_hangs_nothing() {
