@@ -300,7 +300,7 @@ impl<'p> Run<'p> {
         let before = (Instant::now(), self.ends());
         let recovered = self.recover(before);
         // Whoever stood still for long learns of it from the group, or from its transaction.
-        let notices = self.warnings(slot) - warned;
+        let notices = self.warnings(slot).saturating_sub(warned);
         (fault == Fault::Blink || notices > 0).then(|| format!("{time:?}, {notices} warnings in its log; {recovered}"))
     }
 

@@ -94,13 +94,11 @@ impl Lookup {
             false => read_all(reader, topic, number, waiting, tell),
         });
         let _ = reader.unassign();
-        told.map_err(|why| match peeker.fetch_metadata(Some(topic), PATIENCE) {
-            Ok(metadata)
-                if metadata.topics().first().is_some_and(|topic| topic.partitions().len() as i32 <= number) =>
-            {
-                state_too_narrow(topic, "fewer", number + 1)
+        told.map_err(|why| match is_too_narrow(peeker, topic, number) {
+            true => state_too_narrow(topic, "fewer", number + 1),
+            false => {
+                Failure::unavailable(format!("topic {topic} partition {number}: the state could not be read: {why}"))
             }
-            _ => Failure::unavailable(format!("topic {topic} partition {number}: the state could not be read: {why}")),
         })
     }
 }
@@ -137,7 +135,9 @@ fn settled(reader: &Client, peeker: &Client, topic: &str, number: i32, waiting: 
         let why = match watermarks(reader, peeker, topic, number, &mut end) {
             Ok((low, committed, end)) if committed >= end => return Ok(low == end),
             Ok((_, committed, end)) => still_open(topic, number, committed, end),
-            Err(error) if is_missing(&error) => return Err(error.to_string()),
+            Err(error) if seems_missing(&error) && is_too_narrow(peeker, topic, number) => {
+                return Err(error.to_string());
+            }
             Err(error) => error.to_string(),
         };
         if Instant::now() >= deadline {
@@ -158,11 +158,19 @@ fn still_open(topic: &str, number: i32, start: i64, end: i64) -> String {
     )
 }
 
-fn is_missing(error: &KafkaError) -> bool {
+/// What the client says of a partition that is not there, and of one that has no leader at the moment.
+fn seems_missing(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopic)
     )
+}
+
+/// Whether the topic is there, and the partition is none of its.
+fn is_too_narrow(client: &Client, topic: &str, number: i32) -> bool {
+    let metadata = client.fetch_metadata(Some(topic), PATIENCE);
+    let partitions = metadata.ok().and_then(|metadata| Some(metadata.topics().first()?.partitions().len()));
+    partitions.is_some_and(|partitions| partitions > 0 && partitions as i32 <= number)
 }
 
 /// Beginning, end of what is committed, and end, which is asked for once.

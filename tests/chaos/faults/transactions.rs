@@ -1,5 +1,7 @@
 //! What can go wrong with transactions, and with nothing else.
 
+use rdkafka::producer::{BaseProducer, BaseRecord};
+
 use super::super::proxy::api;
 use super::*;
 
@@ -105,6 +107,33 @@ fn out_of_reach(test: &str, kinds: &[i16]) {
     feeder.finish();
     scene.drained();
     scene.door.release();
+    daemon.stop();
+    scene.verify_as(Mode::ExactlyOnce);
+}
+
+/// What stands open on the state topic may belong to what was read; it is waited for, and then said what to do.
+#[test]
+fn fault_58_a_transaction_that_nobody_ends_is_told_with_what_to_do() {
+    let Some(scene) = Scene::new("f58", Mode::ExactlyOnce, 2_000) else { return };
+    let state = format!("{}.state", scene.stage.name);
+    scene.stage.create(&state, 2, &[("cleanup.policy", "compact")]);
+    let mut client = scene.stage.client();
+    let forgotten: BaseProducer =
+        client.set("transactional.id", "forgotten").set("transaction.timeout.ms", "600000").create().unwrap();
+    let patience = Duration::from_secs(20);
+    forgotten.init_transactions(patience).unwrap();
+    forgotten.begin_transaction().unwrap();
+    forgotten.send(BaseRecord::to(&state).partition(1).key("k").payload("{}")).unwrap();
+    forgotten.flush(patience).unwrap();
+    scene.feed();
+    let mut daemon = scene.start();
+    let status = daemon.wait(Duration::from_secs(80));
+    assert_eq!(status.code(), Some(69), "{}", daemon.log());
+    let remedy = format!("abort --topic {state} --partition 1 --start-offset 0 ends it");
+    assert!(daemon.log().contains(&remedy), "{}", daemon.log());
+    forgotten.abort_transaction(patience).unwrap();
+    let mut daemon = scene.started();
+    scene.drained();
     daemon.stop();
     scene.verify_as(Mode::ExactlyOnce);
 }
