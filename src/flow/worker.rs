@@ -96,6 +96,8 @@ pub(crate) struct Worker<K> {
     route: Route,
     /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
     hold_after: Duration,
+    /// A transaction that is open for longer would have to fear the broker's own patience.
+    longest_batch: Duration,
     lanes: Lanes,
     window: Window,
     /// Lines that a crash would repeat, at most; counted anew in each beat.
@@ -142,6 +144,7 @@ impl<K: Sink> Worker<K> {
             stop,
             route,
             hold_after: clients::max_poll_interval(settings) / 4,
+            longest_batch: clients::transaction_timeout(settings) / 3,
             lanes: Lanes::default(),
             window: Window::default(),
             repeatable: 0,
@@ -231,6 +234,7 @@ impl<K: Sink> Worker<K> {
     /// No line may be read until the output acknowledges some.
     fn is_full(&self) -> bool {
         self.window.bytes >= WINDOW_BYTES
+            || self.window.records >= 2 * self.settings.delivery.in_flight
             || self.repeatable >= self.settings.delivery.in_flight
             || self.crowded
             || self.batch.is_closing()
@@ -468,6 +472,7 @@ impl<K: Sink> Worker<K> {
     /// Waits until everything in flight is settled, or for as long as there is time.
     fn drain<S: Source>(&mut self, source: &S, deadline: Instant) {
         loop {
+            self.status.turn();
             // A record refused now changes nothing: its line stays uncommitted, like those behind it.
             let settled = self.take_acks().and_then(|()| self.redo(source, source.now()));
             if let Err(failure) = settled {

@@ -113,6 +113,8 @@ const RETRY_BACKOFF_MS: u64 = 400;
 pub(crate) fn lookup(settings: &Settings, isolation: &str) -> ClientConfig {
     let mut config = client(settings, LOOKUP, &settings.input.options);
     config
+        // From the leader: a copy nearby may not have all of it yet.
+        .set("client.rack", "")
         // Without a name of a group the client refuses to be told where to read.
         .set("group.id", &settings.kafka.group_id)
         .set("enable.auto.commit", "false")

@@ -1,5 +1,6 @@
 //! Reading the dead-letter topic from where the last replay came to, and sending lines again in transactions.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
@@ -13,6 +14,7 @@ use super::{Code, clients};
 use crate::flow::dead_letters::{Letter, Replayed, Which};
 use crate::flow::record::is_ours;
 use crate::flow::{Failure, Settings};
+use crate::telemetry::caught;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Without a record or the end of a partition for this long, the brokers are not there.
@@ -122,7 +124,14 @@ impl<'s> Letters<'s> {
 }
 
 fn letter_of(message: &BorrowedMessage<'_>) -> Option<Letter> {
-    let find = |name: &str| message.headers()?.iter().find(|header| header.key == name)?.value;
+    // Ours are the last ones, and the client library panics at names that are not UTF-8, which a line's own may be.
+    let find = |name: &str| {
+        let headers = message.headers()?;
+        (0..headers.count()).rev().find_map(|index| {
+            let header = caught(AssertUnwindSafe(|| headers.get(index))).ok()?;
+            (header.key == name).then_some(header.value)?
+        })
+    };
     let size = message.payload().map_or(0, <[u8]>::len);
     let timestamp_ms = message.timestamp().to_millis().unwrap_or(-1);
     Letter::of(message.partition(), message.offset(), timestamp_ms, size, find)
@@ -152,9 +161,11 @@ pub(crate) fn replay(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, Failure> {
     let letters = Letters::open(settings, topic)?;
+    // The producer first: being ready, it has ended what an earlier replay left open, and stopped one that still runs.
+    let mut replay = Replay::open(&letters, to, progress)?;
     let stretches = letters.stretches(which)?;
     let total: i64 = stretches.iter().map(|stretch| (stretch.to - stretch.from).max(0)).sum();
-    let mut replay = Replay::open(&letters, to, total as u64, progress)?;
+    replay.total = total as u64;
     for stretch in &stretches {
         letters.read(stretch, &mut |message| replay.take(message))?;
         replay.commit()?;
@@ -182,7 +193,6 @@ impl<'l, 'p> Replay<'l, 'p> {
     fn open(
         letters: &'l Letters<'l>,
         to: Option<&'l str>,
-        total: u64,
         progress: &'p mut dyn FnMut(u64, u64),
     ) -> Result<Self, Failure> {
         let settings = letters.settings;
@@ -199,7 +209,7 @@ impl<'l, 'p> Replay<'l, 'p> {
         };
         let lookup = Lookup::new(settings);
         let count = Replayed::default();
-        Ok(Self { letters, to, producer, lookup, partitions, next: None, open: 0, count, done: 0, total, progress })
+        Ok(Self { letters, to, producer, lookup, partitions, next: None, open: 0, count, done: 0, total: 0, progress })
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Failure> {
@@ -208,10 +218,13 @@ impl<'l, 'p> Replay<'l, 'p> {
         }
         self.next = Some((message.partition(), message.offset() + 1));
         match letter_of(message) {
-            Some(letter) if letter.reference => match self.lookup.line(&letter.source(), letter.source_offset) {
-                Ok(line) => self.send(&letter, &line)?,
-                Err(failure) => {
-                    tracing::warn!("a dead letter's line is gone: {failure}");
+            Some(letter) if letter.reference => match self.lookup.find(&letter.source(), letter.source_offset)? {
+                Some(line) => self.send(&letter, &line)?,
+                None => {
+                    let Letter { source_topic, source_partition, source_offset, .. } = &letter;
+                    tracing::warn!(
+                        "{source_topic}/{source_partition}/{source_offset}: the line of a dead letter is gone"
+                    );
                     self.count.gone += 1;
                 }
             },
@@ -233,8 +246,10 @@ impl<'l, 'p> Replay<'l, 'p> {
         record.payload = line.payload();
         record.timestamp = line.timestamp().to_millis().map(|time| if time == 0 { 1 } else { time });
         record.headers = line.headers().map(|headers| {
-            let kept = headers.iter().filter(|header| !is_ours(header.key));
-            kept.fold(OwnedHeaders::new(), OwnedHeaders::insert)
+            let kept =
+                || headers.iter().filter(|header| !is_ours(header.key)).fold(OwnedHeaders::new(), OwnedHeaders::insert);
+            // With a name that is not UTF-8 among them, all are kept; the daemon takes ours off again.
+            caught(AssertUnwindSafe(kept)).unwrap_or_else(|_| headers.clone())
         });
         while let Err((error, back)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(Code::QueueFull) {

@@ -56,8 +56,18 @@ impl Lookup {
 
     /// The line at `offset`, once more.
     pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<OwnedMessage, Failure> {
+        let Partition { topic, number } = partition;
+        self.find(partition, offset)?.ok_or_else(|| {
+            Failure::unavailable(format!(
+                "topic {topic} partition {number} offset {offset} was to be read again, and is not there any more"
+            ))
+        })
+    }
+
+    /// The line at `offset`, `None` when the topic has it no longer.
+    pub(super) fn find(&self, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, Failure> {
         let reader = self.reader()?;
-        let found = self.read_line(reader, partition, offset);
+        let found = read_line(reader, partition, offset);
         let _ = reader.unassign();
         found.map_err(|why| {
             let Partition { topic, number } = partition;
@@ -65,23 +75,6 @@ impl Lookup {
                 "topic {topic} partition {number} offset {offset} could not be read again: {why}"
             ))
         })
-    }
-
-    fn read_line(&self, reader: &Client, partition: &Partition, offset: i64) -> Result<OwnedMessage, String> {
-        assign(reader, &partition.topic, partition.number, Offset::Offset(offset))
-            .map_err(|error| error.to_string())?;
-        let deadline = Instant::now() + LOOKUP_PATIENCE;
-        while Instant::now() < deadline {
-            match reader.poll(POLL) {
-                Some(Ok(message)) if message.offset() == offset => return Ok(message.detach()),
-                Some(Ok(message)) if message.offset() > offset => return Err("it is not there any more".to_owned()),
-                Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
-                    return Err(error.to_string());
-                }
-                _ => {}
-            }
-        }
-        Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs()))
     }
 
     /// Everything that the state topic says of `partition`. What an earlier owner's transaction is still adding is
@@ -108,6 +101,23 @@ impl Lookup {
             }
         })
     }
+}
+
+fn read_line(reader: &Client, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, String> {
+    assign(reader, &partition.topic, partition.number, Offset::Offset(offset)).map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + LOOKUP_PATIENCE;
+    let mut last = String::new();
+    while Instant::now() < deadline {
+        match reader.poll(POLL) {
+            Some(Ok(message)) if message.offset() == offset => return Ok(Some(message.detach())),
+            Some(Ok(message)) if message.offset() > offset => return Ok(None),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+            Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => return Ok(None),
+            Some(Err(error)) => last = format!(", {error}"),
+            _ => {}
+        }
+    }
+    Err(format!("no answer within {} s{last}", LOOKUP_PATIENCE.as_secs()))
 }
 
 fn assign(client: &Client, topic: &str, number: i32, start: Offset) -> KafkaResult<()> {

@@ -284,12 +284,10 @@ impl<'s> Inquirer<'s> {
         let cannot = |why: String| {
             Failure::config(format!("delivery.mode = \"exactly_once\" cannot be kept: {why}; use \"at_least_once\""))
         };
-        let cluster = |client: Option<String>| client.unwrap_or_default();
-        let (one, other) = (
-            cluster(self.client.client().fetch_cluster_id(PATIENCE)),
-            cluster(self.admin.inner().fetch_cluster_id(PATIENCE)),
-        );
-        if one != other {
+        let found = (self.client.client().fetch_cluster_id(PATIENCE), self.admin.inner().fetch_cluster_id(PATIENCE));
+        if let (Some(one), Some(other)) = found
+            && one != other
+        {
             return Err(cannot(format!(
                 "kafka.bootstrap_servers names brokers of two clusters ({one} and {other}), and a transaction lives in one"
             )));

@@ -172,8 +172,11 @@ fn fate(error: &KafkaError, uncertain: Uncertain) -> Fate {
     if let Some(remedy) = denied(code) {
         return Fate::Final(Failure::unavailable(format!("transactions are not possible: {why}; {remedy}")));
     }
+    // No answer: the request may still come to be looked at, when another transaction is open.
+    let unanswered = matches!(code, Code::OperationTimedOut | Code::RequestTimedOut | Code::BrokerTransportFailure);
     match error {
         KafkaError::Transaction(error) if error.is_fatal() => Fate::Unknown(why),
+        _ if unanswered => Fate::Unknown(why),
         KafkaError::Transaction(error) if error.txn_requires_abort() => Fate::Abort(why),
         _ if uncertain == Uncertain::CanBeAborted => Fate::Abort(why),
         _ => Fate::Unknown(why),
@@ -186,7 +189,7 @@ fn denied(code: Code) -> Option<&'static str> {
         Code::TransactionalIdAuthorizationFailed => {
             "grant WRITE and DESCRIBE on the transactional id, which begins with the group's name"
         }
-        Code::TopicAuthorizationFailed => "grant WRITE on the output topic",
+        Code::TopicAuthorizationFailed => "grant WRITE on the output topic, and READ on the input",
         Code::GroupAuthorizationFailed => "grant READ on the group",
         Code::ClusterAuthorizationFailed => "grant IDEMPOTENT_WRITE on the cluster",
         Code::UnsupportedFeature | Code::UnsupportedVersion => "exactly_once needs brokers of version 2.5 or newer",

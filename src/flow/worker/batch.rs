@@ -170,7 +170,9 @@ impl<K: Sink> Worker<K> {
             }
             Stage::Open { since } => {
                 let (age, interval) = (now.duration_since(*since), self.settings.delivery.commit_interval);
-                let due = age >= interval && self.batch.lull || age >= interval * BACKLOG_INTERVALS;
+                let longest = self.longest_batch;
+                let due = age >= interval.min(longest) && self.batch.lull
+                    || age >= (interval * BACKLOG_INTERVALS).min(longest);
                 let full = self.window.bytes >= WINDOW_BYTES
                     || self.repeatable >= self.settings.delivery.in_flight
                     || self.crowded;
@@ -247,9 +249,15 @@ impl<K: Sink> Worker<K> {
             }
             Stage::Renewing { .. } => {
                 self.forget_batch();
-                let committed = source.committed(&self.lanes.partitions())?;
-                self.lanes.learned(committed);
-                self.go_back(source)?;
+                let back = source.committed(&self.lanes.partitions()).and_then(|committed| {
+                    self.lanes.learned(committed);
+                    self.go_back(source)
+                });
+                if back.is_err() {
+                    // The lanes still hold tickets of a producer that is gone: nothing may be added to them.
+                    self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
+                }
+                back?;
             }
             _ => {
                 self.take_acks()?;

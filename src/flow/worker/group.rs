@@ -1,6 +1,7 @@
 //! What the group asks of a worker, and what a worker asks of the group: partitions come and go, offsets are committed,
 //! patience is kept while the output is blocked.
 
+use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::engine::Memory;
 use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::kafka::{Code, means_lost};
 use crate::flow::state::Recalled;
-use crate::flow::transport::{Event, Partition, Problem, Sink, Source};
+use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source};
 use crate::flow::{Failure, Mode};
 
 /// Between a commit that was refused and the next, which is due since much is uncommitted.
@@ -46,10 +47,7 @@ impl<K: Sink> Worker<K> {
         }
         let committed = source.committed(&partitions)?;
         let starts: Vec<(Partition, Option<i64>)> = partitions.into_iter().zip(committed).collect();
-        let memories = starts
-            .iter()
-            .map(|(partition, start)| self.recall(source, partition, *start))
-            .collect::<Result<Vec<_>, _>>()?;
+        let memories = self.recall_all(source, &starts)?;
         source.assign(&starts)?;
         let partitions: Vec<Partition> = starts.iter().map(|(partition, _)| partition.clone()).collect();
         // The client remembers that a partition is paused even while it is another's.
@@ -67,15 +65,51 @@ impl<K: Sink> Worker<K> {
         Ok(())
     }
 
-    /// What the sources of a partition said, as far as the state topic knows.
-    fn recall<S: Source>(&self, source: &S, partition: &Partition, start: Option<i64>) -> Result<Memory, Failure> {
-        let mut memory = self.engine.memory();
+    /// What the sources of partitions said. Reading that may take longer than the group has patience with a member that
+    /// does not poll; so what is held already is paused meanwhile, and polled for the group's sake.
+    fn recall_all<S: Source>(
+        &mut self,
+        source: &S,
+        starts: &[(Partition, Option<i64>)],
+    ) -> Result<Vec<Memory>, Failure> {
         if self.settings.state.is_none() {
-            return Ok(memory);
+            return Ok(starts.iter().map(|_| self.engine.memory()).collect());
         }
+        source.pause(&self.lanes.partitions(), true)?;
+        self.holding = true;
+        // Lines that come although reading is paused; they are read again afterwards.
+        let come: RefCell<Vec<(Partition, i64)>> = RefCell::default();
+        let waiting = || {
+            self.status.turn();
+            if let Some(Ok(delivery)) = source.poll(Duration::ZERO) {
+                let line = delivery.line();
+                let partition = Partition { topic: line.topic.into(), number: line.partition };
+                come.borrow_mut().push((partition, line.offset));
+            }
+        };
+        let memories =
+            starts.iter().map(|(partition, start)| self.recall(source, partition, *start, &waiting)).collect();
+        let mut gone_back: Vec<Partition> = Vec::new();
+        for (partition, offset) in come.into_inner() {
+            if !gone_back.contains(&partition) && self.lanes.read_again(source, &partition, offset)? {
+                gone_back.push(partition);
+            }
+        }
+        memories
+    }
+
+    /// What the sources of a partition said, as far as the state topic knows.
+    fn recall<S: Source>(
+        &self,
+        source: &S,
+        partition: &Partition,
+        start: Option<i64>,
+        waiting: &dyn Fn(),
+    ) -> Result<Memory, Failure> {
+        let mut memory = self.engine.memory();
         memory.settle(start.unwrap_or(0));
         let mut recalled = Recalled::default();
-        source.recall(partition, &|| self.status.turn(), &mut |key, value| {
+        source.recall(partition, waiting, &mut |key, value| {
             recalled.take(&mut memory, partition, key, value);
         })?;
         memory.restored();
@@ -117,6 +151,7 @@ impl<K: Sink> Worker<K> {
         let going = |lane: &Lane| partitions.contains(&lane.partition) && lane.ledger.unsettled() > 0;
         self.take_acks()?;
         while self.lanes.iter().any(going) && source.now() < deadline {
+            self.status.turn();
             self.sink.wait(BLOCKED);
             self.take_acks()?;
             self.redo(source, source.now())?;
@@ -190,6 +225,7 @@ impl<K: Sink> Worker<K> {
     /// Commits everything that is settled, and waits for it. False when that was not to be had in time, or ever.
     pub(super) fn commit_by<S: Source>(&mut self, source: &S, deadline: Instant) -> bool {
         loop {
+            self.status.turn();
             let left = deadline.saturating_duration_since(source.now());
             let refused = self.hear(source, left);
             if !self.committing && self.lanes.news().is_empty() {

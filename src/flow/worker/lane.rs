@@ -161,6 +161,27 @@ impl Lanes {
         number
     }
 
+    /// Reads a line once more, and those after it, that came when nothing could be done with it. False when there is no
+    /// need to.
+    pub(super) fn read_again<S: Source>(
+        &mut self,
+        source: &S,
+        partition: &Partition,
+        offset: i64,
+    ) -> Result<bool, Failure> {
+        let Some(lane) = self.find(&partition.topic, partition.number) else { return Ok(false) };
+        let start = match lane.admit(offset) {
+            Admission::Repeat => return Ok(false),
+            Admission::TooFar(start) => start,
+            Admission::Next => {
+                lane.expected = Some(Expected::new(offset));
+                Some(offset)
+            }
+        };
+        source.rewind(&[(partition.clone(), start)])?;
+        Ok(true)
+    }
+
     /// Begins a lane.
     pub(super) fn open(&mut self, partition: Partition, start: Option<i64>, memory: Memory, status: &WorkerStatus) {
         let number = self.number();

@@ -21,6 +21,8 @@ use crate::telemetry::foreign;
 
 /// Between two attempts to publish what was refused for lack of a topic.
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
+/// At most this long at a time.
+const REDO_TIME: Duration = Duration::from_millis(100);
 /// More panics of the classifier than this in [`PANIC_WINDOW`] are no longer single lines.
 const PANICS_MAX: usize = 100;
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
@@ -118,7 +120,7 @@ impl Trouble {
 
     /// Reading on would only add to it.
     pub(super) fn is_crowded(&self) -> bool {
-        !self.redo.is_empty() && self.not_before.is_some()
+        !self.redo.is_empty()
     }
 }
 
@@ -167,8 +169,12 @@ impl<K: Sink> Worker<K> {
             return Ok(());
         }
         self.trouble.not_before = None;
-        for Redo { ticket, to, code } in std::mem::take(&mut self.trouble.redo) {
+        // Each is read from the input again: after a while, the group wants to hear of us, and so does the watchdog.
+        while let Some(Redo { ticket, to, code }) = self.trouble.redo.pop_front() {
             self.redo_one(source, ticket, to, code, now)?;
+            if self.trouble.not_before.is_some() || source.now().duration_since(now) >= REDO_TIME {
+                break;
+            }
         }
         Ok(())
     }
