@@ -5,12 +5,12 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS ?= 1800
-# What `make chaos` plays: mixed, long (five times as much), soak, backlog or cost.
+# What `make chaos` plays: mixed, long (five times as much), backlog or cost.
 CHAOS ?= mixed
 # Passed on to the demo: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt oracle simulate chaos fuzz clean-kafka
+.PHONY: help demo test fmt oracle simulate chaos soak fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,10 +33,14 @@ simulate: ## 100,000 histories of the worker on an in-memory Kafka on which ever
 	@tests/setup build
 	FINGERPOST_SIM_SEEDS=100000 cargo test --release --locked --lib simulation -- --nocapture
 
-chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|soak|backlog|cost)
+chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|backlog|cost)
 	@tests/setup test
 	CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
 	  -- --ignored --nocapture --test-threads=1 $(patsubst mixed,long_,$(patsubst long,long_,$(CHAOS)))
+
+soak: ## an hour of a steady stream, a fault a minute, memory watched, every offset looked at in the end
+	@tests/setup test
+	@tests/soak
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (1800)
 	@tests/setup fuzz

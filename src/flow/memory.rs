@@ -78,6 +78,7 @@ pub(super) struct Rates {
     pub(super) end_refused: f32,
     pub(super) end_lost: f32,
     pub(super) end_late: f32,
+    pub(super) end_twice: f32,
     pub(super) end_unheard: f32,
     pub(super) abort_uncertain: f32,
     pub(super) stale: f32,

@@ -394,10 +394,12 @@ const MUST_HAPPEN: &[&str] = &[
     "queue full",
     "rebalances, cooperative",
     "rebalances, eager",
+    "records for a failed transaction",
     "records of a fenced producer",
     "records refused",
     "records without a topic",
     "reloads",
+    "requests done late",
     "rewinds",
     "rivals",
     "stale lines",
@@ -458,6 +460,11 @@ fn is_found(planted: Planted) {
 #[test]
 fn finds_a_producer_that_begins_again_after_an_unknown_outcome() {
     is_found(Planted::SameProducer);
+}
+
+#[test]
+fn finds_a_producer_that_goes_on_after_an_end_it_may_have_asked_for_twice() {
+    is_found(Planted::LateIsDone);
 }
 
 #[test]

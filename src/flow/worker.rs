@@ -12,12 +12,15 @@
 mod batch;
 mod group;
 mod lane;
+mod recent;
 mod report;
 mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
 
 use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
 use super::kafka::topics::Route;
@@ -233,12 +236,15 @@ impl<K: Sink> Worker<K> {
 
     /// No line may be read until the output acknowledges some.
     fn is_full(&self) -> bool {
+        self.is_loaded() || self.batch.is_closing() || !self.trouble.is_empty()
+    }
+
+    /// As much is in flight as may be.
+    fn is_loaded(&self) -> bool {
         self.window.bytes >= WINDOW_BYTES
             || self.window.records >= 2 * self.settings.delivery.in_flight
             || self.repeatable >= self.settings.delivery.in_flight
             || self.crowded
-            || self.batch.is_closing()
-            || self.trouble.is_crowded()
     }
 
     /// Something beside the lines is to be looked after soon.
@@ -259,18 +265,21 @@ impl<K: Sink> Worker<K> {
         let alone = known.is_none() && self.trouble.is_wary() && self.writer.is_risky(&line);
         // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
         // afterwards.
-        if self.is_full() || !self.begin(source, alone)? {
-            return self.lanes.put_back(source, &line);
-        }
+        let fits = !self.is_full() && self.begin(source, alone)?;
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
+        if !fits {
+            return lane.put_back(source, line.offset);
+        }
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
         let timed = self.judged.is_multiple_of(SAMPLED);
         let judged = judge(&self.engine, &self.meters, &line, &mut lane.memory, timed);
         self.judged += 1;
-        let news = lane.memory.news();
-        self.tell(&line, &ticket, news)?;
+        if lane.memory.has_news() {
+            let news = lane.memory.news();
+            self.tell(&line, &ticket, news)?;
+        }
         let outcome = match (judged, known) {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
             (Ok(outcome), None) => outcome,
@@ -297,23 +306,34 @@ impl<K: Sink> Worker<K> {
         let mut notes = Notes::default();
         let record = self.writer.write(&self.engine, &line, outcome, &mut notes);
         self.count(&line, outcome, record.as_ref(), notes);
-        match record {
-            Some(record) => self.publish(&record, delivery, ticket),
-            None => {
-                self.settle(ticket);
-                Ok(())
-            }
-        }
+        self.publish(record, delivery, ticket)
     }
 
-    fn publish(&mut self, record: &Record<'_>, delivery: &impl Delivery, ticket: Ticket) -> Result<(), Failure> {
+    /// Publishes a line's record; a line that has none is settled.
+    fn publish(&mut self, record: Option<Record<'_>>, delivery: &impl Delivery, ticket: Ticket) -> Result<(), Failure> {
+        let Some(record) = record else {
+            self.settle(ticket);
+            return Ok(());
+        };
+        self.dispatch(&record, || delivery.headers(), ticket)
+    }
+
+    /// Hands over what a crash would repeat from now on.
+    fn dispatch(
+        &mut self,
+        record: &Record<'_>,
+        headers: impl Fn() -> Option<OwnedHeaders>,
+        ticket: Ticket,
+    ) -> Result<(), Failure> {
         if let Some(lane) = self.lanes.of(&ticket) {
             lane.ledger.publish(&ticket);
             self.repeatable += 1;
         }
-        match self.send(record, || delivery.headers(), ticket)? {
+        match self.send(record, headers, ticket)? {
             Sent::Taken | Sent::Stopped => {
-                self.tally.bytes_out += record.bytes() as u64;
+                if record.to == To::Output {
+                    self.tally.bytes_out += record.bytes() as u64;
+                }
                 Ok(())
             }
             Sent::Refused(code, ticket) => self.refused(record.to, ticket, record.weight(), code),
@@ -324,7 +344,7 @@ impl<K: Sink> Worker<K> {
     fn send(
         &mut self,
         record: &Record<'_>,
-        headers: impl Fn() -> Option<rdkafka::message::OwnedHeaders>,
+        headers: impl Fn() -> Option<OwnedHeaders>,
         mut ticket: Ticket,
     ) -> Result<Sent, Failure> {
         while let Err((why, back)) = self.sink.send(record, headers(), ticket) {

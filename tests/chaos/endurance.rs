@@ -1,5 +1,5 @@
-//! Time and size: a long steady run, a large backlog before a slow output, and what exactly once costs. `make chaos`
-//! does not run them; `CHAOS=soak`, `CHAOS=backlog` and `CHAOS=cost` do.
+//! Size: a large backlog before a slow output, and what exactly once costs. `make chaos` does not run them;
+//! `CHAOS=backlog` and `CHAOS=cost` do. The long steady run is `tests/soak`.
 
 use std::time::{Duration, Instant};
 
@@ -10,30 +10,8 @@ use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
 use super::it::stage::{Daemon, Stage, eventually};
 use super::proxy::Way;
-use super::run::{Fault, Mode, Plan, mixed, play};
+use super::run::Mode;
 use super::{has, number};
-
-/// A fault a minute for `CHAOS_SOAK_MINUTES`, under a steady flow: resident memory is flat after the first quarter.
-#[test]
-#[ignore = "an hour: make chaos CHAOS=soak"]
-fn soak() {
-    use Fault::{Blackhole, Blink, BrokerKill, Join, Kill, Leave, Pause, Resets, Roll, Slow};
-    let minutes = number("CHAOS_SOAK_MINUTES", 60);
-    let kinds = [Blink, Roll, Slow, Resets, Kill, Join, Blackhole, Pause, Leave, BrokerKill];
-    let plan = Plan {
-        name: "soak",
-        mode: Mode::ExactlyOnce,
-        assignor: "cooperative-sticky",
-        brokers: 1,
-        feed: Feed { seed: 60, partitions: 12, lines: minutes * 60 * number("CHAOS_SOAK_RATE", 1_000) },
-        session: Duration::from_secs(10),
-        faults: mixed(60, minutes, &kinds),
-        every: Duration::from_secs(60),
-    };
-    if let Some(summary) = has(Mode::ExactlyOnce).then(|| play(&plan)).flatten() {
-        summary.hold(false);
-    }
-}
 
 /// `CHAOS_BACKLOG_LINES` on 48 partitions, and an output that takes 2 MB in a second.
 #[test]

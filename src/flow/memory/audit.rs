@@ -50,6 +50,9 @@ struct Tenure {
     is_excused: bool,
 }
 
+/// So often may an owner try a line that the output refuses: an outcome that is not known takes the refusal with it.
+const HOPELESS_MAX: u32 = 10;
+
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(in crate::flow) struct Audit {
@@ -62,6 +65,8 @@ pub(in crate::flow) struct Audit {
     current: BTreeMap<(usize, usize), usize>,
     /// Lines that were refused once, and so may come behind later ones.
     pub(in crate::flow) refused: BTreeSet<(usize, i64)>,
+    /// How often an owner had the output refuse a line for what it is, by tenure and offset.
+    hopeless: BTreeMap<(usize, i64), u32>,
     /// Per partition, lines before this index are done for.
     settled: Vec<usize>,
     /// What is wrong with a record of a transaction.
@@ -90,6 +95,15 @@ impl Audit {
 
     pub(super) fn refused(&mut self, line: (usize, i64)) {
         self.refused.insert(line);
+    }
+
+    /// The output refused a line for what it is; whoever does not take notice will try for ever.
+    pub(super) fn is_hopeless(&mut self, (partition, offset): (usize, i64), tenure: usize) {
+        let times = self.hopeless.entry((tenure, offset)).or_default();
+        *times += 1;
+        if *times > HOPELESS_MAX && self.finding.is_none() {
+            self.finding = Some(format!("{partition}/{offset} is refused for the {times}th time, and sent again"));
+        }
     }
 
     pub(super) fn waits_for_another_attempt(&self, partition: usize) -> bool {

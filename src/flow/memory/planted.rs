@@ -24,6 +24,8 @@ pub(in crate::flow) enum Planted {
     Nothing,
     /// After an unknown outcome the same producer begins again.
     SameProducer,
+    /// What was done late counts as done, and the producer goes on.
+    LateIsDone,
     /// What is committed is the last line acknowledged, not the end of an unbroken run.
     CommitLast,
     /// A line counts as published as soon as it is handed over.
@@ -221,6 +223,9 @@ impl Sink for LyingSink {
     }
 
     fn ended(&self, wait: Duration) -> Option<Fate> {
-        self.honest.ended(wait)
+        match (self.planted, self.honest.ended(wait)) {
+            (Planted::LateIsDone, Some(Fate::DoneLate)) => Some(Fate::Done),
+            (_, fate) => fate,
+        }
     }
 }

@@ -35,6 +35,8 @@ enum Way {
     Unheard,
     /// It arrives when nobody waits any more.
     Late,
+    /// The client asks again as the connection breaks, is answered, and the first request arrives later.
+    Twice,
 }
 
 /// A request to end a transaction.
@@ -153,7 +155,11 @@ impl World {
                         _ => "records without a topic",
                     });
                     self.senders[sender].is_spoiled = true;
-                    self.audit.refused(named_by(pending.stored.timestamp_ms));
+                    let line = named_by(pending.stored.timestamp_ms);
+                    self.audit.refused(line);
+                    if code == Code::MessageSizeTooLarge && place.to() == To::Output {
+                        self.audit.is_hopeless(line, pending.stored.tenure);
+                    }
                 }
             }
             self.acknowledge(sender, place, pending.ticket, pending.weight, refused);
@@ -259,12 +265,12 @@ impl World {
             self.add_offsets(tid, &offsets);
         }
         let rates = self.rates;
-        let way = self.way(rates.end_refused, rates.end_lost, rates.end_unheard, rates.end_late);
+        let way = self.way(rates.end_refused, rates.end_lost, rates.end_unheard, rates.end_late, rates.end_twice);
         let latency = self.latency();
         self.after(latency, Due::End(sender, End { commit: true, way }));
     }
 
-    fn way(&mut self, refused: f32, lost: f32, unheard: f32, late: f32) -> Way {
+    fn way(&mut self, refused: f32, lost: f32, unheard: f32, late: f32, twice: f32) -> Way {
         if self.chance(refused) {
             Way::Refused
         } else if self.chance(lost) {
@@ -273,6 +279,8 @@ impl World {
             Way::Unheard
         } else if self.chance(late) {
             Way::Late
+        } else if self.chance(twice) {
+            Way::Twice
         } else {
             Way::Straight
         }
@@ -286,21 +294,30 @@ impl World {
             Way::Refused => Fate::Abort("the broker wants it aborted".to_owned()),
             Way::Lost => unknown(),
             Way::Late => {
-                let late = if self.rng.bool() { self.rng.u64(1_000..30_000) } else { self.rng.u64(30_000..8_000_000) };
-                self.after(late, Due::LateEnd { tid, epoch, commit: end.commit });
+                self.comes_late(tid, epoch, end.commit);
                 unknown()
             }
-            Way::Straight | Way::Unheard => match self.end_transaction(tid, epoch, end.commit) {
+            Way::Straight | Way::Unheard | Way::Twice => match self.end_transaction(tid, epoch, end.commit) {
                 Ok(()) if end.way == Way::Unheard => unknown(),
+                Ok(()) if end.way == Way::Twice => {
+                    self.comes_late(tid, epoch, end.commit);
+                    Fate::DoneLate
+                }
                 Ok(()) => Fate::Done,
                 Err(Refusal::Fenced) => Fate::Fenced("end of a transaction".to_owned()),
                 Err(Refusal::Invalid) => Fate::Unknown("invalid state of the transaction".to_owned()),
             },
         };
-        if fate == Fate::Done {
+        if matches!(fate, Fate::Done | Fate::DoneLate) {
             self.senders[sender].in_transaction = false;
         }
         self.answer(sender, fate);
+    }
+
+    /// A request to end a transaction arrives when nobody waits for it any more.
+    fn comes_late(&mut self, tid: usize, epoch: u32, commit: bool) {
+        let late = if self.rng.bool() { self.rng.u64(1_000..30_000) } else { self.rng.u64(30_000..8_000_000) };
+        self.after(late, Due::LateEnd { tid, epoch, commit });
     }
 }
 
@@ -340,6 +357,11 @@ impl Sink for Producer {
         };
         if world.mode == Mode::ExactlyOnce && !world.senders[self.sender].in_transaction {
             world.find(format!("w{} publishes {partition}/{offset} outside of a transaction", self.client));
+        }
+        if world.mode == Mode::ExactlyOnce && world.senders[self.sender].is_spoiled {
+            // The client knows it at once; the worker hears of the refusal itself only afterwards.
+            world.count("records for a failed transaction");
+            return Err((Unsent::Refused(Code::State), ticket));
         }
         let place = Place::new(record.to, record.partition);
         let stored = Stored {
@@ -453,7 +475,7 @@ impl Sink for Producer {
             return world.answer(self.sender, Fate::Done);
         }
         let rate = world.rates.abort_uncertain;
-        let way = world.way(0.0, rate, rate, rate);
+        let way = world.way(0.0, rate, rate, rate, rate);
         let latency = world.latency();
         world.after(latency, Due::End(self.sender, End { commit: false, way }));
     }

@@ -143,6 +143,7 @@ fn rates(rng: &mut Rng) -> Rates {
         end_refused: rate(0.2),
         end_lost: rate(0.15),
         end_late: rate(0.2),
+        end_twice: rate(0.2),
         end_unheard: rate(0.2),
         abort_uncertain: rate(0.1),
         stale: rate(0.8),

@@ -13,20 +13,20 @@
 //! answered. After an outcome that is not known, or that came late, the producer is renewed, and `begin` never called on
 //! it again; what the group then says is committed is where reading goes on, whichever way the outcome was.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::recent::{RECENT, Recent};
 use super::report::Tally;
 use super::{BLOCKED, Window, Worker};
-use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::transport::{Fate, Mark, Sink, Source};
 use crate::flow::{Failure, Mode};
 use crate::telemetry::foreign;
 
-/// So often may a producer be fenced within [`FENCED_WINDOW`] before it is clear that another one has the same name.
+/// So often may a producer be fenced within [`RECENT`] before it is clear that another one has the same name.
 const FENCED_MAX: usize = 3;
-const FENCED_WINDOW: Duration = Duration::from_secs(60);
+/// Before a producer is made that only a worker would wait for that does not leave, as it should.
+const GIVEN_UP: Duration = RECENT;
 /// Before the first attempt after a fencing; doubled with each further one.
 const FENCED_PAUSE: Duration = Duration::from_secs(1);
 /// While there is always more to read, nobody waits for the newest line: batches may be longer by this, and so fewer.
@@ -69,7 +69,7 @@ pub(super) struct Batch {
     alone: bool,
     /// For a moment there was nothing to read.
     lull: bool,
-    fenced: VecDeque<Instant>,
+    fenced: Recent,
 }
 
 impl Batch {
@@ -86,7 +86,7 @@ impl Batch {
             buried: Vec::new(),
             alone: false,
             lull: false,
-            fenced: VecDeque::new(),
+            fenced: Recent::default(),
         }
     }
 
@@ -105,6 +105,11 @@ impl Batch {
         matches!(self.stage, Stage::Open { .. })
     }
 
+    /// A new producer is to be made, not before a given time.
+    fn renew_at(&mut self, not_before: Instant) {
+        self.stage = Stage::Renewing { asked: false, not_before };
+    }
+
     /// What comes back of it says nothing any more.
     pub(super) fn is_ending(&self) -> bool {
         matches!(self.stage, Stage::Aborting | Stage::Renewing { .. } | Stage::Resting { .. })
@@ -112,8 +117,9 @@ impl Batch {
 
     /// It cannot be committed. `known`: it is known how to do better the next time.
     pub(super) fn spoil(&mut self, why: String, known: bool) {
-        let (_, all_known) = self.spoiled.get_or_insert((why, true));
-        *all_known &= known;
+        if self.spoiled.as_ref().is_none_or(|(_, was_known)| known && !was_known) {
+            self.spoiled = Some((why, known));
+        }
     }
 
     /// A line became a dead letter; true when that counts at once.
@@ -173,10 +179,12 @@ impl<K: Sink> Worker<K> {
                 let longest = self.longest_batch;
                 let due = age >= interval.min(longest) && self.batch.lull
                     || age >= (interval * BACKLOG_INTERVALS).min(longest);
-                let full = self.window.bytes >= WINDOW_BYTES
-                    || self.repeatable >= self.settings.delivery.in_flight
-                    || self.crowded;
-                if !(due || full || self.batch.alone || self.rules_are_stale() || self.batch.spoiled.is_some()) {
+                if !(due
+                    || self.is_loaded()
+                    || self.batch.alone
+                    || self.rules_are_stale()
+                    || self.batch.spoiled.is_some())
+                {
                     return Ok(false);
                 }
                 self.batch.stage = Stage::Settling;
@@ -210,7 +218,7 @@ impl<K: Sink> Worker<K> {
                     Fate::DoneLate => {
                         self.done(source, now)?;
                         tracing::debug!("a transaction was ended late; making a new producer");
-                        self.batch.stage = Stage::Renewing { asked: false, not_before: now };
+                        self.batch.renew_at(now);
                     }
                     fate => self.fell(fate, now)?,
                 }
@@ -236,6 +244,8 @@ impl<K: Sink> Worker<K> {
 
     /// What was asked for is done.
     fn done<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        // Of a batch that was aborted the last are here by now. Whatever they say, the answer has been taken.
+        let taken = self.take_acks();
         match std::mem::replace(&mut self.batch.stage, Stage::Idle) {
             Stage::Committing { marks, since } => {
                 self.lanes.committed(&marks);
@@ -255,12 +265,11 @@ impl<K: Sink> Worker<K> {
                 });
                 if back.is_err() {
                     // The lanes still hold tickets of a producer that is gone: nothing may be added to them.
-                    self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
+                    self.batch.renew_at(now + GIVEN_UP);
                 }
                 back?;
             }
             _ => {
-                self.take_acks()?;
                 let known = self.batch.spoiled.as_ref().is_some_and(|(_, known)| *known);
                 self.forget_batch();
                 self.go_back(source)?;
@@ -269,7 +278,7 @@ impl<K: Sink> Worker<K> {
                 }
             }
         }
-        Ok(())
+        taken
     }
 
     /// Nothing of the batch counts, and nothing of it is on its way any more.
@@ -303,18 +312,18 @@ impl<K: Sink> Worker<K> {
                     foreign(why.as_bytes())
                 );
                 self.meters.unknown.increment(1);
-                self.batch.stage = Stage::Renewing { asked: false, not_before: now };
+                self.batch.renew_at(now);
             }
             Fate::Fenced(why) => {
                 tracing::warn!("the transactional producer was fenced; making a new one: {}", foreign(why.as_bytes()));
                 self.meters.fenced.increment(1);
                 // Even when this is the end: whoever leaves must not wait for an answer that has come already.
-                self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
+                self.batch.renew_at(now + GIVEN_UP);
                 let pause = self.fenced(now, &why)?;
-                self.batch.stage = Stage::Renewing { asked: false, not_before: now + pause };
+                self.batch.renew_at(now + pause);
             }
             Fate::Final(failure) => {
-                self.batch.stage = Stage::Renewing { asked: false, not_before: now + FENCED_WINDOW };
+                self.batch.renew_at(now + GIVEN_UP);
                 return Err(failure);
             }
         }
@@ -323,19 +332,14 @@ impl<K: Sink> Worker<K> {
 
     /// A producer is fenced once when its transaction took too long. Again and again, it has a rival.
     fn fenced(&mut self, now: Instant, why: &str) -> Result<Duration, Failure> {
-        let fenced = &mut self.batch.fenced;
-        fenced.push_back(now);
-        while fenced.front().is_some_and(|first| now.duration_since(*first) > FENCED_WINDOW) {
-            fenced.pop_front();
-        }
-        if fenced.len() <= FENCED_MAX {
-            return Ok(FENCED_PAUSE * 2_u32.pow(fenced.len() as u32 - 1));
+        let times = self.batch.fenced.again(now);
+        if times <= FENCED_MAX {
+            return Ok(FENCED_PAUSE * 2_u32.pow(times as u32 - 1));
         }
         let instance = &self.settings.delivery.instance;
         Err(Failure::config(format!(
-            "the transactional producer was fenced {} times within a minute ({why}): another process of group {} runs with \
+            "the transactional producer was fenced {times} times within a minute ({why}): another process of group {} runs with \
              delivery.instance = \"{instance}\"; give each its own, or leave it away",
-            fenced.len(),
             self.settings.kafka.group_id
         )))
     }

@@ -69,6 +69,12 @@ impl Lane {
         Admission::Next
     }
 
+    /// Reads a line that was admitted once more, and those after it, as nothing could be done with it now.
+    pub(super) fn put_back<S: Source>(&mut self, source: &S, offset: i64) -> Result<(), Failure> {
+        self.expected = Some(Expected::new(offset));
+        source.rewind(&[(self.partition.clone(), Some(offset))])
+    }
+
     /// Opens a line that was admitted.
     pub(super) fn open(&mut self, line: &Line<'_>) -> Option<Ticket> {
         self.expected = None;
@@ -170,15 +176,11 @@ impl Lanes {
         offset: i64,
     ) -> Result<bool, Failure> {
         let Some(lane) = self.find(&partition.topic, partition.number) else { return Ok(false) };
-        let start = match lane.admit(offset) {
+        match lane.admit(offset) {
             Admission::Repeat => return Ok(false),
-            Admission::TooFar(start) => start,
-            Admission::Next => {
-                lane.expected = Some(Expected::new(offset));
-                Some(offset)
-            }
-        };
-        source.rewind(&[(partition.clone(), start)])?;
+            Admission::TooFar(start) => source.rewind(&[(partition.clone(), start)])?,
+            Admission::Next => lane.put_back(source, offset)?,
+        }
         Ok(true)
     }
 
@@ -233,13 +235,6 @@ impl Lanes {
                 lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 });
             }
         }
-    }
-
-    /// Reads a line once more, and those after it, as nothing could be done with it now.
-    pub(super) fn put_back<S: Source>(&mut self, source: &S, line: &Line<'_>) -> Result<(), Failure> {
-        let Some(lane) = self.find(line.topic, line.partition) else { return Ok(()) };
-        lane.expected = Some(Expected::new(line.offset));
-        source.rewind(&[(lane.partition.clone(), Some(line.offset))])
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {

@@ -11,7 +11,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Sent, Worker, judge};
+use super::recent::Recent;
+use super::{Worker, judge};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::{Line, Notes};
@@ -23,9 +24,8 @@ use crate::telemetry::foreign;
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// At most this long at a time.
 const REDO_TIME: Duration = Duration::from_millis(100);
-/// More panics of the classifier than this in [`PANIC_WINDOW`] are no longer single lines.
+/// More recent panics of the classifier than this are no longer single lines.
 const PANICS_MAX: usize = 100;
-const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
 /// Why a line is a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub(super) struct Trouble {
     redo: VecDeque<Redo>,
     /// The output lacks something that others have to mend.
     not_before: Option<Instant>,
-    panics: VecDeque<Instant>,
+    panics: Recent,
     /// So many lines that may be too large have a transaction each, so that one which is spoils no more than that.
     wary: u32,
 }
@@ -114,13 +114,9 @@ impl Trouble {
         self.wary = self.wary.saturating_sub(u32::from(alone));
     }
 
+    /// No line waits for another attempt. While some do, reading on would only add to them.
     pub(super) fn is_empty(&self) -> bool {
         self.redo.is_empty()
-    }
-
-    /// Reading on would only add to it.
-    pub(super) fn is_crowded(&self) -> bool {
-        !self.redo.is_empty()
     }
 }
 
@@ -128,8 +124,10 @@ impl<K: Sink> Worker<K> {
     /// A record was not taken. The ticket stays open until the line is elsewhere.
     pub(super) fn refused(&mut self, to: To, ticket: Ticket, bytes: usize, code: Code) -> Result<(), Failure> {
         let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
-        if exactly_once && self.batch.is_ending() {
-            // Records of an aborted batch come back as refused.
+        let meaning = meaning(code);
+        // Records of a batch that is aborted come back as refused, which says nothing about them. Yet the refusal that
+        // spoiled it may well come last: the client takes nothing more as soon as it knows, and tells why afterwards.
+        if exactly_once && self.batch.is_ending() && meaning != Meaning::Poison {
             return Ok(());
         }
         self.meters.refused(code);
@@ -140,7 +138,6 @@ impl<K: Sink> Worker<K> {
             return Ok(());
         };
         let hopeless = to == To::State || self.settings.dead_letter.is_none() || reference;
-        let meaning = meaning(code);
         match (meaning, exactly_once) {
             // What a source said cannot be read again from its line, which it no longer changes.
             (_, false) if to == To::State => return Err(self.undeliverable(to, &ticket, bytes, code)),
@@ -209,13 +206,10 @@ impl<K: Sink> Worker<K> {
         let outcome = judge(&self.engine, &self.meters, &line, &mut lane.memory, false).unwrap_or_default();
         match known {
             Some(refused) => self.bury(&delivery, ticket, &refused),
-            None => match self.writer.write(&self.engine, &line, outcome.as_ref(), &mut Notes::default()) {
-                Some(record) => self.publish(&record, &delivery, ticket),
-                None => {
-                    self.settle(ticket);
-                    Ok(())
-                }
-            },
+            None => {
+                let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut Notes::default());
+                self.publish(record, &delivery, ticket)
+            }
         }
     }
 
@@ -231,15 +225,7 @@ impl<K: Sink> Worker<K> {
             true => self.writer.reference(&line, &refused.reason),
             false => self.writer.dead_letter(&line, &refused.reason),
         };
-        if let Some(lane) = self.lanes.of(&ticket) {
-            lane.ledger.publish(&ticket);
-            self.repeatable += 1;
-        }
-        let headers = || if refused.reference { None } else { delivery.headers() };
-        match self.send(&record, headers, ticket)? {
-            Sent::Taken | Sent::Stopped => Ok(()),
-            Sent::Refused(code, ticket) => self.refused(To::DeadLetter, ticket, record.weight(), code),
-        }
+        self.dispatch(&record, || if refused.reference { None } else { delivery.headers() }, ticket)
     }
 
     /// The classifier failed at a line. One line is an accident; many are a fault of the program.
@@ -247,12 +233,7 @@ impl<K: Sink> Worker<K> {
         self.meters.panics.increment(1);
         let Line { topic, partition, offset, .. } = *line;
         tracing::error!(topic, partition, offset, "the classifier failed at a line: {panic}");
-        let panics = &mut self.trouble.panics;
-        panics.push_back(now);
-        while panics.front().is_some_and(|first| now.duration_since(*first) > PANIC_WINDOW) {
-            panics.pop_front();
-        }
-        if panics.len() > PANICS_MAX {
+        if self.trouble.panics.again(now) > PANICS_MAX {
             return Err(Failure::software(format!(
                 "the classifier failed at more than {PANICS_MAX} lines within a minute, last at topic {topic} partition \
                  {partition} offset {offset}: {panic}"

@@ -10,52 +10,44 @@ use super::*;
 /// higher epoch, and the late request is refused.
 #[test]
 fn fault_14_the_end_of_a_transaction_that_comes_late_ends_no_other() {
-    let Some(scene) = Scene::new("f14", Mode::ExactlyOnce, 40_000) else { return };
-    let mut feeder = scene.feeder();
-    let mut daemon = scene.started();
-    scene.flow(&feeder, 10_000);
-    for round in 0..3 {
-        scene.door.hold(&[api::END_TXN]);
-        feeder.allow(10_000 + round * 10_000 + 5_000);
-        eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+    ends_that_come_late("f14", 3, |scene, daemon, round| {
         // The client gives up by itself; the connection goes with it, the request stays.
         eventually("the client to give up, or to ask again", Duration::from_secs(60), || {
             let unknown = daemon.log().matches("it is not known how a transaction ended").count() as u64;
             (unknown > round || scene.door.held() > 1).then_some(())
         });
         scene.door.hold(&[]);
-        feeder.allow(10_000 + (round + 1) * 10_000);
-        // In the midst of what the new producer does.
-        let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
-        let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
-        eventually("the next transaction", Duration::from_secs(60), begins);
-        println!("released {} requests", scene.door.release());
-    }
-    feeder.finish();
-    scene.drained();
-    assert!(daemon.ended().is_none(), "{}", daemon.log());
-    daemon.stop();
-    scene.verify_as(Mode::ExactlyOnce);
+    });
 }
 
 /// The same hole, opened by the client: a connection breaks while the end of a transaction is under way, the client asks
 /// again over another, is answered, and the next transaction is begun before the first request arrives.
 #[test]
 fn fault_14_an_end_that_was_asked_for_twice_ends_one_transaction() {
-    let Some(scene) = Scene::new("f14-twice", Mode::ExactlyOnce, 60_000) else { return };
-    let mut feeder = scene.feeder();
-    let mut daemon = scene.started();
-    scene.flow(&feeder, 10_000);
-    for round in 0..5 {
-        scene.door.hold(&[api::END_TXN]);
-        feeder.allow(10_000 + round * 10_000 + 3_000);
-        eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
-        let (ended, added) = (scene.door.seen(api::END_TXN), scene.door.seen(api::ADD_PARTITIONS_TO_TXN));
+    ends_that_come_late("f14-twice", 5, |scene, _, _| {
+        let ended = scene.door.seen(api::END_TXN);
         scene.door.hold(&[]);
         scene.door.hang_up();
         let again = || (scene.door.seen(api::END_TXN) > ended).then_some(());
         eventually("it to be asked for again", Duration::from_secs(30), again);
-        feeder.allow(10_000 + (round + 1) * 10_000);
+    });
+}
+
+/// In each round the end of a transaction is held; `meanwhile` the client is brought to go on without it; and it is let
+/// go in the midst of the next one.
+fn ends_that_come_late(test: &str, rounds: u64, meanwhile: impl Fn(&Scene, &Daemon, u64)) {
+    const LINES: u64 = 10_000;
+    let Some(scene) = Scene::new(test, Mode::ExactlyOnce, (LINES * (rounds + 1)) as usize) else { return };
+    let mut feeder = scene.feeder();
+    let mut daemon = scene.started();
+    scene.flow(&feeder, LINES as usize);
+    for round in 0..rounds {
+        scene.door.hold(&[api::END_TXN]);
+        feeder.allow(LINES + round * LINES + LINES / 2);
+        eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
+        let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
+        meanwhile(&scene, &daemon, round);
+        feeder.allow(LINES + (round + 1) * LINES);
         let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
         eventually("the next transaction", Duration::from_secs(60), begins);
         println!("released {} requests", scene.door.release());
@@ -64,7 +56,6 @@ fn fault_14_an_end_that_was_asked_for_twice_ends_one_transaction() {
     scene.drained();
     assert!(daemon.ended().is_none(), "{}", daemon.log());
     daemon.stop();
-    println!("{}", daemon.log().lines().filter(|line| line.contains("WARN")).collect::<Vec<_>>().join("\n"));
     scene.verify_as(Mode::ExactlyOnce);
 }
 
