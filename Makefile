@@ -36,7 +36,7 @@ simulate: ## 100,000 histories of the worker on an in-memory Kafka on which ever
 chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|backlog|cost)
 	@tests/setup test
 	CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
-	  -- --ignored --nocapture --test-threads=1 $(patsubst mixed,long_,$(patsubst long,long_,$(CHAOS)))
+	  -- --ignored --nocapture --test-threads=1 $(if $(filter mixed long,$(CHAOS)),long_ fault_10,$(CHAOS))
 
 soak: ## an hour of a steady stream, a fault a minute, memory watched, every offset looked at in the end
 	@tests/setup test
