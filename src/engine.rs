@@ -146,17 +146,24 @@ impl Engine {
         if line.len() > self.settings.limits.payload {
             return Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() };
         }
-        if !self.phrases.scan(line) {
+        if !self.may_concern(line) {
             return Outcome::default();
         }
         self.judge(line, source, memory)
+    }
+
+    /// Whether the scan stops at a line, so that it is parsed and judged; at nearly all lines it does not. It stops too
+    /// often rather than too rarely.
+    #[must_use]
+    pub fn may_concern(&self, line: &[u8]) -> bool {
+        self.phrases.scan(line)
     }
 
     /// The line without the object that an earlier pass put in; of any length, as it may only have become long by that.
     #[must_use]
     pub fn without_ours<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
         // The scan stops at our own member.
-        if !self.phrases.scan(line) {
+        if !self.may_concern(line) {
             return Cow::Borrowed(line);
         }
         match line::parse(line, &self.settings).object {
