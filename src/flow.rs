@@ -293,7 +293,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
         let body = move || {
             // Nobody listens any more when the process is about to end.
             let tell = |word: Word| drop(ended.send(word));
-            let result = caught(AssertUnwindSafe(|| worker.run(source, |failure| tell(Word::Failed(failure)))));
+            let result = caught(AssertUnwindSafe(|| worker.run(source, tell)));
             let panicked = |panic: String| Failure::software(format!("worker {number}: {panic}"));
             tell(Word::Ended(result.map_err(panicked)));
         };

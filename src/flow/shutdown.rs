@@ -9,7 +9,9 @@
 //! 5. drops its producer, which by now holds nothing, or only what will be read and published again.
 //!
 //! The supervisor, on the thread that called [`Flow::wait`](super::Flow::wait), gives them that long and a little more.
-//! A second request ends the process at once. In both cases nothing is lost: what was not committed is done again.
+//! A second request ends the process at once. In both cases nothing is lost: what was not committed is done again. The
+//! fourth step has been seen to take as long as another member's session, when that died and the group waits for it; all
+//! is well then, even when the time runs out.
 //!
 //! The supervisor is the watchdog too: where the client hangs in a call, no thread of ours can mend it, and the process
 //! ends with 70. Whoever runs it starts it anew, and what was not committed is done again.
@@ -34,8 +36,10 @@ pub(crate) enum Word {
     Stop,
     /// A worker cannot go on, and begins to leave.
     Failed(Failure),
+    /// A worker has settled and committed what it could, and leaves the group.
+    Drained(Drained),
     /// A worker came to its end.
-    Ended(Result<Drained, Failure>),
+    Ended(Result<(), Failure>),
 }
 
 /// How a worker left.
@@ -107,6 +111,7 @@ pub(crate) fn supervise(
 ) -> End {
     let mut end = End::Drained;
     let mut deadline: Option<Instant> = None;
+    let mut undrained = running;
     while running > 0 {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match words.recv_timeout(left.map_or(WATCH_INTERVAL, |left| left.min(WATCH_INTERVAL))) {
@@ -115,10 +120,19 @@ pub(crate) fn supervise(
                 return cut(end);
             }
             Ok(Word::Stop) => tracing::info!("stopping: draining for at most {drain:?}"),
-            Ok(Word::Failed(failure)) => end = worse(end, Err(failure)),
+            Ok(Word::Failed(failure)) => end = failed(end, failure),
+            Ok(Word::Drained(drained)) => {
+                end = with(end, drained);
+                undrained = undrained.saturating_sub(1);
+                if undrained == 0 && matches!(end, End::Drained) {
+                    tracing::info!("drained: what was read is published and committed; leaving the group");
+                }
+            }
             Ok(Word::Ended(result)) => {
                 running -= 1;
-                end = worse(end, result);
+                if let Err(failure) = result {
+                    end = failed(end, failure);
+                }
             }
             Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
                 if let Some(what) = hangs() {
@@ -127,6 +141,10 @@ pub(crate) fn supervise(
                     )));
                 }
                 continue;
+            }
+            Err(RecvTimeoutError::Timeout) if undrained == 0 => {
+                tracing::warn!("the group did not let us go in time; it will notice by itself");
+                return end;
             }
             Err(RecvTimeoutError::Timeout) => {
                 tracing::warn!("draining took too long; what was not committed is done again");
@@ -148,23 +166,21 @@ fn cut(end: End) -> End {
     }
 }
 
-fn worse(end: End, result: Result<Drained, Failure>) -> End {
-    match (end, result) {
-        (End::Failed(first), Err(next)) => {
-            tracing::error!("{}", next.message);
-            End::Failed(first)
-        }
-        (End::Failed(first), _) => End::Failed(first),
-        (_, Err(failure)) => {
-            tracing::error!("{}", failure.message);
-            End::Failed(failure)
-        }
-        (end, Ok(Drained { unsettled: 0, committed: true })) => end,
-        (_, Ok(Drained { unsettled, committed })) => {
-            tracing::warn!(unsettled, committed, "not everything was acknowledged and committed in time");
-            End::Cut
-        }
+/// The first failure is what it ends with.
+fn failed(end: End, failure: Failure) -> End {
+    tracing::error!("{}", failure.message);
+    match end {
+        End::Drained | End::Cut => End::Failed(failure),
+        first => first,
     }
+}
+
+fn with(end: End, Drained { unsettled, committed }: Drained) -> End {
+    if unsettled == 0 && committed {
+        return end;
+    }
+    tracing::warn!(unsettled, committed, "not everything was acknowledged and committed in time");
+    cut(end)
 }
 
 #[cfg(test)]
@@ -183,16 +199,30 @@ mod tests {
     }
 
     fn drained(unsettled: usize) -> Word {
-        Word::Ended(Ok(Drained { unsettled, committed: true }))
+        Word::Drained(Drained { unsettled, committed: true })
+    }
+
+    fn ended() -> Word {
+        Word::Ended(Ok(()))
     }
 
     #[test]
     fn ends_with_the_worst_that_a_worker_says() {
         let failed = || Word::Ended(Err(Failure::unavailable("no".into())));
-        assert_eq!(ends(vec![Word::Stop, drained(0), drained(0)], 2), (0, true));
-        assert_eq!(ends(vec![Word::Stop, drained(3), drained(0)], 2), (75, true));
-        assert_eq!(ends(vec![failed(), drained(2)], 2), (69, true));
-        assert_eq!(ends(vec![drained(0), failed()], 2), (69, true));
+        assert_eq!(ends(vec![Word::Stop, drained(0), drained(0), ended(), ended()], 2), (0, true));
+        assert_eq!(ends(vec![Word::Stop, drained(3), drained(0), ended(), ended()], 2), (75, true));
+        assert_eq!(ends(vec![failed(), drained(2), ended()], 2), (69, true));
+        assert_eq!(ends(vec![drained(0), ended(), failed()], 2), (69, true));
+    }
+
+    #[test]
+    fn who_has_drained_need_not_wait_for_the_group() {
+        let (sender, receiver) = channel();
+        for word in [Word::Stop, drained(0), ended(), drained(0)] {
+            sender.send(word).unwrap();
+        }
+        let end = supervise(&receiver, 2, &StopFlag::default(), Duration::ZERO, || None);
+        assert_eq!(end.exit_code(), 0);
     }
 
     #[test]

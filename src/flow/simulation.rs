@@ -252,7 +252,7 @@ impl Simulation {
     }
 
     fn leave(&mut self, one: usize, worker: Worker<LyingSink>, source: LyingSource) {
-        match caught(AssertUnwindSafe(|| worker.leave(source))) {
+        match caught(AssertUnwindSafe(|| worker.leave(source, |_| ()))) {
             Ok(_) => {
                 let pause = self.rng.u64(1_000..3_000_000);
                 let mut world = self.world.borrow_mut();

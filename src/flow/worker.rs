@@ -27,7 +27,7 @@ use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
 use super::record::{self, Line, Notes, Record, Writer};
-use super::shutdown::{Drained, StopFlag};
+use super::shutdown::{Drained, StopFlag, Word};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
 use super::transport::{Ack, Delivery, Event, Problem, Sink, Source, To, Unsent};
@@ -170,20 +170,20 @@ impl<K: Sink> Worker<K> {
         }
     }
 
-    /// Moves lines until asked to stop or unable to go on, then leaves in good order. A failure is told before: leaving
-    /// takes time, and where the client hangs it takes forever.
-    pub(crate) fn run<S: Source>(mut self, source: S, failed: impl FnOnce(Failure)) -> Drained {
+    /// Moves lines until asked to stop or unable to go on, then leaves in good order. What happens is told at once:
+    /// leaving takes time, and where the client hangs it takes forever.
+    pub(crate) fn run<S: Source>(mut self, source: S, tell: impl Fn(Word)) {
         loop {
             match self.step(&source) {
                 Ok(Turn::On) => {}
                 Ok(Turn::Stop) => break,
                 Err(failure) => {
-                    failed(failure);
+                    tell(Word::Failed(failure));
                     break;
                 }
             }
         }
-        self.leave(source)
+        self.leave(source, |drained| tell(Word::Drained(drained)));
     }
 
     /// Deals with the next thing that happens.
@@ -465,8 +465,8 @@ impl<K: Sink> Worker<K> {
         self.rules.has_changed().unwrap_or(false)
     }
 
-    /// Steps 2 to 5 of the draining order that `shutdown` describes.
-    pub(crate) fn leave<S: Source>(mut self, source: S) -> Drained {
+    /// Steps 2 to 5 of the draining order that `shutdown` describes; says when the third is done.
+    pub(crate) fn leave<S: Source>(mut self, source: S, drained: impl FnOnce(Drained)) {
         let deadline = source.now() + self.settings.delivery.shutdown_timeout;
         let committed = match self.settings.delivery.mode {
             Mode::AtLeastOnce => {
@@ -477,6 +477,7 @@ impl<K: Sink> Worker<K> {
             Mode::ExactlyOnce => self.close_batch(&source, deadline),
         };
         self.report(source.now());
+        drained(Drained { unsettled: self.lanes.unsettled(), committed });
         if self.committing {
             // Closing would wait for a broker that does not answer. The group will miss us soon enough.
             std::mem::forget(source);
@@ -484,9 +485,7 @@ impl<K: Sink> Worker<K> {
             source.close();
         }
         self.status.done.store(true, Relaxed);
-        let unsettled = self.lanes.unsettled();
         self.lanes.forget(&self.lanes.partitions(), &self.status);
-        Drained { unsettled, committed }
     }
 
     /// Waits until everything in flight is settled, or for as long as there is time.

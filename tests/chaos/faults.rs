@@ -47,11 +47,15 @@ struct Scene<'c> {
 }
 
 impl Scene<'_> {
-    /// `None`, after having said so, where no broker can run.
+    /// On the cluster that the tests share. `None`, after having said so, where no broker can run.
     fn new(test: &str, mode: Mode, lines: usize) -> Option<Scene<'static>> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let cluster = cluster()?;
-        let door = &cluster.nodes[0].doors[NEXT.fetch_add(1, Ordering::Relaxed)];
+        Some(Scene::on(cluster()?, NEXT.fetch_add(1, Ordering::Relaxed), test, mode, lines))
+    }
+
+    /// Through this door of the first broker.
+    fn on<'c>(cluster: &'c Cluster, door: usize, test: &str, mode: Mode, lines: usize) -> Scene<'c> {
+        let door = &cluster.nodes[0].doors[door];
         let mut stage = Stage::new(&cluster.address(), test);
         stage.config = stage.config.replace(&stage.broker, &format!("127.0.0.1:{}", door.port));
         stage.config += &format!("[delivery]\nmode = \"{}\"\n", mode.word());
@@ -65,7 +69,7 @@ impl Scene<'_> {
         let feed = Feed { seed: 7, partitions: 2, lines };
         stage.create(&stage.name, feed.partitions as i32, &[]);
         stage.create(&stage.output(), feed.partitions as i32, &[]);
-        Some(Scene { stage, door, feed })
+        Scene { stage, door, feed }
     }
 
     /// Sends the lines in the background, as far as they are let.

@@ -416,13 +416,18 @@ impl<'p> Run<'p> {
         let mut daemon = self.daemons[slot].take().unwrap();
         let began = Instant::now();
         daemon.signal("TERM");
+        let drained = || daemon.log().contains("drained: what was read is published and committed").then_some(());
+        eventually("a daemon to drain", Duration::from_secs(30), drained);
+        let drained = began.elapsed();
         let status = daemon.wait(Duration::from_secs(30));
         let took = began.elapsed();
-        self.summary.drains.push(took);
+        self.summary.drains.push(drained);
+        self.summary.leavings.push(took);
         if !matches!(status.code(), Some(0)) {
             self.summary.surprises.push(format!("SIGTERM ended with {status} after {took:?}: {}", tail(&daemon)));
         }
-        Some(format!("exit {} after {:.2} s", status.code()?, took.as_secs_f64()))
+        let (drained, took) = (drained.as_secs_f64(), took.as_secs_f64());
+        Some(format!("drained after {drained:.2} s, exit {} after {took:.2} s", status.code()?))
     }
 
     /// Daemons that ended by themselves are replaced, and remembered.

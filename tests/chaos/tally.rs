@@ -19,7 +19,9 @@ pub(crate) struct Summary {
     /// Fault by fault: kind, and how long until all partitions moved.
     pub(crate) recoveries: Vec<Duration>,
     kills: Vec<Duration>,
+    /// From SIGTERM until everything was committed, and until the process was gone.
     pub(crate) drains: Vec<Duration>,
+    pub(crate) leavings: Vec<Duration>,
     /// What no fault explains.
     pub(crate) surprises: Vec<String>,
     /// Packs taken into use by the daemons that were there at the end.
@@ -59,6 +61,7 @@ impl Summary {
             recoveries: Vec::new(),
             kills: Vec::new(),
             drains: Vec::new(),
+            leavings: Vec::new(),
             surprises: Vec::new(),
             hung: 0,
             reloads: 0,
@@ -123,7 +126,7 @@ impl Summary {
             println!("                {} told without what their source had said before a restart", v.forgotten);
         }
         println!("recovery        {}; after kill -9 {}", spread(&self.recoveries), spread(&self.kills));
-        println!("SIGTERM drain   {}", spread(&self.drains));
+        println!("SIGTERM         drained {}; ended {}", spread(&self.drains), spread(&self.leavings));
         println!("last fault      to everything committed {:.1} s", self.drained.as_secs_f64());
         println!("memory          {} MiB at most, of the daemons at the end", self.rss_kib / 1024);
         println!("packs           changed every 100 ms, {} reloads in the daemons of the end", self.reloads);

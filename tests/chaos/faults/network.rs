@@ -110,12 +110,7 @@ fn fault_31_a_slow_output_is_waited_for_in_bounded_memory() {
 #[ignore = "three brokers: make chaos"]
 fn fault_10_too_few_replicas_are_waited_for() {
     let Some(cluster) = Cluster::start(3, 1) else { return };
-    let stage = Stage::new(&cluster.address(), "f10");
-    let scene =
-        Scene { stage, door: &cluster.nodes[0].doors[0], feed: Feed { seed: 10, partitions: 2, lines: 60_000 } };
-    for topic in [scene.stage.name.clone(), scene.stage.output()] {
-        scene.stage.create(&topic, 2, &[]);
-    }
+    let scene = Scene::on(&cluster, 0, "f10", Mode::AtLeastOnce, 60_000);
     let mut feeder = scene.feeder();
     let mut daemon = scene.started();
     scene.flow(&feeder, 20_000);
