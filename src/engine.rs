@@ -20,6 +20,7 @@
 mod context;
 mod decide;
 pub mod examples;
+mod filter;
 mod json;
 mod line;
 mod phrases;

@@ -12,6 +12,7 @@ mod digest;
 mod parse;
 mod resolve;
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -470,8 +471,13 @@ pub const FIXED_MEMBERS: [&str; 13] = [
 /// ```
 #[must_use]
 pub fn atom(phrase: &str) -> &str {
-    let escaped = |c: char| !(' '..='~').contains(&c) || "\"\\/'<>&=".contains(c);
-    phrase.split(escaped).max_by_key(|run| run.len()).unwrap_or("")
+    phrase.split(|c| !is_bare(c)).max_by_key(|run| run.len()).unwrap_or("")
+}
+
+/// Whether every JSON encoder writes this character as it is.
+#[must_use]
+pub fn is_bare(c: char) -> bool {
+    (' '..='~').contains(&c) && !"\"\\/'<>&=".contains(c)
 }
 
 /// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.
@@ -479,7 +485,8 @@ pub const ATOM_MIN: usize = 3;
 
 /// Of which literals every line that fulfils these conditions must contain one; empty when nothing literal is sure.
 ///
-/// Chosen for the longest shortest atom, because long literals are rare in lines that do not match.
+/// Chosen for the longest shortest atom, because long literals are rare in lines that do not match; and then for the
+/// fewest.
 #[must_use]
 pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> {
     let shortest = |literals: &[&str]| literals.iter().map(|literal| atom(literal).len()).min().unwrap_or(0);
@@ -489,7 +496,7 @@ pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> 
     }
     candidates
         .into_iter()
-        .max_by_key(|literals| shortest(literals))
+        .max_by_key(|literals| (shortest(literals), Reverse(literals.len())))
         .filter(|literals| shortest(literals) > 0)
         .unwrap_or_default()
 }

@@ -126,10 +126,10 @@ impl<'a> Judge<'a> {
     pub(super) fn contexts(&mut self, said: &mut Said) -> bool {
         // What was said last wins, so contexts are taken in the order of their last occurrences.
         let mut last: BTreeMap<usize, usize> = BTreeMap::new();
-        for id in self.found.ids() {
+        for (id, at) in self.found.iter() {
             for context in &self.phrases.contexts[id] {
                 let known = last.entry(*context).or_default();
-                *known = self.found.last(id).max(*known);
+                *known = at.max(*known);
             }
         }
         let mut candidates: Vec<usize> = last.keys().copied().collect();
@@ -152,7 +152,8 @@ impl<'a> Judge<'a> {
 
     /// Every rule that matches, the primary first, equal ids merged.
     pub(super) fn rules(&mut self, said: &Said) -> Vec<Match<'a>> {
-        let mut candidates: Vec<usize> = self.found.ids().flat_map(|id| &self.phrases.rules[id]).copied().collect();
+        let mut candidates: Vec<usize> =
+            self.found.iter().flat_map(|(id, _)| &self.phrases.rules[id]).copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
         let mut matches: Vec<Match<'a>> = candidates.into_iter().filter_map(|index| self.rule(index, said)).collect();

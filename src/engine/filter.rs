@@ -1,0 +1,146 @@
+//! Whether a line holds one of many atoms, in next to no time: nearly all lines hold none.
+//!
+//! Atoms of [`grams::LONG`] bytes and more are found by looking at one gram of eight bytes in every eight (`grams`),
+//! which costs the same for ten of them and for a hundred thousand. Shorter ones are looked for at every byte, many at a
+//! time, with vector instructions (`short`). What not every processor has is in `simd`.
+//!
+//! ASCII case is not looked at. What the filter stops at does hold an atom, with two exceptions, which let hostile input
+//! cost no more than a line that matches: a gram that too many atoms share, and a line that would take too many
+//! comparisons. It never passes over a line that holds one.
+
+mod grams;
+mod short;
+mod simd;
+
+use grams::Grams;
+use short::Short;
+
+/// See the top of the file.
+#[derive(Debug)]
+pub(super) struct Filter {
+    grams: Grams,
+    short: Short,
+    /// An atom has too few bytes to be looked for.
+    always: bool,
+}
+
+impl Filter {
+    /// Takes atoms in any case and order, again and again too.
+    pub(super) fn new<'a>(atoms: impl Iterator<Item = &'a str>) -> Self {
+        let mut atoms: Vec<Vec<u8>> = atoms.map(|atom| atom.to_ascii_lowercase().into_bytes()).collect();
+        atoms.sort_unstable();
+        atoms.dedup();
+        let always = atoms.iter().any(|atom| atom.len() < short::PRINT);
+        let (long, mut short): (Vec<_>, Vec<_>) = atoms.into_iter().partition(|atom| atom.len() >= grams::LONG);
+        short.retain(|atom| atom.len() >= short::PRINT);
+        Self { grams: Grams::new(&long), short: Short::new(&short), always }
+    }
+
+    /// Whether the line may hold an atom.
+    pub(super) fn stops_at(&self, line: &[u8]) -> bool {
+        self.always || simd::stops_at(&self.grams, &self.short, line).unwrap_or_else(|| self.portable(line))
+    }
+
+    /// The same with what every processor has.
+    fn portable(&self, line: &[u8]) -> bool {
+        self.grams.stops_at(line) || self.short.stops_at(line)
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn memory_usage(&self) -> usize {
+        self.grams.memory_usage() + self.short.memory_usage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the filter must say, but for its two exceptions.
+    fn holds(atoms: &[String], line: &[u8]) -> bool {
+        atoms.iter().any(|atom| line.windows(atom.len()).any(|window| window.eq_ignore_ascii_case(atom.as_bytes())))
+    }
+
+    fn filter(atoms: &[String]) -> Filter {
+        Filter::new(atoms.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn every_atom_is_found_at_every_place() {
+        let atoms: Vec<String> = (3..80)
+            .map(|length| {
+                "the quick brown fox jumps over 13 lazy dogs_and then a cat: no, two! ".repeat(2)[..length]
+                    .chars()
+                    .rev()
+                    .collect()
+            })
+            .collect();
+        for atom in &atoms {
+            let filter = filter(std::slice::from_ref(atom));
+            for before in 0..70 {
+                for after in [0, 1, 7, 40] {
+                    let mut line = vec![b'~'; before];
+                    line.extend(atom.to_ascii_uppercase().bytes());
+                    line.resize(line.len() + after, b'~');
+                    assert!(filter.stops_at(&line) && filter.portable(&line), "{atom:?} at {before}");
+                    // One byte less, and it is not there.
+                    line[before + atom.len() / 2] = b'~';
+                    assert!(!filter.stops_at(&line) && !filter.portable(&line), "no {atom:?} at {before}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn grams_that_all_atoms_share_are_no_danger() {
+        let atoms: Vec<String> =
+            (0..5000).map(|n| format!("a prefix that all of them share, and then {n:04}")).collect();
+        let filter = filter(&atoms);
+        for atom in &atoms {
+            assert!(filter.stops_at(format!(".........{atom}.........").as_bytes()), "{atom}");
+        }
+        assert!(!filter.stops_at(b"something else that is long enough to be looked at, and then 0x17"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Few letters, so that much nearly matches.
+        #[test]
+        fn says_what_a_naive_search_says(
+            atoms in prop::collection::vec("[abA_ ]{3,40}", 1..30),
+            line in "[abAB_ ]{0,300}",
+            at in any::<prop::sample::Index>(),
+            put in any::<Option<prop::sample::Index>>(),
+        ) {
+            let mut line = line.into_bytes();
+            if let Some(put) = put {
+                let at = at.index(line.len() + 1);
+                line.splice(at..at, put.get(&atoms).bytes());
+            }
+            let filter = filter(&atoms);
+            let (said, portable, truth) = (filter.stops_at(&line), filter.portable(&line), holds(&atoms, &line));
+            prop_assert!(said || !truth, "{atoms:?} in {:?}", String::from_utf8_lossy(&line));
+            prop_assert!(portable || !truth, "{atoms:?} in {:?}", String::from_utf8_lossy(&line));
+        }
+
+        /// With many letters the exceptions do not happen, so it must be right both ways.
+        #[test]
+        fn does_not_cry_wolf(
+            atoms in prop::collection::vec("[a-z0-9_:]{3,40}", 1..30),
+            line in "[a-zA-Z0-9_: ]{0,300}",
+            put in any::<Option<(prop::sample::Index, prop::sample::Index)>>(),
+        ) {
+            let mut line = line.into_bytes();
+            if let Some((at, put)) = put {
+                let at = at.index(line.len() + 1);
+                line.splice(at..at, put.get(&atoms).bytes());
+            }
+            let filter = filter(&atoms);
+            prop_assert_eq!(filter.stops_at(&line), holds(&atoms, &line));
+            prop_assert_eq!(filter.portable(&line), holds(&atoms, &line));
+        }
+    }
+}
