@@ -130,7 +130,7 @@ impl Lane {
             .flatten()
             .min()
             .filter(|first| self.start.is_none_or(|start| *first >= start));
-        self.expected = first.map(Expected::new);
+        self.expected = Some(Expected::new(first.or(self.start).unwrap_or(0)));
     }
 }
 
@@ -213,9 +213,10 @@ impl Lanes {
         });
     }
 
-    /// Begins anew, at what is committed, all lanes of which more was read; returns where they are to be read from.
+    /// Begins anew, at what is committed, all lanes that are to be read on elsewhere; returns where they are to be read
+    /// from. That may be further on, when another one did what we thought to be ours.
     pub(super) fn go_back(&mut self) -> Vec<(Partition, Option<i64>)> {
-        let read_on = |lane: &Lane| lane.ledger.last_seen().is_some_and(|last| lane.committed != Some(last + 1));
+        let read_on = |lane: &Lane| lane.next() != lane.committed.or(lane.start);
         let numbers: Vec<u32> = (0..self.lanes.len()).map(|_| self.number()).collect();
         let moved = self.lanes.iter_mut().zip(numbers).filter(|(lane, _)| read_on(lane));
         moved
