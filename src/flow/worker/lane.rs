@@ -178,7 +178,11 @@ impl Lanes {
         let Some(lane) = self.find(&partition.topic, partition.number) else { return Ok(false) };
         match lane.admit(offset) {
             Admission::Repeat => return Ok(false),
-            Admission::TooFar(start) => source.rewind(&[(partition.clone(), start)])?,
+            Admission::TooFar(start) => {
+                // The right one may have come behind it, and before it comes again the wrong one may: that proves nothing.
+                lane.expected = lane.expected.map(|expected| Expected::new(expected.offset));
+                source.rewind(&[(partition.clone(), start)])?;
+            }
             Admission::Next => lane.put_back(source, offset)?,
         }
         Ok(true)
