@@ -4,6 +4,7 @@
 //! terminal.
 
 pub mod arguments;
+pub mod bench;
 pub mod check;
 pub mod classify;
 pub mod config;
@@ -19,7 +20,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::cli::arguments::{CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments};
+use crate::cli::arguments::{
+    BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
+};
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
 
@@ -50,6 +53,8 @@ pub enum Verb {
     Classify(ClassifyArguments),
     /// Check packs: every mistake in them, and every example run.
     Check(CheckArguments),
+    /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
+    Bench(BenchArguments),
     /// Look at the lines that could not be published, or send them again.
     #[command(subcommand)]
     DeadLetter(dead_letter::Verb),
@@ -116,6 +121,7 @@ impl Cli {
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::Bench(arguments) => bench::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),
             Verb::Verify(arguments) => verify::run(&arguments),
             Verb::Config(verb) => config::run(&verb),

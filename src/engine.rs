@@ -19,6 +19,7 @@
 
 mod context;
 mod decide;
+mod examine;
 pub mod examples;
 mod filter;
 mod json;
@@ -37,8 +38,13 @@ use line::Object;
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
+pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
 pub use verdict::{Detail, Verdict};
+
+/// Atoms (see [`crate::pack::atom`]) of so many bytes and more cost the scan nothing, however many there are; shorter ones
+/// are looked for apart.
+pub const ATOM_LONG: usize = filter::LONG;
 
 /// An id that lines can be tagged with.
 #[derive(Debug, Clone, PartialEq, Eq)]

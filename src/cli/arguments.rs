@@ -7,6 +7,7 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use super::EXIT_CODES;
+use super::bench::BENCH_HELP;
 use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
 use crate::config::{Layers, Setting};
@@ -247,6 +248,35 @@ pub struct CheckArguments {
 }
 
 impl CheckArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
+    }
+}
+
+/// `bench`: what do my packs cost?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = BENCH_HELP)]
+pub struct BenchArguments {
+    /// Sample of the log, one line per record; `-` is stdin; without it, the demo's own lines.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// File and single values.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Directory of the packs; without it the built-in ones (packs.dir).
+    #[arg(short, long, value_name = "DIR")]
+    pub packs: Option<PathBuf>,
+    /// Measure for this time, as in 10s; the bills of the rules take half as long again.
+    #[arg(long = "for", value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub time: Duration,
+    /// For programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchArguments {
     /// All layers of the configuration.
     #[must_use]
     pub fn layers(&self) -> Layers {

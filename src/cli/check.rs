@@ -43,7 +43,8 @@ pub fn check(from: &PacksFrom, settings: Settings, colour: bool, out: &mut impl 
     }
 }
 
-fn contents(engine: &Engine) -> String {
+/// How many packs, rules and ids, and their digest, in words.
+pub(super) fn contents(engine: &Engine) -> String {
     let packs = engine.packs();
     let (count, packs_s) = counted(packs.packs.len());
     let (rules, rules_s) = counted(packs.rules.len());

@@ -152,11 +152,8 @@ impl<'a> Judge<'a> {
 
     /// Every rule that matches, the primary first, equal ids merged.
     pub(super) fn rules(&mut self, said: &Said) -> Vec<Match<'a>> {
-        let mut candidates: Vec<usize> =
-            self.found.iter().flat_map(|(id, _)| &self.phrases.rules[id]).copied().collect();
-        candidates.sort_unstable();
-        candidates.dedup();
-        let mut matches: Vec<Match<'a>> = candidates.into_iter().filter_map(|index| self.rule(index, said)).collect();
+        let candidates = self.candidates().into_iter();
+        let mut matches: Vec<Match<'a>> = candidates.filter_map(|index| self.rule(index, said)).collect();
         // Whether a rule is pushed aside is told from all that matched, so that the order of rules never matters.
         let ids: Vec<&'a str> = matches.iter().map(|found| found.report.id.as_str()).collect();
         let packs = self.packs;
@@ -168,7 +165,16 @@ impl<'a> Judge<'a> {
         merge_equal_ids(matches)
     }
 
-    fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {
+    /// Rules worth judging, ascending.
+    pub(super) fn candidates(&self) -> Vec<usize> {
+        let mut candidates: Vec<usize> =
+            self.found.iter().flat_map(|(id, _)| &self.phrases.rules[id]).copied().collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
+    }
+
+    pub(super) fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {
         let rule = &self.packs.rules[index];
         let (checks, also) = &self.decider.rules[index];
         let in_scope = match &self.line.app {

@@ -15,6 +15,9 @@ mod simd;
 use grams::Grams;
 use short::Short;
 
+/// From this length on, in bytes, an atom costs no time of its own.
+pub(super) const LONG: usize = grams::LONG;
+
 /// See the top of the file.
 #[derive(Debug)]
 pub(super) struct Filter {

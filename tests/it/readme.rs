@@ -37,6 +37,16 @@ fn run(command: &str, directory: &Path) -> String {
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
+/// Three thousand lines of which most are about nothing, some look like a match and a few are one.
+fn app_log() -> String {
+    let line = |n: usize| match n % 200 {
+        0 => format!(r#"{{"app":"storage","n":{n},"msg":"no space left on device"}}"#),
+        1..=20 => format!(r#"{{"app":"network","n":{n},"msg":"no space left on device"}}"#),
+        _ => format!(r#"{{"app":"storage","n":{n},"msg":"written in {:04} microseconds"}}"#, n * 7 % 1000),
+    };
+    (1000..4000).map(|n| line(n) + "\n").collect()
+}
+
 #[test]
 fn transcripts_are_true() {
     let directory = std::env::temp_dir().join(format!("fingerpost-readme-{}", std::process::id()));
@@ -44,6 +54,7 @@ fn transcripts_are_true() {
     fs::copy("tests/cases/readme/my-packs/storage.toml", directory.join("my-packs/storage.toml")).unwrap();
     fs::create_dir_all(directory.join("broken")).unwrap();
     fs::copy("tests/cases/readme/broken/storage.toml", directory.join("broken/storage.toml")).unwrap();
+    fs::write(directory.join("app.log"), app_log()).unwrap();
     let readme = fs::read_to_string("README.md").unwrap();
     let mut run_any = 0;
     for transcript in transcripts(&readme) {

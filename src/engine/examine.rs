@@ -1,0 +1,76 @@
+//! A line held open, so that its rules can be judged one by one: for whoever measures or explains what they cost.
+//!
+//! [`Engine::classify`] does not come by here. What is told here of one rule is told by the same judge, but without what
+//! the source said earlier (which decides only about cases) and before `unless` pushes rules aside.
+
+use super::Engine;
+use super::context::Said;
+use super::decide::Judge;
+use super::line::{self, Line};
+use super::phrases::Found;
+
+/// A line that was parsed and searched, whether or not the scan stops at it.
+pub struct Examined<'a> {
+    engine: &'a Engine,
+    line: Line<'a>,
+    found: Found,
+}
+
+impl Engine {
+    /// Opens a line, of any length.
+    #[must_use]
+    pub fn examine<'a>(&'a self, payload: &'a [u8]) -> Examined<'a> {
+        let line = line::parse(payload, &self.settings).line;
+        let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), self.settings.limits.hits);
+        Examined { engine: self, line, found }
+    }
+}
+
+impl Examined<'_> {
+    /// The rules one of whose trigger phrases is in the line's text, ascending: indexes into [`crate::pack::Packs::rules`].
+    #[must_use]
+    pub fn candidates(&self) -> Vec<usize> {
+        self.judge().candidates()
+    }
+
+    /// Whether this rule's app, level, conditions and required captures fit the line.
+    ///
+    /// # Panics
+    /// When there is no rule of this index.
+    #[must_use]
+    pub fn fits(&self, rule: usize) -> bool {
+        self.judge().rule(rule, &Said::default()).is_some()
+    }
+
+    /// The line's text values, in document order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.line.texts.iter().map(AsRef::as_ref)
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        let Self { engine, line, found } = self;
+        let Engine { packs, phrases, decider, settings, .. } = engine;
+        Judge { packs, phrases, decider, limits: &settings.limits, line, found, cut: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::{Engine, Settings};
+    use crate::pack::{builtin, parse};
+
+    #[test]
+    fn some_rule_fits_exactly_where_a_line_is_tagged() {
+        let engine = Engine::new(parse(&builtin()).0.expect("packs"), Settings::default()).expect("builds");
+        let examples = engine.packs().rules.iter().flat_map(|rule| rule.reports()).map(|(_, examples)| examples);
+        let (mut tagged, mut not) = (0, 0);
+        for line in examples.flat_map(|examples| examples.yes.iter().chain(&examples.no)).flat_map(|it| &it.lines) {
+            let outcome = engine.classify(line.as_bytes(), None, &mut engine.memory());
+            let examined = engine.examine(line.as_bytes());
+            let fits = !outcome.probe && examined.candidates().into_iter().any(|rule| examined.fits(rule));
+            assert_eq!(fits, outcome.verdict.is_some(), "{line}");
+            *(if fits { &mut tagged } else { &mut not }) += 1;
+        }
+        assert!(tagged > 100 && not > 50, "{tagged} tagged, {not} not");
+    }
+}
