@@ -13,6 +13,7 @@ pub(crate) mod letters;
 mod lookup;
 pub(crate) mod options;
 pub mod probe;
+pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod sink;
 pub(crate) mod source;
@@ -25,7 +26,6 @@ pub use options::OWNED_OPTIONS;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 /// What a broker, or the client itself, says is wrong.
 pub(crate) use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -47,9 +47,9 @@ pub(crate) fn means_lost(code: Code) -> bool {
 pub(crate) struct LastWord(Arc<Mutex<String>>);
 
 impl LastWord {
-    fn say(&self, error: &KafkaError, reason: &str) {
+    fn say(&self, code: Option<Code>, reason: &str) {
         // "All brokers down" follows the reason and explains nothing.
-        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
+        if code != Some(Code::AllBrokersDown) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = foreign(reason.as_bytes());
         }
     }

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
-
 use super::Failure;
 use super::kafka::Code;
+pub(crate) use super::kafka::raw::Fetched;
 use super::ledger::Ticket;
 use super::record::{Line, Record};
 
@@ -68,8 +67,8 @@ pub(crate) type Teller<'t> = dyn FnMut(&[u8], Option<&[u8]>) + 't;
 pub(crate) trait Delivery {
     /// What it says.
     fn line(&self) -> Line<'_>;
-    /// Its headers but ours of an earlier run, as the client carries them; `None` when it has none.
-    fn headers(&self) -> Option<OwnedHeaders>;
+    /// The record in the client's memory, from which headers and value can be handed on as they are.
+    fn fetched(&self) -> Option<&Arc<Fetched>>;
 }
 
 /// One member of the consumer group.
@@ -168,12 +167,12 @@ pub(crate) enum Fate {
 /// One producer. With transactions, everything that is sent between [`Sink::begin`] and [`Sink::commit`] counts together
 /// with the offsets, or not at all. Commit, abort and renewal run beside; one of them is under way at a time.
 pub(crate) trait Sink {
-    /// Hands a record over; an [`Ack`] will come. `headers` are the line's own. The ticket comes back when the record
-    /// was not taken.
-    fn send(&self, record: &Record<'_>, headers: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)>;
+    /// Hands a record over; an [`Ack`] will come. It takes the headers of `of` along, but ours of an earlier run. The
+    /// ticket comes back when the record was not taken.
+    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)>;
     /// Moves the acknowledgements that are here into `into`.
     fn acks(&self, into: &mut Vec<Ack>);
-    /// Gives acknowledgements `time` to arrive; always takes that long.
+    /// Gives acknowledgements `time` to arrive; back when there are some.
     fn wait(&self, time: Duration);
     /// What the producer last said about its connections, as the end of a sentence.
     fn last_word(&self) -> String;

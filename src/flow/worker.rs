@@ -20,8 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
-
 use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
@@ -30,7 +28,7 @@ use super::record::{self, Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag, Word};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
-use super::transport::{Ack, Delivery, Event, Problem, Sink, Source, To, Unsent};
+use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To, Unsent};
 use super::{Failure, Mode, Rules, Settings};
 use crate::engine::{Engine, Memory, News, Outcome};
 use crate::telemetry::foreign;
@@ -315,21 +313,16 @@ impl<K: Sink> Worker<K> {
             self.settle(ticket);
             return Ok(());
         };
-        self.dispatch(&record, || delivery.headers(), ticket)
+        self.dispatch(&record, delivery.fetched(), ticket)
     }
 
     /// Hands over what a crash would repeat from now on.
-    fn dispatch(
-        &mut self,
-        record: &Record<'_>,
-        headers: impl Fn() -> Option<OwnedHeaders>,
-        ticket: Ticket,
-    ) -> Result<(), Failure> {
+    fn dispatch(&mut self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), Failure> {
         if let Some(lane) = self.lanes.of(&ticket) {
             lane.ledger.publish(&ticket);
             self.repeatable += 1;
         }
-        match self.send(record, headers, ticket)? {
+        match self.send(record, of, ticket)? {
             Sent::Taken | Sent::Stopped => {
                 if record.to == To::Output {
                     self.tally.bytes_out += record.bytes() as u64;
@@ -341,13 +334,8 @@ impl<K: Sink> Worker<K> {
     }
 
     /// Hands a record over, waiting while the producer's queue is full.
-    fn send(
-        &mut self,
-        record: &Record<'_>,
-        headers: impl Fn() -> Option<OwnedHeaders>,
-        mut ticket: Ticket,
-    ) -> Result<Sent, Failure> {
-        while let Err((why, back)) = self.sink.send(record, headers(), ticket) {
+    fn send(&mut self, record: &Record<'_>, of: Option<&Arc<Fetched>>, mut ticket: Ticket) -> Result<Sent, Failure> {
+        while let Err((why, back)) = self.sink.send(record, of, ticket) {
             match why {
                 // The window is smaller than the queue, so this takes a record of unusual size.
                 Unsent::Full => {
@@ -378,7 +366,7 @@ impl<K: Sink> Worker<K> {
             let Some(lane) = self.lanes.of(ticket) else { return Ok(()) };
             let Ok(share) = lane.ledger.share(ticket) else { return Ok(()) };
             self.meters.state_written.increment(1);
-            if let Sent::Refused(code, back) = self.send(&record, || None, share)? {
+            if let Sent::Refused(code, back) = self.send(&record, None, share)? {
                 self.refused(To::State, back, record.weight(), code)?;
             }
         }
@@ -478,6 +466,8 @@ impl<K: Sink> Worker<K> {
         };
         self.report(source.now());
         drained(Drained { unsettled: self.lanes.unsettled(), committed });
+        // What is still in flight lies in the source's memory.
+        drop(self.sink);
         if self.committing {
             // Closing would wait for a broker that does not answer. The group will miss us soon enough.
             std::mem::forget(source);

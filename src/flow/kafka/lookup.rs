@@ -3,6 +3,7 @@
 //! Both are rare, so the client for it is made when first needed. It joins no group and commits nothing.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
@@ -10,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::raw::{Fetched, Polled, Queue};
 use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
@@ -30,9 +32,9 @@ type Client = BaseConsumer<DefaultConsumerContext>;
 pub(super) struct Lookup {
     settings: Settings,
     /// Reads committed records.
-    reader: OnceCell<Client>,
+    reader: OnceCell<Arc<Client>>,
     /// Knows of uncommitted ones.
-    peeker: OnceCell<Client>,
+    peeker: OnceCell<Arc<Client>>,
 }
 
 impl Lookup {
@@ -40,24 +42,24 @@ impl Lookup {
         Self { settings: settings.clone(), reader: OnceCell::new(), peeker: OnceCell::new() }
     }
 
-    fn client<'c>(&self, cell: &'c OnceCell<Client>, isolation: &str) -> Result<&'c Client, Failure> {
+    fn client<'c>(&self, cell: &'c OnceCell<Arc<Client>>, isolation: &str) -> Result<&'c Arc<Client>, Failure> {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
         let client = clients::lookup(&self.settings, isolation)
             .create()
             .map_err(|error| clients::refused(&self.settings, &error))?;
-        Ok(cell.get_or_init(|| client))
+        Ok(cell.get_or_init(|| Arc::new(client)))
     }
 
-    fn reader(&self) -> Result<&Client, Failure> {
+    fn reader(&self) -> Result<&Arc<Client>, Failure> {
         self.client(&self.reader, "read_committed")
     }
 
     /// The line at `offset`, once more.
-    pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<OwnedMessage, Failure> {
+    pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<Arc<Fetched>, Failure> {
         let Partition { topic, number } = partition;
-        self.find(partition, offset)?.ok_or_else(|| {
+        self.find_with(partition, offset, fetch_line)?.ok_or_else(|| {
             Failure::unavailable(format!(
                 "topic {topic} partition {number} offset {offset} was to be read again, and is not there any more"
             ))
@@ -66,8 +68,17 @@ impl Lookup {
 
     /// The line at `offset`, `None` when the topic has it no longer.
     pub(super) fn find(&self, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, Failure> {
+        self.find_with(partition, offset, read_line)
+    }
+
+    fn find_with<M>(
+        &self,
+        partition: &Partition,
+        offset: i64,
+        read: impl Fn(&Arc<Client>, &Partition, i64) -> Result<Option<M>, String>,
+    ) -> Result<Option<M>, Failure> {
         let reader = self.reader()?;
-        let found = read_line(reader, partition, offset);
+        let found = read(reader, partition, offset);
         let _ = reader.unassign();
         found.map_err(|why| {
             let Partition { topic, number } = partition;
@@ -103,7 +114,7 @@ impl Lookup {
     }
 }
 
-fn read_line(reader: &Client, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, String> {
+fn read_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, String> {
     assign(reader, &partition.topic, partition.number, Offset::Offset(offset)).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + LOOKUP_PATIENCE;
     let mut last = String::new();
@@ -114,6 +125,24 @@ fn read_line(reader: &Client, partition: &Partition, offset: i64) -> Result<Opti
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
             Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => return Ok(None),
             Some(Err(error)) => last = format!(", {error}"),
+            _ => {}
+        }
+    }
+    Err(format!("no answer within {} s{last}", LOOKUP_PATIENCE.as_secs()))
+}
+
+/// The same, left in the client's memory.
+fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Arc<Fetched>>, String> {
+    let queue = Queue::of_consumer(reader.clone()).ok_or("no queue to read from")?;
+    assign(reader, &partition.topic, partition.number, Offset::Offset(offset)).map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + LOOKUP_PATIENCE;
+    let mut last = String::new();
+    while Instant::now() < deadline {
+        match queue.poll(POLL) {
+            Some(Polled::Record(fetched)) if fetched.line().offset == offset => return Ok(Some(fetched)),
+            Some(Polled::Record(fetched)) if fetched.line().offset > offset => return Ok(None),
+            Some(Polled::Error { code: Code::PartitionEOF | Code::AutoOffsetReset, .. }) => return Ok(None),
+            Some(Polled::Error { code, .. }) => last = format!(", {code}"),
             _ => {}
         }
     }

@@ -30,7 +30,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.say(&error, reason);
+        self.0.say(error.rdkafka_error_code(), reason);
     }
 }
 

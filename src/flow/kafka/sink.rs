@@ -4,80 +4,70 @@
 //! 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is replaced whenever it
 //! cannot be known how one ended; see `transactor`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext};
-use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use rdkafka::producer::Producer as _;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::raw::{Acks, Fetched, Outlet, Queue, Writing};
 use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
-use super::{Code, LastWord, clients};
+use super::{Code, clients};
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::{Ack, Fate, Mark, Sink, To, Unsent};
-use crate::flow::{Failure, Mode, Settings};
-use crate::telemetry::foreign;
-
-/// What comes back with the acknowledgement of a record.
-pub(crate) struct Sent {
-    /// Packed [`Ticket`].
-    ticket: usize,
-    weight: usize,
-    to: To,
-}
-
-/// The acknowledgements not yet looked at. They are pushed by `poll`, on the worker's own thread, so the lock is never
-/// waited for; it is there because the client library wants its context to be shareable.
-#[derive(Default)]
-struct Acks {
-    pending: Mutex<Vec<Ack>>,
-    last_word: LastWord,
-}
-
-impl ClientContext for Acks {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        super::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", code = ?error.rdkafka_error_code(), "output: {}", foreign(reason.as_bytes()));
-        self.last_word.say(&error, reason);
-    }
-
-    fn stats_raw(&self, _: &[u8]) {}
-}
-
-impl ProducerContext for Acks {
-    type DeliveryOpaque = Box<Sent>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
-        let refused = match result {
-            Ok(_) => None,
-            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
-        };
-        let Sent { ticket, weight, to } = *sent;
-        let ack = Ack { ticket, weight, to, refused };
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(ack);
-    }
-}
-
-type Client = BaseProducer<Acks, NoCustomPartitioner>;
+use crate::flow::{Failure, Lines, Mode, Settings};
 
 /// Where records go.
 pub(crate) struct Producer {
-    client: Arc<Client>,
+    /// Dropped first: it keeps the client.
+    way: Way,
+    client: Arc<Writing>,
+    /// All lines go out, so what was fetched is not kept for a few of them.
+    lends: bool,
     /// For making the next one.
     config: ClientConfig,
-    output: String,
-    dead_letter: String,
-    state: String,
+    topics: Topics,
     transactions: Option<Transactions>,
+}
+
+/// The topics that are written, by name.
+struct Topics {
+    output: String,
+    dead_letter: Option<String>,
+    state: Option<String>,
+}
+
+/// The way to one producer, and what it reports.
+struct Way {
+    reports: Queue,
+    output: Option<Outlet>,
+    dead_letter: Option<Outlet>,
+    state: Option<Outlet>,
+}
+
+impl Way {
+    fn new(client: &Arc<Writing>, topics: &Topics) -> Result<Self, Failure> {
+        let outlet = |name: &String| Outlet::new(client.clone(), name);
+        let reports = Queue::of_producer(client.clone());
+        Ok(Self {
+            reports: reports.ok_or_else(|| Failure::software("a producer without a queue".to_owned()))?,
+            output: outlet(&topics.output),
+            dead_letter: topics.dead_letter.as_ref().and_then(outlet),
+            state: topics.state.as_ref().and_then(outlet),
+        })
+    }
+
+    fn to(&self, to: To) -> Option<&Outlet> {
+        match to {
+            To::Output => self.output.as_ref(),
+            To::DeadLetter => self.dead_letter.as_ref(),
+            To::State => self.state.as_ref(),
+        }
+    }
 }
 
 struct Transactions {
@@ -104,22 +94,24 @@ impl Producer {
                 Some(Transactions { transactor, membership })
             }
         };
-        Ok(Self {
-            client,
-            config,
+        let topics = Topics {
             output: settings.output.topic.clone(),
-            dead_letter: settings.dead_letter.clone().unwrap_or_default(),
-            state: settings.state.clone().unwrap_or_default(),
+            dead_letter: settings.dead_letter.clone(),
+            state: settings.state.clone(),
+        };
+        Ok(Self {
+            way: Way::new(&client, &topics)?,
+            client,
+            lends: settings.output.lines == Lines::All,
+            config,
+            topics,
             transactions,
         })
     }
 
-    fn topic(&self, to: To) -> &str {
-        match to {
-            To::Output => &self.output,
-            To::DeadLetter => &self.dead_letter,
-            To::State => &self.state,
-        }
+    /// Takes in the next thing that the client says, waiting at most `time`; false when it says nothing.
+    fn hear(&self, time: Duration) -> bool {
+        self.way.reports.poll(time).map(|polled| self.client.context().hear(polled)).is_some()
     }
 
     fn ask(&self, ask: Ask<Acks>) {
@@ -129,42 +121,29 @@ impl Producer {
     }
 }
 
-fn create(config: &ClientConfig, settings: &Settings) -> Result<Client, Failure> {
+fn create(config: &ClientConfig, settings: &Settings) -> Result<Writing, Failure> {
     config.create_with_context(Acks::default()).map_err(|error| clients::refused(settings, &error))
 }
 
 impl Sink for Producer {
-    fn send(&self, record: &Record<'_>, headers: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
-        let sent = Sent { ticket: ticket.pack(), weight: record.weight(), to: record.to };
-        let mut out = BaseRecord::with_opaque_to(self.topic(record.to), Box::new(sent)).partition(record.partition);
-        out.key = record.key;
-        out.payload = record.value.as_deref();
-        // librdkafka takes 0 for "now"; a millisecond after 1970 is closer to the truth than today.
-        out.timestamp = Some(if record.timestamp_ms == 0 { 1 } else { record.timestamp_ms });
-        out.headers = with_added(headers, record);
-        self.client.send(out).map_err(|(error, back)| {
-            let why = match error.rdkafka_error_code() {
-                Some(Code::QueueFull) => Unsent::Full,
-                code => Unsent::Refused(code.unwrap_or(Code::Unknown)),
-            };
-            (why, Ticket::unpack(back.delivery_opaque.ticket))
+    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+        let Some(outlet) = self.way.to(record.to) else {
+            return Err((Unsent::Refused(Code::UnknownTopic), ticket));
+        };
+        let ticket = ticket.pack();
+        outlet.send(record, of, self.lends, ticket).map_err(|code| {
+            let why = if code == Code::QueueFull { Unsent::Full } else { Unsent::Refused(code) };
+            (why, Ticket::unpack(ticket))
         })
     }
 
     fn acks(&self, into: &mut Vec<Ack>) {
-        loop {
-            let before = into.len();
-            // Serves one event, which carries the reports of a whole batch.
-            self.client.poll(Duration::ZERO);
-            into.append(&mut self.client.context().pending.lock().unwrap_or_else(PoisonError::into_inner));
-            if into.len() == before {
-                return;
-            }
-        }
+        while self.hear(Duration::ZERO) {}
+        self.client.context().take(into);
     }
 
     fn wait(&self, time: Duration) {
-        self.client.poll(time);
+        self.hear(time);
     }
 
     fn last_word(&self) -> String {
@@ -199,6 +178,7 @@ impl Sink for Producer {
             .create_with_context(Acks::default())
             .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
         let old = std::mem::replace(&mut self.client, Arc::new(client));
+        self.way = Way::new(&self.client, &self.topics)?;
         self.ask(Ask::Ready(self.client.clone(), Some(old)));
         Ok(())
     }
@@ -206,17 +186,4 @@ impl Sink for Producer {
     fn ended(&self, wait: Duration) -> Option<Fate> {
         self.transactions.as_ref()?.transactor.answer(wait)
     }
-}
-
-/// The line's own headers, then the added ones.
-fn with_added(own: Option<OwnedHeaders>, record: &Record<'_>) -> Option<OwnedHeaders> {
-    if own.is_none() && record.added.is_empty() {
-        return None;
-    }
-    let own = own.unwrap_or_else(|| OwnedHeaders::new_with_capacity(record.added.len()));
-    Some(
-        record.added.iter().fold(own, |headers, (name, value)| {
-            headers.insert(Header { key: name.text(), value: Some(value.as_slice()) })
-        }),
-    )
 }

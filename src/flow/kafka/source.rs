@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use super::committer::Committer;
 use super::lookup::Lookup;
+use super::raw::{Fetched, Polled, Queue};
 use super::{Code, LastWord, clients};
-use crate::flow::record::{Headers, Line, is_ours};
+use crate::flow::record::Line;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::{caught, foreign};
+use crate::telemetry::foreign;
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,6 +50,11 @@ impl Context {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
         self.any.store(true, Ordering::Release);
     }
+
+    fn failed(&self, code: Option<Code>, reason: &str) {
+        tracing::warn!(target: "librdkafka", code = ?code, "input: {}", foreign(reason.as_bytes()));
+        self.last_word.say(code, reason);
+    }
 }
 
 impl ClientContext for Context {
@@ -58,8 +63,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", code = ?error.rdkafka_error_code(), "input: {}", foreign(reason.as_bytes()));
-        self.last_word.say(&error, reason);
+        self.failed(error.rdkafka_error_code(), reason);
     }
 
     fn stats_raw(&self, json: &[u8]) {
@@ -121,79 +125,20 @@ fn answer_last(consumer: &BaseConsumer<Context>, assigned: bool, list: KafkaResu
     }
 }
 
-/// One line, in the client's memory until it is dropped; or, read once more, in ours.
-pub(crate) struct Read<'s> {
-    message: Held<'s>,
-    headers: Headers,
-}
-
-enum Held<'s> {
-    Borrowed(BorrowedMessage<'s>),
-    Owned(Box<OwnedMessage>),
-}
-
-impl<'s> Read<'s> {
-    fn borrowed(message: BorrowedMessage<'s>) -> Self {
-        let headers = message.headers().map_or_else(Headers::default, sizes);
-        Self { message: Held::Borrowed(message), headers }
-    }
-
-    fn owned(message: OwnedMessage) -> Self {
-        let headers = message.headers().map_or_else(Headers::default, |theirs| sizes(theirs.as_borrowed()));
-        Self { message: Held::Owned(Box::new(message)), headers }
-    }
-
-    fn theirs(&self) -> Option<&BorrowedHeaders> {
-        match &self.message {
-            Held::Borrowed(message) => message.headers(),
-            Held::Owned(message) => message.headers().map(OwnedHeaders::as_borrowed),
-        }
-    }
-}
-
-fn sizes(theirs: &BorrowedHeaders) -> Headers {
-    // The client library panics at a header name that is not UTF-8. Such a record keeps all its headers.
-    let seen = caught(|| {
-        let mut headers = Headers::default();
-        theirs.iter().for_each(|header| headers.see(header.key, header.value));
-        headers
-    });
-    seen.unwrap_or_default()
-}
-
-fn line_of(message: &impl Message, headers: Headers) -> Line<'_> {
-    Line {
-        topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        key: message.key(),
-        value: message.payload(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-        headers,
-    }
-}
-
-impl Delivery for Read<'_> {
+impl Delivery for Arc<Fetched> {
     fn line(&self) -> Line<'_> {
-        match &self.message {
-            Held::Borrowed(message) => line_of(message, self.headers),
-            Held::Owned(message) => line_of(&**message, self.headers),
-        }
+        Fetched::line(self)
     }
 
-    fn headers(&self) -> Option<OwnedHeaders> {
-        let theirs = self.theirs()?;
-        if !self.headers.stale {
-            // The copy that the library makes keeps names that are not UTF-8, which it cannot show us.
-            return Some(theirs.detach());
-        }
-        let kept = theirs.iter().filter(|header| !is_ours(header.key));
-        Some(kept.fold(OwnedHeaders::new_with_capacity(theirs.count()), OwnedHeaders::insert))
+    fn fetched(&self) -> Option<&Arc<Fetched>> {
+        Some(self)
     }
 }
 
 /// One member of the group.
 pub(crate) struct Member {
+    /// Dropped first: it keeps the consumer.
+    queue: Queue,
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     lookup: Lookup,
@@ -222,7 +167,9 @@ impl Member {
         let consumer = Arc::new(consumer);
         let committer = Committer::start(consumer.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
-        Ok(Self { consumer, committer, lookup: Lookup::new(settings) })
+        let queue = Queue::of_consumer(consumer.clone())
+            .ok_or_else(|| Failure::software("no queue to read from".to_owned()))?;
+        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings) })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -231,17 +178,35 @@ impl Member {
         Arc::new(move || consumer.upgrade()?.group_metadata())
     }
 
-    fn problem(&self, error: &KafkaError) -> Problem {
-        let reason = self.consumer.context().last_word.suffix();
-        match (error, error.rdkafka_error_code()) {
-            (_, Some(Code::AutoOffsetReset | Code::LogTruncation)) => Problem::OutOfRange,
-            (KafkaError::MessageConsumptionFatal(code), _) => {
-                Problem::Final(format!("the input client cannot go on ({code}){reason}"))
+    /// What comes out of the queue besides records.
+    fn deal_with(&self, polled: Polled) -> Option<Problem> {
+        let context = self.consumer.context();
+        match polled {
+            Polled::Rebalance { gives, partitions } => context.push(match (gives, self.consumer.assignment_lost()) {
+                (true, _) => Event::Assigned(partitions),
+                (false, false) => Event::Revoked(partitions),
+                (false, true) => Event::Lost(partitions),
+            }),
+            Polled::Error { code, fatal, reason } => {
+                context.failed(Some(code), &reason);
+                return Some(self.problem(code, fatal));
             }
-            (_, Some(Code::TopicAuthorizationFailed)) => Problem::Final(format!(
+            Polled::Statistics(json) => context.stats_raw(&json),
+            Polled::Log { level, facility, message } => super::log(level, &facility, &message),
+            Polled::Record(_) | Polled::Reports(_) | Polled::Other => {}
+        }
+        None
+    }
+
+    fn problem(&self, code: Code, fatal: bool) -> Problem {
+        let reason = self.consumer.context().last_word.suffix();
+        match code {
+            Code::AutoOffsetReset | Code::LogTruncation => Problem::OutOfRange,
+            _ if fatal => Problem::Final(format!("the input client cannot go on ({code}){reason}")),
+            Code::TopicAuthorizationFailed => Problem::Final(format!(
                 "the broker does not allow reading the input{reason}; grant READ and DESCRIBE on the input topics"
             )),
-            (_, Some(Code::GroupAuthorizationFailed)) => Problem::Final(format!(
+            Code::GroupAuthorizationFailed => Problem::Final(format!(
                 "the broker does not allow this consumer group{reason}; grant READ on the group"
             )),
             _ => Problem::Passing,
@@ -275,17 +240,19 @@ fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionL
 }
 
 impl Source for Member {
-    type Delivery<'s> = Read<'s>;
+    type Delivery<'s> = Arc<Fetched>;
 
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    fn poll(&self, time: Duration) -> Option<Result<Read<'_>, Problem>> {
-        Some(match self.consumer.poll(time)? {
-            Ok(message) => Ok(Read::borrowed(message)),
-            Err(error) => Err(self.problem(&error)),
-        })
+    fn poll(&self, time: Duration) -> Option<Result<Arc<Fetched>, Problem>> {
+        // While there is something to read, nothing is asked of the clock.
+        let polled = self.queue.poll(Duration::ZERO).or_else(|| self.queue.poll(time))?;
+        match polled {
+            Polled::Record(fetched) => Some(Ok(fetched)),
+            other => self.deal_with(other).map(Err),
+        }
     }
 
     fn event(&self) -> Option<Event> {
@@ -371,8 +338,8 @@ impl Source for Member {
         self.committer.answer(wait)
     }
 
-    fn again(&self, partition: &Partition, offset: i64) -> Result<Read<'_>, Failure> {
-        self.lookup.line(partition, offset).map(Read::owned)
+    fn again(&self, partition: &Partition, offset: i64) -> Result<Arc<Fetched>, Failure> {
+        self.lookup.line(partition, offset)
     }
 
     fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure> {
@@ -410,6 +377,7 @@ impl Source for Member {
         }
         // The consumer must be dropped, and so closed, on this thread.
         self.committer.end();
+        drop(self.queue);
         drop(self.consumer);
     }
 }

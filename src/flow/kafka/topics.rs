@@ -157,7 +157,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.last_word.say(&error, reason);
+        self.last_word.say(error.rdkafka_error_code(), reason);
     }
 }
 

@@ -3,16 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use rdkafka::message::OwnedHeaders;
 
 use super::broker::Place;
 use super::{Due, INPUT, Input, Shared, World, pulse};
 use crate::flow::Failure;
 use crate::flow::kafka::Code;
 use crate::flow::record::{Headers, Line};
-use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller, To};
+use crate::flow::transport::{Answer, Delivery, Event, Fetched, Mark, Partition, Problem, Source, Teller, To};
 
 /// How long offsets and state are waited for.
 const PATIENCE: u64 = 30_000_000;
@@ -295,7 +294,7 @@ impl Delivery for Read {
         }
     }
 
-    fn headers(&self) -> Option<OwnedHeaders> {
+    fn fetched(&self) -> Option<&Arc<Fetched>> {
         None
     }
 }

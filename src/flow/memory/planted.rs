@@ -4,9 +4,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use rdkafka::message::OwnedHeaders;
 
 use super::producer::Producer;
 use super::{Member, named_by};
@@ -14,7 +13,7 @@ use crate::flow::Failure;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::transport::{
-    Ack, Answer, Delivery, Event, Fate, Mark, Partition, Problem, Sink, Source, Teller, Unsent,
+    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Teller, Unsent,
 };
 
 /// A bug.
@@ -167,9 +166,9 @@ impl Source for LyingSource {
 }
 
 impl Sink for LyingSink {
-    fn send(&self, record: &Record<'_>, headers: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let packed = ticket.pack();
-        self.honest.send(record, headers, Ticket::unpack(packed))?;
+        self.honest.send(record, of, Ticket::unpack(packed))?;
         let mut lies = self.lies.borrow_mut();
         lies.sent.insert(packed, named_by(record.timestamp_ms));
         if self.planted == Planted::CommitEarly {

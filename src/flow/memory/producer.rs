@@ -4,16 +4,15 @@
 //! a prefix of them on each partition.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
-
-use rdkafka::message::OwnedHeaders;
 
 use super::broker::{Place, Refusal, Stored};
 use super::{Due, Shared, World, named_by, pulse};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
-use crate::flow::transport::{Ack, Fate, Mark, Sink, To, Unsent};
+use crate::flow::transport::{Ack, Fate, Fetched, Mark, Sink, To, Unsent};
 use crate::flow::{Failure, Mode};
 
 /// A record on its way.
@@ -339,7 +338,7 @@ impl Producer {
 }
 
 impl Sink for Producer {
-    fn send(&self, record: &Record<'_>, _: Option<OwnedHeaders>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+    fn send(&self, record: &Record<'_>, _: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         pulse(&self.world, self.client);
         let mut world = self.world.borrow_mut();
         let rate = world.rates.full;

@@ -225,7 +225,7 @@ impl<K: Sink> Worker<K> {
             true => self.writer.reference(&line, &refused.reason),
             false => self.writer.dead_letter(&line, &refused.reason),
         };
-        self.dispatch(&record, || if refused.reference { None } else { delivery.headers() }, ticket)
+        self.dispatch(&record, delivery.fetched().filter(|_| !refused.reference), ticket)
     }
 
     /// The classifier failed at a line. One line is an accident; many are a fault of the program.

@@ -111,9 +111,10 @@ fn fault_26_a_read_only_file_system_and_no_tmp() {
     if !may.is_ok_and(|status| status.success()) {
         return skipped("faults: fault 26 needs the right to mount");
     }
-    // The daemon's own files may lie in /tmp, so they are looked up before it goes.
-    let script =
-        format!("exec unshare -m sh -c 'exec 3<\"$1\" && {readonly} && exec \"$0\" run -c /dev/fd/3' \"$0\" \"$1\"");
+    // Its configuration, and the program itself, may lie in /tmp, so they are looked up before it goes.
+    let program = "exec 3<\"$1\" 4<\"$0\"";
+    let run = "exec /proc/self/fd/4 run -c /dev/fd/3";
+    let script = format!("exec unshare -m sh -c '{program} && {readonly} && {run}' \"$0\" \"$1\"");
     let child = shell(&scene, &script);
     scene.feed();
     scene.drained();

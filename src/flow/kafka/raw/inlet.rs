@@ -1,0 +1,257 @@
+//! Records in: what comes out of a client's queue.
+#![allow(unsafe_code, reason = "see `raw`")]
+
+use std::ffi::{CStr, c_int};
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rdkafka::bindings::{
+    RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR, RD_KAFKA_EVENT_FETCH, RD_KAFKA_EVENT_LOG, RD_KAFKA_EVENT_REBALANCE,
+    RD_KAFKA_EVENT_STATS, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_is_fatal,
+    rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next, rd_kafka_event_stats,
+    rd_kafka_event_t, rd_kafka_event_topic_partition_list, rd_kafka_event_type, rd_kafka_message_detach_headers,
+    rd_kafka_message_headers, rd_kafka_message_set_headers, rd_kafka_message_t, rd_kafka_message_timestamp,
+    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_poll,
+    rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_timestamp_type_t, rd_kafka_topic_name,
+};
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::outlet::Headers;
+use super::{Native, OK, bytes, each, text};
+use crate::flow::kafka::Code;
+use crate::flow::record::{self, Line};
+use crate::flow::transport::Partition;
+
+/// What comes out of a consumer's queue.
+pub(in crate::flow::kafka) enum Polled {
+    /// A record.
+    Record(Arc<Fetched>),
+    /// The group gives these partitions, or takes them.
+    Rebalance { gives: bool, partitions: Vec<Partition> },
+    /// Something failed.
+    Error { code: Code, fatal: bool, reason: String },
+    /// librdkafka's statistics, as JSON.
+    Statistics(Vec<u8>),
+    /// librdkafka says something.
+    Log { level: RDKafkaLogLevel, facility: String, message: String },
+    /// What became of records: the number of each, and why the broker does not have it.
+    Reports(Reports),
+    /// Nothing that matters here.
+    Other,
+}
+
+/// What a client has to say to us.
+pub(in crate::flow::kafka) struct Queue {
+    client: Arc<dyn Native>,
+    queue: NonNull<rd_kafka_queue_t>,
+}
+
+// SAFETY: librdkafka's queues may be polled from any thread.
+unsafe impl Send for Queue {}
+
+impl Queue {
+    /// Of a consumer: records, and what the group does. `None` where it is none.
+    pub(in crate::flow::kafka) fn of_consumer(client: Arc<dyn Native>) -> Option<Self> {
+        // SAFETY: the client is valid.
+        let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
+        Some(Self { client, queue })
+    }
+
+    /// Of a producer: reports.
+    pub(in crate::flow::kafka) fn of_producer(client: Arc<dyn Native>) -> Option<Self> {
+        // SAFETY: the client is valid.
+        let queue = NonNull::new(unsafe { rd_kafka_queue_get_main(client.native()) })?;
+        Some(Self { client, queue })
+    }
+
+    /// The next event, waiting at most `time`, in milliseconds rounded down.
+    pub(in crate::flow::kafka) fn poll(&self, time: Duration) -> Option<Polled> {
+        let millis = c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX);
+        // SAFETY: the queue is valid, and the event that comes out is ours.
+        let event = Event(NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), millis) })?);
+        // SAFETY: the event is valid.
+        let kind = unsafe { rd_kafka_event_type(event.0.as_ptr()) };
+        match kind {
+            RD_KAFKA_EVENT_FETCH => {}
+            RD_KAFKA_EVENT_DR => return Some(Polled::Reports(Reports(event))),
+            _ => return Some(event.read(kind)),
+        }
+        // SAFETY: the event is valid; so is the message until the event is destroyed.
+        let message = unsafe { rd_kafka_event_message_next(event.0.as_ptr()) };
+        let Some(message) = NonNull::new(message.cast_mut()) else { return Some(Polled::Other) };
+        let mut fetched = Fetched {
+            message,
+            headers: record::Headers::default(),
+            headers_are_gone: AtomicBool::new(false),
+            _event: event,
+            _client: self.client.clone(),
+        };
+        fetched.see_headers();
+        Some(Polled::Record(Arc::new(fetched)))
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: the queue is ours, and the client is still there.
+        unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+/// What became of a batch of records.
+pub(in crate::flow::kafka) struct Reports(Event);
+
+impl Iterator for Reports {
+    type Item = (usize, Option<Code>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: the event is valid; so is the message until the event is destroyed.
+        let report = unsafe { rd_kafka_event_message_next(self.0.0.as_ptr()).as_ref() }?;
+        Some((report._private as usize, (report.err != OK).then(|| report.err.into())))
+    }
+}
+
+/// An event of ours.
+struct Event(NonNull<rd_kafka_event_t>);
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: it is destroyed here and nowhere else.
+        unsafe { rd_kafka_event_destroy(self.0.as_ptr()) };
+    }
+}
+
+impl Event {
+    /// What an event says that is no record.
+    fn read(&self, kind: i32) -> Polled {
+        let event = self.0.as_ptr();
+        // SAFETY: the event is valid for all of these, and each is asked only what its kind can say.
+        unsafe {
+            match kind {
+                RD_KAFKA_EVENT_REBALANCE => Polled::Rebalance {
+                    gives: rd_kafka_event_error(event) == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS,
+                    partitions: self.partitions(),
+                },
+                RD_KAFKA_EVENT_ERROR => Polled::Error {
+                    code: rd_kafka_event_error(event).into(),
+                    fatal: rd_kafka_event_error_is_fatal(event) != 0,
+                    reason: text(rd_kafka_event_error_string(event)),
+                },
+                RD_KAFKA_EVENT_STATS => {
+                    Polled::Statistics(CStr::from_ptr(rd_kafka_event_stats(event)).to_bytes().into())
+                }
+                RD_KAFKA_EVENT_LOG => {
+                    let (mut facility, mut message, mut level) = (null(), null(), 0);
+                    match rd_kafka_event_log(event, &raw mut facility, &raw mut message, &raw mut level) {
+                        0 => Polled::Log { level: named(level), facility: text(facility), message: text(message) },
+                        _ => Polled::Other,
+                    }
+                }
+                _ => Polled::Other,
+            }
+        }
+    }
+
+    /// Those of a rebalance.
+    ///
+    /// # Safety
+    /// The event must be one.
+    unsafe fn partitions(&self) -> Vec<Partition> {
+        // SAFETY: the list is the event's own, and has as many elements as it says.
+        unsafe {
+            let Some(list) = rd_kafka_event_topic_partition_list(self.0.as_ptr()).as_ref() else { return Vec::new() };
+            let elements = (0..usize::try_from(list.cnt).unwrap_or(0)).map(|at| &*list.elems.add(at));
+            elements.map(|e| Partition { topic: text(e.topic).into(), number: e.partition }).collect()
+        }
+    }
+}
+
+/// One of syslog's levels.
+fn named(level: c_int) -> RDKafkaLogLevel {
+    match level {
+        ..=3 => RDKafkaLogLevel::Error,
+        4 => RDKafkaLogLevel::Warning,
+        5 | 6 => RDKafkaLogLevel::Info,
+        _ => RDKafkaLogLevel::Debug,
+    }
+}
+
+/// A record in the client's memory.
+pub(crate) struct Fetched {
+    message: NonNull<rd_kafka_message_t>,
+    /// What they are.
+    headers: record::Headers,
+    /// Somebody took them.
+    headers_are_gone: AtomicBool,
+    /// Destroyed before the client is let go.
+    _event: Event,
+    _client: Arc<dyn Native>,
+}
+
+// SAFETY: librdkafka's messages belong to no thread. What may change, the headers, only one may take at a time.
+unsafe impl Send for Fetched {}
+// SAFETY: as above.
+unsafe impl Sync for Fetched {}
+
+impl Fetched {
+    pub(super) fn message(&self) -> &rd_kafka_message_t {
+        // SAFETY: it is valid as long as its event is, and its fields do not change.
+        unsafe { self.message.as_ref() }
+    }
+
+    /// What it says.
+    pub(in crate::flow::kafka) fn line(&self) -> Line<'_> {
+        let message = self.message();
+        let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: message and topic are valid as long as `self`; a name ends with a zero byte.
+        let (timestamp_ms, topic) = unsafe {
+            let timestamp = rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind);
+            (timestamp, CStr::from_ptr(rd_kafka_topic_name(message.rkt)))
+        };
+        let has_time = kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        Line {
+            topic: topic.to_str().unwrap_or_default(),
+            partition: message.partition,
+            offset: message.offset,
+            key: bytes(message.key, message.key_len),
+            value: bytes(message.payload, message.len),
+            timestamp_ms: if has_time { timestamp_ms } else { -1 },
+            headers: self.headers,
+        }
+    }
+
+    /// Some of its headers are ours, of an earlier run.
+    pub(super) fn has_stale_headers(&self) -> bool {
+        self.headers.stale
+    }
+
+    /// Looks at the headers as they came.
+    fn see_headers(&mut self) {
+        let mut headers = null_mut();
+        // SAFETY: the message is valid, and has its headers still.
+        if unsafe { rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) } == OK {
+            // SAFETY: so are the headers.
+            unsafe { each(headers, |name, value| self.headers.see(&name.to_string_lossy(), value)) };
+        }
+    }
+
+    /// Takes its headers off; `None` when it has none, or somebody took them.
+    pub(super) fn take_headers(&self) -> Option<Headers> {
+        if self.headers_are_gone.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let mut headers = null_mut();
+        // SAFETY: the message is valid, and nobody else takes its headers.
+        let taken = unsafe { rd_kafka_message_detach_headers(self.message.as_ptr(), &raw mut headers) };
+        NonNull::new(headers).filter(|_| taken == OK).map(Headers::new)
+    }
+
+    /// Gives back what was taken.
+    pub(super) fn put_headers_back(&self, headers: Headers) {
+        // SAFETY: the message is valid and has no headers; it owns these from now on.
+        unsafe { rd_kafka_message_set_headers(self.message.as_ptr(), headers.into_raw()) };
+        self.headers_are_gone.store(false, Ordering::Release);
+    }
+}

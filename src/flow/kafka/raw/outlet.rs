@@ -1,0 +1,289 @@
+//! Records out: how they are handed to a producer, and what is kept until it has reported them.
+#![allow(unsafe_code, reason = "see `raw`")]
+
+use std::ffi::{CString, c_void};
+use std::ptr::{NonNull, null, null_mut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::bindings::{
+    RD_KAFKA_MSG_F_COPY, rd_kafka_header_add, rd_kafka_header_remove, rd_kafka_headers_destroy, rd_kafka_headers_new,
+    rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new,
+    rd_kafka_topic_t, rd_kafka_vtype_t,
+};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
+use slab::Slab;
+
+use super::inlet::{Fetched, Polled};
+use super::{Native, OK, each};
+use crate::flow::kafka::{Code, LastWord, log};
+use crate::flow::record::{Record, is_ours};
+use crate::flow::transport::{Ack, To};
+use crate::telemetry::foreign;
+
+/// What is known of a record in flight.
+struct Sent {
+    /// Packed [`Ticket`].
+    ticket: usize,
+    weight: usize,
+    to: To,
+    /// Where its value lies, unless it was copied.
+    _lent: Option<Arc<Fetched>>,
+}
+
+#[derive(Default)]
+struct InFlight {
+    sent: Slab<Sent>,
+    /// Acknowledgements not yet looked at.
+    acks: Vec<Ack>,
+}
+
+/// What is in flight. Acknowledgements come in `poll`, on the worker's own thread, so the lock is never waited for; it is
+/// there because the client library wants its context to be shareable.
+#[derive(Default)]
+pub(in crate::flow::kafka) struct Acks {
+    in_flight: Mutex<InFlight>,
+    pub(in crate::flow::kafka) last_word: LastWord,
+}
+
+impl InFlight {
+    fn report(&mut self, number: usize, refused: Option<Code>) {
+        if let Some(Sent { ticket, weight, to, .. }) = self.sent.try_remove(number) {
+            self.acks.push(Ack { ticket, weight, to, refused });
+        }
+    }
+}
+
+impl Acks {
+    fn failed(&self, code: Option<Code>, reason: &str) {
+        tracing::warn!(target: "librdkafka", code = ?code, "output: {}", foreign(reason.as_bytes()));
+        self.last_word.say(code, reason);
+    }
+
+    /// Takes in what the client says.
+    pub(in crate::flow::kafka) fn hear(&self, polled: Polled) {
+        match polled {
+            Polled::Reports(reports) => {
+                let in_flight = &mut *self.in_flight();
+                reports.for_each(|(number, refused)| in_flight.report(number, refused));
+            }
+            Polled::Error { code, reason, .. } => self.failed(Some(code), &reason),
+            Polled::Log { level, facility, message } => log(level, &facility, &message),
+            Polled::Record(_) | Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
+        }
+    }
+
+    /// Moves the acknowledgements that are here into `into`.
+    pub(in crate::flow::kafka) fn take(&self, into: &mut Vec<Ack>) {
+        into.append(&mut self.in_flight().acks);
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Acks {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.failed(error.rdkafka_error_code(), reason);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+}
+
+impl ProducerContext for Acks {
+    /// Of a record in [`InFlight`].
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let refused = match result {
+            Ok(_) => None,
+            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
+        };
+        self.in_flight().report(number, refused);
+    }
+}
+
+/// Headers of ours, until a record takes them.
+pub(super) struct Headers(NonNull<rd_kafka_headers_t>);
+
+impl Headers {
+    /// They must be valid, and nobody else's.
+    pub(super) fn new(headers: NonNull<rd_kafka_headers_t>) -> Self {
+        Self(headers)
+    }
+
+    fn with_room_for(count: usize) -> Option<Self> {
+        // SAFETY: they are ours.
+        NonNull::new(unsafe { rd_kafka_headers_new(count) }).map(Self)
+    }
+
+    fn add(&self, name: &str, value: &[u8]) {
+        let (name_length, length) = (name.len() as isize, value.len() as isize);
+        // SAFETY: they are valid; name and value are copied. It can only fail for lack of memory.
+        unsafe {
+            rd_kafka_header_add(self.0.as_ptr(), name.as_ptr().cast(), name_length, value.as_ptr().cast(), length);
+        }
+    }
+
+    /// Takes ours away.
+    fn strip(&self) {
+        let mut ours: Vec<CString> = Vec::new();
+        // SAFETY: they are valid.
+        unsafe {
+            each(self.0.as_ptr(), |name, _| {
+                if name.to_str().is_ok_and(is_ours) {
+                    ours.push(name.to_owned());
+                }
+            });
+            for name in ours {
+                rd_kafka_header_remove(self.0.as_ptr(), name.as_ptr());
+            }
+        }
+    }
+
+    pub(super) fn into_raw(self) -> *mut rd_kafka_headers_t {
+        std::mem::ManuallyDrop::new(self).0.as_ptr()
+    }
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        // SAFETY: they are destroyed here, unless a record took them.
+        unsafe { rd_kafka_headers_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A producer whose records are acknowledged to [`Acks`].
+pub(in crate::flow::kafka) type Writing = BaseProducer<Acks, NoCustomPartitioner>;
+
+/// A topic, as a producer writes it.
+pub(in crate::flow::kafka) struct Outlet {
+    topic: NonNull<rd_kafka_topic_t>,
+    client: Arc<Writing>,
+}
+
+// SAFETY: librdkafka's topics may be used from any thread.
+unsafe impl Send for Outlet {}
+
+impl Outlet {
+    /// `None` where the name cannot be one.
+    pub(in crate::flow::kafka) fn new(client: Arc<Writing>, name: &str) -> Option<Self> {
+        let name = CString::new(name).ok()?;
+        // SAFETY: client and name are valid; no configuration is librdkafka's own.
+        let topic = NonNull::new(unsafe { rd_kafka_topic_new(client.native(), name.as_ptr(), null_mut()) })?;
+        Some(Self { topic, client })
+    }
+
+    /// Sends. The headers of `of`, but ours of an earlier run, go first, and then the record's own. The value is copied
+    /// unless it is that of `of`, and `lends`: a record that is kept keeps all that was fetched with it, so only whoever
+    /// sends on all of that should lend.
+    ///
+    /// # Errors
+    /// Why it was not taken; nothing has changed then, and it may be sent again.
+    pub(in crate::flow::kafka) fn send(
+        &self,
+        record: &Record<'_>,
+        of: Option<&Arc<Fetched>>,
+        lends: bool,
+        ticket: usize,
+    ) -> Result<(), Code> {
+        let lent = of.filter(|of| lends && is_same(record, of));
+        let sent = Sent { ticket, weight: record.weight(), to: record.to, _lent: lent.cloned() };
+        let number = self.client.context().in_flight().sent.insert(sent);
+        let taken = of.and_then(|of| of.take_headers());
+        let headers = with_added(taken.as_ref(), record, of.is_some_and(|of| of.has_stale_headers()));
+        let all = taken.as_ref().or(headers.as_ref());
+        let result = self.produce(record, lent.is_some(), all, number);
+        if result == OK {
+            // They are librdkafka's now.
+            taken.or(headers).map(Headers::into_raw);
+            return Ok(());
+        }
+        self.client.context().in_flight().sent.try_remove(number);
+        if let (Some(taken), Some(of)) = (taken, of) {
+            taken.strip();
+            of.put_headers_back(taken);
+        }
+        Err(result.into())
+    }
+
+    fn produce(
+        &self,
+        record: &Record<'_>,
+        is_lent: bool,
+        headers: Option<&Headers>,
+        number: usize,
+    ) -> rd_kafka_resp_err_t {
+        use rd_kafka_vtype_t as part;
+        let (value, length) = raw(record.value.as_deref());
+        let (key, key_length) = raw(record.key);
+        // librdkafka takes 0 for "now"; a millisecond after 1970 is closer to the truth than today.
+        let timestamp_ms = if record.timestamp_ms == 0 { 1 } else { record.timestamp_ms };
+        // SAFETY: each part is followed by what librdkafka expects there. Everything is valid for the time of the call;
+        // a value that is not copied, for as long as what lies in `InFlight`. Headers are taken only with success.
+        unsafe {
+            rd_kafka_producev(
+                self.client.native(),
+                part::RD_KAFKA_VTYPE_RKT,
+                self.topic.as_ptr(),
+                part::RD_KAFKA_VTYPE_PARTITION,
+                record.partition,
+                part::RD_KAFKA_VTYPE_MSGFLAGS,
+                if is_lent { 0 } else { RD_KAFKA_MSG_F_COPY },
+                part::RD_KAFKA_VTYPE_VALUE,
+                value,
+                length,
+                part::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_length,
+                part::RD_KAFKA_VTYPE_OPAQUE,
+                number as *mut c_void,
+                part::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp_ms,
+                part::RD_KAFKA_VTYPE_HEADERS,
+                headers.map_or(null_mut(), |headers| headers.0.as_ptr()),
+                part::RD_KAFKA_VTYPE_END,
+            )
+        }
+    }
+}
+
+/// Puts the record's headers behind those that were taken, or, where there are none, into new ones.
+fn with_added(taken: Option<&Headers>, record: &Record<'_>, has_stale: bool) -> Option<Headers> {
+    if let Some(taken) = taken.filter(|_| has_stale) {
+        taken.strip();
+    }
+    let made =
+        (taken.is_none() && !record.added.is_empty()).then(|| Headers::with_room_for(record.added.len())).flatten();
+    if let Some(headers) = taken.or(made.as_ref()) {
+        record.added.iter().for_each(|(name, value)| headers.add(name.text(), value));
+    }
+    made
+}
+
+/// Whether a record's value is, byte for byte, the fetched one's.
+fn is_same(record: &Record<'_>, of: &Fetched) -> bool {
+    let message = of.message();
+    record.value.as_deref().is_some_and(|value| {
+        std::ptr::eq(value.as_ptr().cast(), message.payload.cast_const()) && value.len() == message.len
+    })
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        // SAFETY: the topic is ours, and the client is still there.
+        unsafe { rd_kafka_topic_destroy(self.topic.as_ptr()) };
+    }
+}
+
+fn raw(bytes: Option<&[u8]>) -> (*const c_void, usize) {
+    bytes.map_or((null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
