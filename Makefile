@@ -7,10 +7,10 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
 FUZZ_SECONDS ?= 1800
 # What `make chaos` plays: mixed, long (five times as much), backlog or cost.
 CHAOS ?= mixed
-# Passed on to the demo: make demo ARGS="--for 10s --assert"
+# Passed on to the demo or the bench: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt oracle simulate chaos soak fuzz clean-kafka
+.PHONY: help demo test fmt bench oracle simulate chaos soak fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,10 @@ test: ## the whole check, exactly as CI runs it; says what it installs
 
 fmt: ## format the code
 	cargo fmt
+
+bench: ## what a line costs, on a real broker, beside bare librdkafka and others; half an hour (ARGS="--quick")
+	@tests/setup bench
+	cargo bench --locked --bench pipeline -- $(ARGS)
 
 oracle: ## ten million lines, held against the plain matcher of the tests
 	@tests/setup build
