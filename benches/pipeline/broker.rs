@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// The longest that the broker may take over a question.
@@ -19,7 +20,8 @@ const PROPERTIES: &str = "log.segment.delete.delay.ms=1000\n";
 
 /// A broker that runs.
 pub(crate) struct Broker {
-    dir: PathBuf,
+    /// Everything of this run; gone with the broker.
+    root: PathBuf,
     /// `host:port`
     pub(crate) address: String,
     admin: AdminClient<DefaultClientContext>,
@@ -28,13 +30,12 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Starts it in this directory.
-    pub(crate) fn start(dir: &Path) -> Result<Self> {
-        let dir = dir.join("broker");
-        fs::create_dir_all(&dir)?;
+    /// Starts it below this directory, which is made, and removed in the end.
+    pub(crate) fn start(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root)?;
         let up = script("kafka-up")
             .arg("--dir")
-            .arg(&dir)
+            .arg(root.join("broker"))
             .args(["--while", &std::process::id().to_string()])
             .env("KAFKA_EXTRA", PROPERTIES)
             .env("KAFKA_HEAP", "1g")
@@ -45,7 +46,7 @@ impl Broker {
         let config = client(&address);
         let watch = config.clone().set("group.id", "fingerpost-bench").create()?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Self { dir, admin: config.create()?, watch, address, runtime })
+        Ok(Self { root: root.to_owned(), admin: config.create()?, watch, address, runtime })
     }
 
     /// Creates a topic; back when it can be asked for its ends.
@@ -56,11 +57,20 @@ impl Broker {
             made.map_err(|(topic, error)| anyhow::anyhow!("{topic} cannot be created: {error}"))?;
         }
         let asked = Instant::now();
-        while let Err(error) = self.ends(topic, partitions) {
-            ensure!(asked.elapsed() < PATIENCE, "{topic} was created, but {error}");
+        while !self.is_there(topic, partitions)? {
+            ensure!(asked.elapsed() < PATIENCE, "{topic} was created, but is not there");
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// Whether all its partitions can be asked for their ends. The metadata come first: a client that asks for the ends
+    /// of a topic which it does not know goes on not knowing it.
+    fn is_there(&self, topic: &str, partitions: usize) -> Result<bool> {
+        let metadata = self.watch.fetch_metadata(Some(topic), PATIENCE)?;
+        let found = metadata.topics().first().map_or(&[][..], MetadataTopic::partitions);
+        let led = found.iter().filter(|partition| partition.error().is_none() && partition.leader() >= 0).count();
+        Ok(led == partitions && self.ends(topic, partitions).is_ok())
     }
 
     /// Deletes a topic.
@@ -89,8 +99,25 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        let _ = script("kafka-down").arg("--dir").arg(&self.dir).arg("--purge").stderr(Stdio::null()).status();
+        remove(&self.root);
     }
+}
+
+/// Removes what benches that were killed have left: directories that are named after processes which are gone.
+pub(crate) fn sweep(parent: &Path, prefix: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Stops the broker below this directory, if it still runs, and removes all of it.
+fn remove(root: &Path) {
+    let _ = script("kafka-down").arg("--dir").arg(root.join("broker")).stderr(Stdio::null()).status();
+    let _ = fs::remove_dir_all(root);
 }
 
 /// Looks at how far a group has committed, without joining it.

@@ -47,6 +47,9 @@ mod results;
 mod settings;
 mod verify;
 
+/// What the directory of a run is called, before the number of its process.
+const DIRECTORY: &str = "bench-";
+
 /// What is asked for.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "make bench", about = "Measure the pipeline on a real broker")]
@@ -130,15 +133,14 @@ fn chosen(names: &[String]) -> Result<Vec<Cell>> {
 
 fn bench(options: &Options, cells: &[Cell]) -> Result<()> {
     settings::check()?;
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    broker::sweep(place, DIRECTORY);
+    let dir = place.join(format!("{DIRECTORY}{}", std::process::id()));
     let mut bench = Bench::new(dir, usize::try_from(options.lines)?)?;
     let results = bench.rounds(usize::try_from(options.rounds)?, cells)?;
     report::show(&results, cells);
-    let into = if options.is_whole() {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("benches")
-    } else {
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-    };
+    let into =
+        if options.is_whole() { Path::new(env!("CARGO_MANIFEST_DIR")).join("benches") } else { place.to_owned() };
     report::write(&into.join("RESULTS.md"), &results, cells, options)?;
     let title = "CPU seconds for a million lines, 1 % of them matching";
     fs::write(into.join("results.svg"), plot::draw(title, &report::bars(&results, cells)))?;
@@ -168,7 +170,6 @@ struct Rules {
 
 impl Bench {
     fn new(dir: PathBuf, lines: usize) -> Result<Self> {
-        fs::create_dir_all(&dir)?;
         let broker = Broker::start(&dir)?;
         Ok(Self { broker, dir, lines, corpora: HashMap::new(), rules: HashMap::new(), count: 0 })
     }
@@ -262,12 +263,6 @@ impl Bench {
         let tags = self.rules[&phrases].table.clone();
         let job = Job { broker: self.broker.address.clone(), input, output: name.clone(), group: name, tags };
         Ok((job, dir))
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
