@@ -100,9 +100,11 @@ pub(crate) fn feed(broker: &Broker, recipe: Recipe, lines: usize) -> Result<Corp
         facts.push(fact(line.json.as_bytes(), pod, line.phrase));
     }
     writer.finish()?;
-    let order = std::mem::take(&mut *landed.lock());
+    let mut order = std::mem::take(&mut *landed.lock());
     ensure!(order.values().map(Vec::len).sum::<usize>() == lines, "{topic}: not all lines were taken");
-    let in_order = |partition: usize| order.get(&partition).into_iter().flatten().map(|number| facts[*number]);
+    // Two threads note them, so they may have been noted in another order.
+    order.values_mut().for_each(|lines| lines.sort_unstable());
+    let in_order = |partition: usize| order.get(&partition).into_iter().flatten().map(|(_, number)| facts[*number]);
     let partitions = (0..recipe.partitions).map(|partition| in_order(partition).collect()).collect();
     Ok(Corpus { recipe, partitions, lines })
 }
@@ -160,12 +162,12 @@ impl Writer {
     }
 }
 
-/// The numbers of the lines of each partition, in their order there.
+/// The lines of each partition: their offsets and their numbers.
 #[derive(Clone, Default)]
-pub(crate) struct Landed(Arc<Mutex<HashMap<usize, Vec<usize>>>>);
+pub(crate) struct Landed(Arc<Mutex<HashMap<usize, Vec<(i64, usize)>>>>);
 
 impl Landed {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<usize>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<(i64, usize)>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -180,7 +182,7 @@ impl ProducerContext for Landed {
         if let Ok(message) = delivery
             && let Ok(partition) = usize::try_from(message.partition())
         {
-            self.lock().entry(partition).or_default().push(number);
+            self.lock().entry(partition).or_default().push((message.offset(), number));
         }
     }
 }
