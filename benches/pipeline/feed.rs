@@ -162,12 +162,15 @@ impl Writer {
     }
 }
 
-/// The lines of each partition: their offsets and their numbers.
+/// Where lines landed.
 #[derive(Clone, Default)]
-pub(crate) struct Landed(Arc<Mutex<HashMap<usize, Vec<(i64, usize)>>>>);
+pub(crate) struct Landed(Arc<Mutex<Order>>);
+
+/// The lines of each partition: their offsets and their numbers.
+type Order = HashMap<usize, Vec<(i64, usize)>>;
 
 impl Landed {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Vec<(i64, usize)>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Order> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Results {
     pub(crate) seen: BTreeMap<String, Vec<Option<Seen>>>,
     /// Cells that could not be run, and why.
     pub(crate) missing: BTreeMap<String, String>,
+    /// How often a cell failed.
+    pub(crate) failed: usize,
 }
 
 /// The minimum, the median and the maximum of some rounds.
