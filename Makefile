@@ -7,10 +7,10 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
 FUZZ_SECONDS ?= 1800
 # What `make chaos` plays: mixed, long (five times as much), backlog or cost.
 CHAOS ?= mixed
-# Passed on to the demo and the bench: make demo ARGS="--for 10s --assert"
+# Passed on to the demo and the benches: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt bench instructions oracle simulate chaos soak fuzz clean-kafka
+.PHONY: help demo test fmt bench bench-engine instructions oracle simulate chaos soak fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,7 +25,11 @@ test: ## the whole check, exactly as CI runs it; says what it installs
 fmt: ## format the code
 	cargo fmt
 
-bench: ## how fast the engine is, beside its limits and a plain automaton (ARGS="--phrases 40 --rounds 9")
+bench: ## what a line costs, on a real broker, beside bare librdkafka and others; half an hour (ARGS="--quick")
+	@tests/setup bench
+	cargo bench --locked --bench pipeline -- $(ARGS)
+
+bench-engine: ## how fast the engine is, beside its limits and a plain automaton (ARGS="--phrases 40 --rounds 9")
 	@tests/setup build
 	cargo bench --locked --bench engine -- $(ARGS)
 

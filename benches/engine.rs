@@ -26,7 +26,7 @@ use corpus::{Kind, Lines};
 use fingerpost::diagnostic::Source;
 use fingerpost::engine::{Engine, Settings};
 use fingerpost::pack;
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 #[derive(Parser)]
 struct Arguments {
@@ -331,7 +331,7 @@ fn table(headers: &[&str]) -> Table {
 
 /// What a call takes of this thread's processor time.
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("processor time is not negative");
+    let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("every Linux has this clock"));
     let before = now();
     let result = black_box(work());
     (now() - before, result)
