@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/.tools/bin
 
 # Seconds that each fuzz target runs.
 FUZZ_SECONDS ?= 1800
-# What `make chaos` plays: mixed, long (five times as much), backlog or cost.
+# What `make chaos` plays: mixed, long (five times as much), backlog, cost or drains.
 CHAOS ?= mixed
 # Passed on to the demo and the benches: make demo ARGS="--for 10s --assert"
 ARGS ?=
@@ -45,7 +45,7 @@ simulate: ## 100,000 histories of the worker on an in-memory Kafka on which ever
 	@tests/setup build
 	FINGERPOST_SIM_SEEDS=100000 cargo test --release --locked --lib simulation -- --nocapture
 
-chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|backlog|cost)
+chaos: ## faults by the hundred on three brokers, every line accounted for (CHAOS=mixed|long|backlog|cost|drains)
 	@tests/setup test
 	CHAOS=$(CHAOS) cargo test --release --locked --test chaos \
 	  -- --ignored --nocapture --test-threads=1 $(if $(filter mixed long,$(CHAOS)),long_ fault_10,$(CHAOS))

@@ -1,5 +1,5 @@
-//! Size: a large backlog before a slow output, and what exactly once costs. `make chaos` does not run them;
-//! `CHAOS=backlog` and `CHAOS=cost` do. The long steady run is `tests/soak`.
+//! Size and time: a large backlog before a slow output, what exactly once costs, how long draining takes. `make chaos` does
+//! not run them; `CHAOS=backlog`, `CHAOS=cost` and `CHAOS=drains` do. The long steady run is `tests/soak`.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
 use super::it::stage::{Daemon, Stage, eventually};
 use super::proxy::Way;
-use super::run::Mode;
+use super::run::{Fault, Mode, Plan, play};
 use super::{has, number};
 
 /// `CHAOS_BACKLOG_LINES` on 48 partitions, and an output that takes 2 MB in a second.
@@ -105,4 +105,25 @@ fn rate(cluster: &Cluster, source: &Stage, feed: Feed, mode: Mode) -> f64 {
     let rate = feed.lines as f64 / began.elapsed().as_secs_f64();
     daemon.stop();
     rate
+}
+
+/// `CHAOS_DRAINS` times in each mode a daemon is told to end while lines flow, and another one begins.
+#[test]
+#[ignore = "measures: make chaos CHAOS=drains"]
+fn drains() {
+    for (name, mode) in [("drains-alo", Mode::AtLeastOnce), ("drains-eos", Mode::ExactlyOnce)] {
+        let plan = Plan {
+            name,
+            mode,
+            assignor: "cooperative-sticky",
+            brokers: 1,
+            feed: Feed { seed: 50, partitions: 6, lines: 500_000 },
+            session: Duration::from_secs(10),
+            faults: vec![Fault::Roll; number("CHAOS_DRAINS", 50)],
+            every: Duration::ZERO,
+        };
+        if let Some(summary) = has(mode).then(|| play(&plan)).flatten() {
+            summary.hold(true);
+        }
+    }
 }

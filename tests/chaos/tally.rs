@@ -168,7 +168,9 @@ impl Summary {
         if clocks {
             let most = self.session + RECOVERY_MARGIN;
             assert!(self.kills.iter().all(|took| *took <= most), "recovery after kill -9: {:?}", self.kills);
-            assert!(percentile(&self.drains, 99) < Duration::from_secs(2), "drains: {:?}", self.drains);
+            // A broker or a network that was away a moment ago is waited for, as long as draining may take.
+            let (part, longest) = if self.planned.iter().any(|fault| fault.hits() > 1) { (100, 5) } else { (99, 2) };
+            assert!(percentile(&self.drains, part) < Duration::from_secs(longest), "drains: {:?}", self.drains);
         }
     }
 }
