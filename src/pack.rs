@@ -474,9 +474,14 @@ pub fn atom(phrase: &str) -> &str {
     phrase.split(|c| !is_bare(c)).max_by_key(|run| run.len()).unwrap_or("")
 }
 
+/// The `\u` escapes behind which a phrase can hide: those of what [`atom`]s are made of, and, in JSON within JSON, that of
+/// the backslash of another escape.
+pub fn escapes() -> impl Iterator<Item = String> {
+    (' '..='~').filter(|c| *c == '\\' || is_bare(*c)).map(|c| format!("\\u{:04x}", u32::from(c)))
+}
+
 /// Whether every JSON encoder writes this character as it is.
-#[must_use]
-pub fn is_bare(c: char) -> bool {
+fn is_bare(c: char) -> bool {
     (' '..='~').contains(&c) && !"\"\\/'<>&=".contains(c)
 }
 

@@ -10,7 +10,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, BuildError, MatchKind};
 
 use super::filter::Filter;
 use crate::NAME;
-use crate::pack::{Condition, Packs, atom, is_bare, triggers};
+use crate::pack::{Condition, Packs, atom, escapes, triggers};
 
 /// The app of the line that LogDNA's streaming set-up sends to see whether anybody listens.
 pub(super) const PROBE_APP: &str = "logdna-selfstream-config-validation";
@@ -66,9 +66,7 @@ impl Phrases {
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
     pub(super) fn new(packs: &Packs) -> Result<Self, BuildError> {
         let mut atoms: Vec<String> = vec![PROBE_APP.to_owned(), format!("\"{NAME}\"")];
-        // An escape may hide a byte of any atom, or, in JSON within JSON, the backslash of another escape.
-        let hidden = (' '..='~').filter(|c| *c == '\\' || is_bare(*c));
-        atoms.extend(hidden.map(|c| format!("\\u{:04x}", u32::from(c))));
+        atoms.extend(escapes());
         let mut ids = BTreeMap::new();
         let mut rules: Vec<Vec<usize>> = Vec::new();
         let mut contexts: Vec<Vec<usize>> = Vec::new();

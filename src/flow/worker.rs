@@ -295,15 +295,9 @@ impl<K: Sink> Worker<K> {
                 None
             }
         };
-        self.forward(delivery, ticket, outcome.as_ref())
-    }
-
-    /// Publishes a line that was judged, or settles it when it is to be left out.
-    fn forward(&mut self, delivery: &impl Delivery, ticket: Ticket, outcome: Option<&Outcome>) -> Result<(), Failure> {
-        let line = delivery.line();
         let mut notes = Notes::default();
-        let record = self.writer.write(&self.engine, &line, outcome, &mut notes);
-        self.count(&line, outcome, record.as_ref(), notes);
+        let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
+        self.count(&line, outcome.as_ref(), record.as_ref(), notes);
         self.publish(record, delivery, ticket)
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, BuildError};
 
 use crate::NAME;
-use crate::pack::{Packs, atom, is_bare, triggers};
+use crate::pack::{Packs, atom, escapes, triggers};
 
 /// Who makes the scan stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +56,7 @@ impl Causes {
         let mut want = |run: String, party, phrase: &str| {
             runs.entry(run.to_ascii_lowercase()).or_default().push((party, phrase.to_owned()));
         };
-        let hidden = (' '..='~').filter(|c| *c == '\\' || is_bare(*c));
-        hidden.for_each(|c| want(format!("\\u{:04x}", u32::from(c)), Party::Escape, "\\u00"));
+        escapes().for_each(|escape| want(escape, Party::Escape, "\\u00"));
         want(format!("\"{NAME}\""), Party::Ours, NAME);
         for (index, rule) in packs.rules.iter().enumerate() {
             triggers(&rule.all, &rule.any).iter().for_each(|it| want(atom(it).to_owned(), Party::Rule(index), it));

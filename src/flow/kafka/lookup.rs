@@ -114,36 +114,53 @@ impl Lookup {
     }
 }
 
+/// What a poll gave.
+enum Came<M> {
+    /// A line, and its offset.
+    Line(i64, M),
+    /// There is nothing further on.
+    End,
+    Trouble(String),
+    Nothing,
+}
+
 fn read_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, String> {
-    assign(reader, &partition.topic, partition.number, Offset::Offset(offset)).map_err(|error| error.to_string())?;
-    let deadline = Instant::now() + LOOKUP_PATIENCE;
-    let mut last = String::new();
-    while Instant::now() < deadline {
-        match reader.poll(POLL) {
-            Some(Ok(message)) if message.offset() == offset => return Ok(Some(message.detach())),
-            Some(Ok(message)) if message.offset() > offset => return Ok(None),
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
-            Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => return Ok(None),
-            Some(Err(error)) => last = format!(", {error}"),
-            _ => {}
-        }
-    }
-    Err(format!("no answer within {} s{last}", LOOKUP_PATIENCE.as_secs()))
+    look_for(reader, partition, offset, || match reader.poll(POLL) {
+        Some(Ok(message)) => Came::Line(message.offset(), message.detach()),
+        Some(Err(KafkaError::PartitionEOF(_))) => Came::End,
+        Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => Came::End,
+        Some(Err(error)) => Came::Trouble(error.to_string()),
+        None => Came::Nothing,
+    })
 }
 
 /// The same, left in the client's memory.
 fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Arc<Fetched>>, String> {
     let queue = Queue::of_consumer(reader.clone()).ok_or("no queue to read from")?;
+    look_for(reader, partition, offset, || match queue.poll(POLL) {
+        Some(Polled::Record(fetched)) => Came::Line(fetched.line().offset, fetched),
+        Some(Polled::Error { code: Code::PartitionEOF | Code::AutoOffsetReset, .. }) => Came::End,
+        Some(Polled::Error { code, .. }) => Came::Trouble(code.to_string()),
+        _ => Came::Nothing,
+    })
+}
+
+fn look_for<M>(
+    reader: &Client,
+    partition: &Partition,
+    offset: i64,
+    poll: impl Fn() -> Came<M>,
+) -> Result<Option<M>, String> {
     assign(reader, &partition.topic, partition.number, Offset::Offset(offset)).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + LOOKUP_PATIENCE;
     let mut last = String::new();
     while Instant::now() < deadline {
-        match queue.poll(POLL) {
-            Some(Polled::Record(fetched)) if fetched.line().offset == offset => return Ok(Some(fetched)),
-            Some(Polled::Record(fetched)) if fetched.line().offset > offset => return Ok(None),
-            Some(Polled::Error { code: Code::PartitionEOF | Code::AutoOffsetReset, .. }) => return Ok(None),
-            Some(Polled::Error { code, .. }) => last = format!(", {code}"),
-            _ => {}
+        match poll() {
+            Came::Line(at, line) if at == offset => return Ok(Some(line)),
+            Came::Line(at, _) if at > offset => return Ok(None),
+            Came::End => return Ok(None),
+            Came::Trouble(why) => last = format!(", {why}"),
+            Came::Line(..) | Came::Nothing => {}
         }
     }
     Err(format!("no answer within {} s{last}", LOOKUP_PATIENCE.as_secs()))

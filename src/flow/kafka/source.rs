@@ -1,8 +1,8 @@
 //! One member of the consumer group: lines in, partitions given and taken, offsets committed.
 //!
-//! A rebalance reaches the client's callback in the middle of a poll. The callback only writes down what happened; the
-//! worker, once poll is back, settles what is open and answers with [`Source::assign`] or [`Source::release`]. Only
-//! while the consumer is being closed does the callback answer by itself, as nobody else is left to do it.
+//! A rebalance comes out of the queue like a record, and is only written down; the worker, once poll is back, settles what
+//! is open and answers with [`Source::assign`] or [`Source::release`]. Only while the consumer is being dropped does the
+//! binding poll, and its callback answer by itself, as nobody else is left to do it.
 //!
 //! Where to start is never left to the client: a partition for which the group has an offset starts there, any other at
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
@@ -40,7 +40,6 @@ const OFFSETS_PAUSE: Duration = Duration::from_millis(200);
 struct Context {
     events: Mutex<VecDeque<Event>>,
     any: AtomicBool,
-    closing: AtomicBool,
     status: Arc<WorkerStatus>,
     last_word: LastWord,
 }
@@ -75,22 +74,10 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
+    /// The binding polls only while the consumer is being dropped: nothing is read any more.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closing.load(Ordering::Acquire) {
-            return answer_last(consumer, assigned, Ok(list));
-        }
-        let partitions = partitions(list);
-        self.push(match (assigned, consumer.assignment_lost()) {
-            (true, _) => Event::Assigned(partitions),
-            (false, false) => Event::Revoked(partitions),
-            (false, true) => Event::Lost(partitions),
-        });
+        answer_last(consumer, what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, Ok(list));
     }
-}
-
-fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
-    list.elements().iter().map(|e| Partition { topic: Arc::from(e.topic()), number: e.partition() }).collect()
 }
 
 fn list<'p>(partitions: impl Iterator<Item = (&'p Partition, Offset)>) -> KafkaResult<TopicPartitionList> {
@@ -117,7 +104,7 @@ fn give_up(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) -> Kafka
     }
 }
 
-/// While closing, what the group did only has to be answered: nothing is read any more.
+/// In the end, what the group did only has to be answered.
 fn answer_last(consumer: &BaseConsumer<Context>, assigned: bool, list: KafkaResult<&TopicPartitionList>) {
     let answer = list.and_then(|list| if assigned { take(consumer, list) } else { give_up(consumer, list) });
     if let Err(error) = answer {
@@ -150,13 +137,8 @@ pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Sen
 impl Member {
     /// Joins the group in the background.
     pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
-        let context = Context {
-            events: Mutex::default(),
-            any: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-            status,
-            last_word: LastWord::default(),
-        };
+        let context =
+            Context { events: Mutex::default(), any: AtomicBool::new(false), status, last_word: LastWord::default() };
         let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
             .map_err(|error| clients::refused(settings, &error))?;
@@ -368,7 +350,6 @@ impl Source for Member {
     }
 
     fn close(self) {
-        self.consumer.context().closing.store(true, Ordering::Release);
         // A rebalance that nobody answers would keep the client from closing.
         while let Some(event) = self.event() {
             let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event;
