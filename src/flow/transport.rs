@@ -22,6 +22,13 @@ pub(crate) struct Partition {
     pub(crate) number: i32,
 }
 
+impl Partition {
+    /// Whether a line stands in it.
+    pub(crate) fn is_of(&self, line: &Line<'_>) -> bool {
+        self.number == line.partition && *self.topic == *line.topic
+    }
+}
+
 /// What the group did.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::raw::{Fetched, Polled, Queue};
+use super::raw::{Broken, Fetched, Records};
 use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
@@ -136,12 +136,15 @@ fn read_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result
 
 /// The same, left in the client's memory.
 fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Arc<Fetched>>, String> {
-    let queue = Queue::of_consumer(reader.clone()).ok_or("no queue to read from")?;
-    look_for(reader, partition, offset, || match queue.poll(POLL) {
-        Some(Polled::Record(fetched)) => Came::Line(fetched.line().offset, fetched),
-        Some(Polled::Error { code: Code::PartitionEOF | Code::AutoOffsetReset, .. }) => Came::End,
-        Some(Polled::Error { code, .. }) => Came::Trouble(code.to_string()),
-        _ => Came::Nothing,
+    let records = Records::of_consumer(reader.clone()).ok_or("no queue to read from")?;
+    look_for(reader, partition, offset, || {
+        records.fill(POLL);
+        match records.take(|_| true) {
+            Some(Ok(fetched)) => Came::Line(fetched.line().offset, fetched),
+            Some(Err(Broken { code: Code::PartitionEOF | Code::AutoOffsetReset, .. })) => Came::End,
+            Some(Err(Broken { code, reason })) => Came::Trouble(format!("{code} ({reason})")),
+            None => Came::Nothing,
+        }
     })
 }
 

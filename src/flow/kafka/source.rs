@@ -1,13 +1,14 @@
 //! One member of the consumer group: lines in, partitions given and taken, offsets committed.
 //!
-//! A rebalance comes out of the queue like a record, and is only written down; the worker, once poll is back, settles what
-//! is open and answers with [`Source::assign`] or [`Source::release`]. Only while the consumer is being dropped does the
+//! A rebalance comes out of the consumer's queue, which is looked at between two batches of records, and is only written
+//! down; the worker, once poll is back, settles what is open and answers with [`Source::assign`] or [`Source::release`]. Only while the consumer is being dropped does the
 //! binding poll, and its callback answer by itself, as nobody else is left to do it.
 //!
 //! Where to start is never left to the client: a partition for which the group has an offset starts there, any other at
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
 //! silent jump.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use serde::Deserialize;
 
 use super::committer::Committer;
 use super::lookup::Lookup;
-use super::raw::{Fetched, Polled, Queue};
+use super::raw::{Broken, Fetched, Polled, Queue, Records};
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
 use crate::flow::status::WorkerStatus;
@@ -124,8 +125,12 @@ impl Delivery for Arc<Fetched> {
 
 /// One member of the group.
 pub(crate) struct Member {
-    /// Dropped first: it keeps the consumer.
+    /// Dropped first, like the other one: they keep the consumer.
+    records: Records,
+    /// What the group does.
     queue: Queue,
+    /// Of what is paused, records that are here already wait.
+    paused: RefCell<Vec<Partition>>,
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     lookup: Lookup,
@@ -149,9 +154,11 @@ impl Member {
         let consumer = Arc::new(consumer);
         let committer = Committer::start(consumer.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
-        let queue = Queue::of_consumer(consumer.clone())
-            .ok_or_else(|| Failure::software("no queue to read from".to_owned()))?;
-        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings) })
+        let no_queue = || Failure::software("no queue to read from".to_owned());
+        let queue = Queue::of_consumer(consumer.clone()).ok_or_else(no_queue)?;
+        let records = Records::apart(consumer.clone()).ok_or_else(no_queue)?;
+        let paused = RefCell::default();
+        Ok(Self { records, queue, paused, consumer, committer, lookup: Lookup::new(settings) })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -175,9 +182,20 @@ impl Member {
             }
             Polled::Statistics(json) => context.stats_raw(&json),
             Polled::Log { level, facility, message } => super::log(level, &facility, &message),
-            Polled::Record(_) | Polled::Reports(_) | Polled::Other => {}
+            Polled::Reports(_) | Polled::Other => {}
         }
         None
+    }
+
+    /// The next record that is here already and may be read, or why there is none.
+    fn taken(&self) -> Option<Result<Arc<Fetched>, Problem>> {
+        let paused = self.paused.borrow();
+        let may_be_read =
+            |fetched: &Fetched| paused.is_empty() || !paused.iter().any(|partition| partition.is_of(&fetched.line()));
+        Some(self.records.take(may_be_read)?.map_err(|Broken { code, reason }| {
+            self.consumer.context().failed(Some(code), &reason);
+            self.problem(code, false)
+        }))
     }
 
     fn problem(&self, code: Code, fatal: bool) -> Problem {
@@ -229,12 +247,17 @@ impl Source for Member {
     }
 
     fn poll(&self, time: Duration) -> Option<Result<Arc<Fetched>, Problem>> {
-        // While there is something to read, nothing is asked of the clock.
-        let polled = self.queue.poll(Duration::ZERO).or_else(|| self.queue.poll(time))?;
-        match polled {
-            Polled::Record(fetched) => Some(Ok(fetched)),
-            other => self.deal_with(other).map(Err),
+        if let Some(taken) = self.taken() {
+            return Some(taken);
         }
+        // What the group did comes before further records.
+        if let Some(polled) = self.queue.poll(Duration::ZERO) {
+            return self.deal_with(polled).map(Err);
+        }
+        if !self.records.fill(Duration::ZERO) && !time.is_zero() {
+            self.records.fill(time);
+        }
+        self.taken()
     }
 
     fn event(&self) -> Option<Event> {
@@ -279,12 +302,20 @@ impl Source for Member {
     }
 
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
-        starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
-            Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
-        })
+        let refused = |why: String| {
+            Failure::software(format!("the partitions given by the group could not be taken over: {why}"))
+        };
+        for (partition, _) in starts {
+            if !self.records.lead_here(partition) {
+                return Err(refused(format!("{} has no queue for {}", partition.topic, partition.number)));
+            }
+        }
+        starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| refused(error.to_string()))
     }
 
     fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
+        self.records.forget(partitions.iter());
+        self.paused.borrow_mut().retain(|paused| !partitions.contains(paused));
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| give_up(&self.consumer, &list))
             .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
@@ -294,6 +325,7 @@ impl Source for Member {
         if starts.is_empty() {
             return Ok(());
         }
+        self.records.forget(starts.iter().map(|(partition, _)| partition));
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
             let Err(error) = self.try_rewind(starts) else { return Ok(()) };
@@ -307,6 +339,10 @@ impl Source for Member {
 
     fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
         let what = if paused { "paused" } else { "resumed" };
+        self.paused.borrow_mut().retain(|known| !partitions.contains(known));
+        if paused {
+            self.paused.borrow_mut().extend_from_slice(partitions);
+        }
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) })
             .map_err(|error| Failure::software(format!("partitions could not be {what}: {error}")))
@@ -358,6 +394,7 @@ impl Source for Member {
         }
         // The consumer must be dropped, and so closed, on this thread.
         self.committer.end();
+        drop(self.records);
         drop(self.queue);
         drop(self.consumer);
     }
