@@ -32,8 +32,8 @@ mod verdict;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::pack::{Packs, Rule, Severity};
-use decide::{Decider, Judge};
+use crate::pack::{Packs, Severity};
+use decide::{Decider, Judge, Match};
 use line::Object;
 use phrases::{PROBE_APP, Phrases};
 
@@ -63,7 +63,10 @@ pub struct Engine {
     phrases: Phrases,
     decider: Decider,
     reported: Vec<Reported>,
-    by_id: HashMap<String, usize>,
+    /// Of each rule, where the first of its reports stands in `reported_as`.
+    first_reports: Vec<usize>,
+    /// Of each report of each rule, its index in `reported`.
+    reported_as: Vec<usize>,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -101,19 +104,14 @@ impl Outcome {
     pub fn value<'l>(&self, line: &'l [u8], detail: Detail) -> Cow<'l, [u8]> {
         match &self.object {
             None => Cow::Borrowed(line),
-            Some(object) => splice::splice(line, object, self.added(detail)),
+            Some(object) => splice::splice(line, object, self.added(detail).as_deref()),
         }
     }
 
     /// The added object as JSON text, for the header of a record whose value stays as it is.
     #[must_use]
-    pub fn added(&self, detail: Detail) -> Option<&str> {
-        let verdict = self.verdict.as_ref()?;
-        match detail {
-            Detail::None => None,
-            Detail::Short => Some(&verdict.short),
-            Detail::Full => Some(&verdict.full),
-        }
+    pub fn added(&self, detail: Detail) -> Option<Cow<'_, str>> {
+        self.verdict.as_ref()?.object(detail)
     }
 
     /// The line to write to a pipe: like [`Outcome::value`], but a matching line that is no JSON object is wrapped as
@@ -121,7 +119,7 @@ impl Outcome {
     #[must_use]
     pub fn piped<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
         match self.added(Detail::Full) {
-            Some(added) if !self.is_object => Cow::Owned(splice::wrap(line, added)),
+            Some(added) if !self.is_object => Cow::Owned(splice::wrap(line, &added)),
             _ => self.value(line, Detail::Full),
         }
     }
@@ -136,27 +134,34 @@ impl Engine {
         let phrases = Phrases::new(&packs)?;
         let decider = Decider::new(&packs, &phrases);
         let mut reported: Vec<Reported> = Vec::new();
-        let mut by_id = HashMap::new();
-        for (report, _) in packs.rules.iter().flat_map(Rule::reports) {
-            let index = *by_id.entry(report.id.clone()).or_insert(reported.len());
-            match reported.get_mut(index) {
-                Some(known) => known.severity = known.severity.max(report.severity),
-                None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
+        let mut by_id: HashMap<&str, usize> = HashMap::new();
+        let (mut first_reports, mut reported_as) = (Vec::with_capacity(packs.rules.len()), Vec::new());
+        for rule in &packs.rules {
+            first_reports.push(reported_as.len());
+            for (report, _) in rule.reports() {
+                let index = *by_id.entry(&report.id).or_insert(reported.len());
+                match reported.get_mut(index) {
+                    Some(known) => known.severity = known.severity.max(report.severity),
+                    None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
+                }
+                reported_as.push(index);
             }
         }
-        Ok(Self { packs, settings, phrases, decider, reported, by_id })
+        Ok(Self { packs, settings, phrases, decider, reported, first_reports, reported_as })
     }
 
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
     /// the file's name. Lines of one source must come in order, with the same memory.
     pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+        self.passed(line).unwrap_or_else(|| self.judge(line, source, memory))
+    }
+
+    /// What becomes of a line that need not be judged: it is too long, or nothing in it may concern us.
+    pub(crate) fn passed(&self, line: &[u8]) -> Option<Outcome> {
         if line.len() > self.settings.limits.payload {
-            return Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() };
+            return Some(Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() });
         }
-        if !self.may_concern(line) {
-            return Outcome::default();
-        }
-        self.judge(line, source, memory)
+        (!self.may_concern(line)).then(Outcome::default)
     }
 
     /// Whether the scan stops at a line, so that it is parsed and judged; at nearly all lines it does not. It stops too
@@ -179,7 +184,8 @@ impl Engine {
         }
     }
 
-    fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+    /// Judges a line that [`Engine::passed`] says nothing of.
+    pub(crate) fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
         let record = line::parse(payload, &self.settings);
         let line = &record.line;
@@ -199,7 +205,8 @@ impl Engine {
             memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
-        let ids = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let index = |found: &Match<'_>| self.reported_as[self.first_reports[found.rule] + found.case];
+        let ids = matches.iter().map(index).collect();
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
         Outcome { verdict, probe, is_object, crossed, object: record.object }

@@ -38,6 +38,8 @@ pub(super) struct Decider {
 /// A rule that matched.
 pub(super) struct Match<'p> {
     pub(super) rule: usize,
+    /// Which of the rule's reports: 0 for its own, from 1 on its cases'.
+    pub(super) case: usize,
     pub(super) report: &'p Report,
     pub(super) facts: Facts,
     row: Option<&'p Row>,
@@ -210,8 +212,9 @@ impl<'a> Judge<'a> {
                 && case.earlier.iter().all(|context| said.has(&self.packs.contexts[*context].id))
                 && also.iter().all(|check| self.check(check).is_some())
         };
-        let report = rule.cases.iter().zip(also).find(holds).map_or(&rule.report, |(case, _)| &case.report);
-        Some(Match { rule: index, report, facts, row, length })
+        let case = rule.cases.iter().zip(also).position(|case| holds(&case));
+        let report = case.map_or(&rule.report, |case| &rule.cases[case].report);
+        Some(Match { rule: index, case: case.map_or(0, |case| case + 1), report, facts, row, length })
     }
 
     /// Whether the conditions hold, and the bytes of the longest phrase found.

@@ -131,8 +131,12 @@ impl Phrases {
     pub(super) fn search<'t>(&self, texts: impl Iterator<Item = &'t str>, limit: usize) -> Found {
         let mut found = Found { last: BTreeMap::new(), crossed: false };
         let mut hits = 0;
+        let mut lower = String::new();
         for text in texts {
-            for hit in self.search.find_overlapping_iter(&text.to_ascii_lowercase()) {
+            lower.clear();
+            lower.push_str(text);
+            lower.make_ascii_lowercase();
+            for hit in self.search.find_overlapping_iter(&lower) {
                 if hits == limit {
                     found.crossed = true;
                     return found;

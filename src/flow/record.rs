@@ -240,7 +240,7 @@ impl Writer {
         if in_value {
             record.value = line.value.map(|value| outcome.value(value, detail));
         } else if let Some(object) = self.header_object(outcome, detail, notes) {
-            record.added.push((Name::Object, object.into()));
+            record.added.push((Name::Object, object.into_owned().into_bytes()));
         }
         let primary = verdict.rules.first().and_then(|rule| engine.reported().get(*rule));
         if let Some(primary) = primary {
@@ -254,7 +254,7 @@ impl Writer {
     }
 
     /// The object for the header `fingerpost`, as large as the header may be.
-    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<&'o str> {
+    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<Cow<'o, str>> {
         let object = outcome.added(detail)?;
         if object.len() <= self.header_limit {
             return Some(object);
@@ -343,12 +343,14 @@ impl Writer {
 pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Option<Result<Outcome, String>> {
     let value = line.value?;
     memory.turn_to(line.offset);
-    // An empty key names nobody: lines that have one would all share a memory.
-    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
     Some(caught(AssertUnwindSafe(|| {
         #[cfg(test)]
         panic_when_told_to(value);
-        engine.classify(value, source.as_deref(), memory)
+        engine.passed(value).unwrap_or_else(|| {
+            // An empty key names nobody: lines that have one would all share a memory.
+            let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+            engine.judge(value, source.as_deref(), memory)
+        })
     })))
 }
 

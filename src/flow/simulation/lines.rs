@@ -1,5 +1,6 @@
 //! What the workers of a simulation read, and what should become of it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
@@ -168,7 +169,7 @@ pub(super) fn sights(memory: &mut Memory, end: i64) -> Vec<Option<String>> {
     memory.turn_to(end);
     let sight = |source: usize| {
         let seen = engine.classify(b"{\"msg\":\"disk is full\"}", Some(&format!("pod-{source}")), memory);
-        seen.added(crate::engine::Detail::Full).map(str::to_owned)
+        seen.added(crate::engine::Detail::Full).map(Cow::into_owned)
     };
     (0..3).map(sight).collect()
 }
