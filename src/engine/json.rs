@@ -402,7 +402,7 @@ mod tests {
     proptest! {
         #[test]
         fn strings_are_plain_up_to_what_ends_them(bytes in prop::collection::vec(
-            prop_oneof![Just(b'"'), Just(b'\\'), Just(0x1f_u8), Just(0x20), Just(0x21), Just(0x7f), Just(0x80), Just(0xff), b'a'..b'z'],
+            prop_oneof![Just(b'"'), Just(b'\\'), Just(0x1f_u8), Just(0x20), Just(0x21), Just(0x7f), Just(0x80), Just(0xff), b'a'..=b'z'],
             0..40,
         )) {
             let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(bytes.len());

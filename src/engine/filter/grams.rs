@@ -180,14 +180,14 @@ impl Grams {
         for block in blocks {
             let (grams, _) = block.as_chunks();
             let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-            if any & 1 == 1 && self.look(line, at, BLOCK, &mut left) {
+            if any & 1 == 1 && self.look(line, at, block, &mut left) {
                 return true;
             }
             at += BLOCK;
         }
         let (grams, _) = rest.as_chunks();
         let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-        any & 1 == 1 && self.look(line, at, rest.len(), &mut left)
+        any & 1 == 1 && self.look(line, at, rest, &mut left)
     }
 
     /// Its lowest bit is set when the gram may be in the table.
@@ -202,12 +202,10 @@ impl Grams {
     /// Looks at the grams of a block one by one.
     #[cold]
     #[inline(never)]
-    fn look(&self, line: &[u8], start: usize, length: usize, left: &mut usize) -> bool {
-        let places = (start..(start + length).saturating_sub(GRAM - 1)).step_by(GRAM);
-        places.into_iter().any(|at| {
-            let hash = spread(load(&line[at..]));
-            self.words[(hash >> self.words_shift) as usize] & bits(hash) == bits(hash)
-                && self.holds(line, at, hash, left)
+    fn look(&self, line: &[u8], start: usize, block: &[u8], left: &mut usize) -> bool {
+        let (grams, _) = block.as_chunks();
+        grams.iter().enumerate().any(|(place, gram)| {
+            self.probe(gram) & 1 == 1 && self.holds(line, start + place * GRAM, spread(load(gram)), left)
         })
     }
 
