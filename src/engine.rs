@@ -25,6 +25,7 @@ mod filter;
 mod json;
 mod line;
 mod phrases;
+mod search;
 mod settings;
 mod splice;
 mod verdict;
