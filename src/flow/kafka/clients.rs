@@ -70,7 +70,7 @@ const LOOKUP: &[(&str, &str)] = &[
 const CLASSIC_ONLY: [&str; 3] = ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"];
 
 /// Changeable, for the producer.
-const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "5")];
+const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "25")];
 
 /// What is common to all clients of `settings`, the configuration's own options of one side on top.
 fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) -> ClientConfig {
