@@ -27,6 +27,7 @@ mod line;
 mod phrases;
 mod settings;
 mod splice;
+pub mod trial;
 mod verdict;
 
 use std::borrow::Cow;

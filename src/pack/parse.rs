@@ -8,7 +8,9 @@ use regex::{Regex, RegexBuilder};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, atom, digest, triggers};
+use super::{
+    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, codes, digest, triggers,
+};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
 
@@ -54,6 +56,7 @@ pub(super) struct RawContext {
     pub(super) conditions: Conditions,
     pub(super) set: Vec<(Placed<String>, Vec<RawValue>)>,
     pub(super) captures: RawCaptures,
+    pub(super) waivers: Vec<Waiver>,
 }
 
 pub(super) struct Conditions {
@@ -102,6 +105,7 @@ pub(super) struct RawRule {
     pub(super) report: RawReport,
     pub(super) cases: Vec<RawCase>,
     pub(super) examples: Examples,
+    pub(super) waivers: Vec<Waiver>,
     pub(super) span: Range<usize>,
 }
 
@@ -148,10 +152,12 @@ impl File<'_> {
             digest: digest::of_text(&source.text),
             runbook: None,
             link: None,
+            waivers: Vec::new(),
         };
         if let Some(table) = root.table("pack") {
             pack.runbook = table.string("runbook").map(|text| text.value);
             pack.link = table.string("link").map(|link| self.link(link));
+            pack.waivers = self.waivers(&table);
             table.finish(&[]);
         }
         let raw = RawPack {
@@ -450,10 +456,11 @@ impl File<'_> {
         let conditions = self.conditions(&table);
         let set = table.table("set").map(|set| self.fact_values(&set)).unwrap_or_default();
         let captures = self.captures(&table);
+        let waivers = self.waivers(&table);
+        table.finish(&[]);
         let id = id?;
         self.needs_trigger(&conditions, &id, "context");
-        table.finish(&[]);
-        Some(RawContext { id, conditions, set, captures })
+        Some(RawContext { id, conditions, set, captures, waivers })
     }
 
     fn shared(&self, table: Table<'_>) -> RawShared {
@@ -470,6 +477,39 @@ impl File<'_> {
         }
         table.finish(&[]);
         shared
+    }
+
+    /// `waive = [{ code = "L05", reason = "…", until = "2027-01-31" }]`
+    fn waivers(&self, table: &Table<'_>) -> Vec<Waiver> {
+        table.tables("waive").into_iter().filter_map(|waiver| self.waiver(waiver)).collect()
+    }
+
+    fn waiver(&self, table: Table<'_>) -> Option<Waiver> {
+        let code = table.required_string("code", "the code that `check` shows, as in `L05`");
+        let reason = table.required_string("reason", "why it is right as it is, for whoever reads it next year");
+        let until = table.string("until");
+        let span = table.span.clone();
+        table.finish(&[]);
+        let code = code?;
+        if !codes::TABLE.iter().any(|row| row.code == code.value && row.is_lint()) {
+            let help = did_you_mean(&code.value, codes::TABLE.iter().filter(|row| row.is_lint()).map(|row| row.code));
+            let message = format!("`{}` is no code that can be waived", code.value);
+            self.reader.error("P031", code.span, message, "unknown code", &help);
+            return None;
+        }
+        let reason = reason?;
+        if reason.value.trim().is_empty() {
+            let help = "say why it is right as it is, for whoever reads it next year";
+            self.reader.error("P031", reason.span, "this waiver gives no reason", "empty", help);
+            return None;
+        }
+        let date = until.as_ref().map(|until| until.value.parse::<jiff::civil::Date>());
+        if let (Some(until), Some(Err(_))) = (&until, &date) {
+            let message = format!("`{}` is no date", until.value);
+            self.reader.error("P031", until.span.clone(), message, "not a date", "write it as `2027-01-31`");
+            return None;
+        }
+        Some(Waiver { code: code.value, reason: reason.value, until: date.and_then(Result::ok), span })
     }
 
     fn needs_trigger(&self, conditions: &Conditions, id: &Placed<String>, what: &str) {
@@ -520,6 +560,7 @@ impl File<'_> {
             unless: table.strings("unless").unwrap_or_default(),
             cases: table.tables("case").into_iter().map(|case| self.case(case)).collect(),
             examples: self.examples(&table),
+            waivers: self.waivers(&table),
             span: at,
             report,
         };
@@ -559,6 +600,7 @@ impl File<'_> {
             "lookup",
             "unless",
             "not_in_runbook",
+            "waive",
         ]);
         case
     }

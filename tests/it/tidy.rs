@@ -32,7 +32,7 @@ const UNSAFE: [&str; 6] = [
 /// Where the Kafka client may be named.
 const KAFKA: [&str; 3] = ["src/flow", "src/cli/demo", "src/cli/config.rs"];
 
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     below("src")
 }
 
