@@ -91,6 +91,21 @@ fn pure_rooms_stay_pure() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Lints are for whoever writes rules: packs are loaded the same whatever a lint thinks of them.
+#[test]
+fn only_check_runs_the_lints() {
+    let may = ["src/pack/", "src/pack.rs", "src/engine/trial", "src/cli/check"];
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            let code = code(text);
+            !may.iter().any(|room| path.starts_with(room)) && (code.contains("lint::") || code.contains("trial::"))
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn the_kafka_client_is_named_in_one_room() {
     let wrong: Vec<String> = sources()

@@ -13,9 +13,10 @@ pub(super) struct Writing {
 }
 
 /// The ways that must not matter at all.
-pub(super) const WRITINGS: [Writing; 12] = [
+pub(super) const WRITINGS: [Writing; 13] = [
     Writing { name: "with `\\/` for `/`", write: |line| anew(line, Escapes::Slashes) },
     Writing { name: "with `\\u0027`, `\\u003c` and the like", write: |line| anew(line, Escapes::Html) },
+    Writing { name: "with some letters as `\\u…`", write: |line| anew(line, Escapes::Letters) },
     Writing { name: "in ASCII only", write: |line| anew(line, Escapes::Ascii) },
     Writing { name: "with every character as `\\u…`", write: |line| anew(line, Escapes::Everything) },
     Writing { name: "with white space around every token", write: spaced },
@@ -46,6 +47,8 @@ enum Escapes {
     Slashes,
     /// `< > & = '` as well, as encoders for web pages do.
     Html,
+    /// Every third character if it is a letter, with capital hexadecimal digits.
+    Letters,
     /// Everything beyond ASCII as well, as Python does.
     Ascii,
     Everything,
@@ -160,16 +163,20 @@ fn parts(line: &str) -> Vec<Part<'_>> {
 /// A text as a JSON string.
 fn written(text: &str, escapes: Escapes) -> String {
     let mut string = String::from("\"");
-    for c in text.chars() {
+    for (nth, c) in text.chars().enumerate() {
         let code = match escapes {
             Escapes::Everything => true,
+            Escapes::Letters => nth % 3 == 0 && c.is_alphabetic(),
             Escapes::Html => "<>&='".contains(c),
             Escapes::Ascii => !c.is_ascii(),
             Escapes::Needed | Escapes::Slashes => false,
         };
         match c {
             _ if code => {
-                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| string.push_str(&format!("\\u{unit:04x}")));
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let capitals = escapes == Escapes::Letters;
+                    string += &if capitals { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+                }
             }
             '/' if escapes == Escapes::Slashes => string.push_str("\\/"),
             '"' => string.push_str("\\\""),
@@ -192,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_written_otherwise_says_the_same() {
         let line = r#"{ "msg":"it\u0027s \"a/b\" <c> é 𝄞", "n" : 1e400, "n":[true, {"x":"\\"}]}"#;
-        for writing in &WRITINGS[..5] {
+        for writing in &WRITINGS[..6] {
             let other = (writing.write)(line).unwrap();
             assert_ne!(other, line, "{}", writing.name);
             let text = |line: &str| {
@@ -208,6 +215,7 @@ mod tests {
             assert!(is_object(&other), "{other}");
         }
         assert!(anew(line, Escapes::Everything).unwrap().contains(r"\u0061\u002f\u0062"));
+        assert!(anew(r#"{"msg":"Kiln"}"#, Escapes::Letters).unwrap().contains(r"\u004Bil\u006E"));
         assert!(anew(line, Escapes::Slashes).unwrap().contains(r"a\/b"));
         assert!(anew(line, Escapes::Ascii).unwrap().contains(r"\ud834\udd1e"));
         assert_eq!(member("_line", "a\"b", Escapes::Needed), r#"{"_line":"a\"b"}"#);

@@ -259,3 +259,61 @@ fn always_above(b: &Rule, a: &Rule) -> bool {
         |rule: &Rule| -> Vec<_> { rule.reports().map(|(report, _)| (report.severity, report.priority)).collect() };
     rank(b).into_iter().min() > rank(a).into_iter().max()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnostic::{Source, draw};
+
+    /// Phrases of a few letters, so that many contain each other.
+    fn phrase(rng: &mut fastrand::Rng) -> String {
+        (0..rng.usize(3..7)).map(|_| rng.choice(['a', 'b', 'B']).unwrap_or('a')).collect()
+    }
+
+    fn some_rules(rng: &mut fastrand::Rng) -> Packs {
+        let mut text = String::from("[sections]\ns = \"S\"\n");
+        for n in 0..12 {
+            let mut list = |from: usize| -> Vec<String> { (0..rng.usize(from..3)).map(|_| phrase(rng)).collect() };
+            let (all, any) = (list(1), list(0));
+            text += &format!("[[rule]]\nid = \"r.r{n}\"\ntitle = \"R\"\nseverity = \"info\"\nsection = \"s\"\n");
+            text += &format!("all = {all:?}\nany = {any:?}\n");
+        }
+        let (packs, problems) = crate::pack::parse(&[Arc::new(Source { name: "r.toml".into(), text })]);
+        packs.unwrap_or_else(|| panic!("{}", draw(&problems, false)))
+    }
+
+    #[test]
+    fn what_the_automaton_finds_is_what_comparing_all_pairs_finds() {
+        let (mut pairs, mut same) = (0, 0);
+        for seed in 0..200 {
+            let packs = some_rules(&mut fastrand::Rng::with_seed(seed));
+            let ways: Vec<_> = packs
+                .rules
+                .iter()
+                .enumerate()
+                .flat_map(|(n, it)| alternatives(it).into_iter().map(move |way| (n, way)))
+                .collect();
+            let follows =
+                |a: &Alternative<'_>, b: &Alternative<'_>| b.conditions.iter().all(|it| implied(&a.conditions, it));
+            let mut naive = BTreeSet::new();
+            for (at, (inner, a)) in ways.iter().enumerate() {
+                for (other, (outer, b)) in ways.iter().enumerate() {
+                    if inner != outer && follows(a, b) && (at < other || !follows(b, a)) {
+                        naive.insert((*inner, a.last, *outer, b.last, follows(b, a)));
+                    }
+                }
+            }
+            let found = contained(&packs);
+            let found_set: BTreeSet<_> =
+                found.iter().map(|it| (it.inner, it.at, it.outer, it.outer_at, it.same)).collect();
+            assert_eq!(found_set, naive, "seed {seed}");
+            assert_eq!(found.len(), naive.len(), "seed {seed}: each once");
+            pairs += naive.len();
+            same += naive.iter().filter(|pair| pair.4).count();
+        }
+        assert!(pairs > 1000 && same > 20, "{pairs} pairs, {same} the same");
+    }
+}
