@@ -14,7 +14,7 @@ use crate::cli::arguments::{CheckArguments, CheckFormat, Denied};
 use crate::cli::{Exit, packs, print, usable};
 use crate::config;
 use crate::diagnostic::{self, Diagnostic, Grade};
-use crate::engine::{Engine, Settings, examples, trial};
+use crate::engine::{Engine, Settings, trial};
 use crate::flow::PacksFrom;
 use crate::pack::lint::{self, Finding, Settled, Subject};
 use crate::pack::{self, Packs};
@@ -70,14 +70,13 @@ pub fn check(from: &PacksFrom, settings: Settings, today: Date) -> Report {
             return Report::unreadable(vec![Diagnostic::error("P026", message)]);
         }
     };
-    let proof = examples::prove(&engine);
-    let failures = packs::fails_anyhow(&engine, proof.failures);
+    let (failures, examples) = packs::proven(&engine);
     let holds = failures.is_empty();
     let settled = linted(engine.packs(), &failures, understood, today);
     problems.extend(failures);
     problems.extend(settled.diagnostics);
     diagnostic::sort(&mut problems);
-    Report::of(&engine, sources, proof.run, understood && holds, problems, settled.waived)
+    Report::of(&engine, sources, examples, understood && holds, problems, settled.waived)
 }
 
 /// What the lints have to say, less what is waived.

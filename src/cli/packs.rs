@@ -43,20 +43,25 @@ pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Ve
     let Some(packs) = packs else { return Err(problems) };
     let engine = Engine::new(packs, settings)
         .map_err(|error| vec![Diagnostic::error("P026", format!("the phrases do not fit one automaton: {error}"))])?;
-    let proof = examples::prove(&engine);
-    let failures = fails_anyhow(&engine, proof.failures);
+    let (failures, examples) = proven(&engine);
     if !failures.is_empty() {
         let mut all = problems;
         all.extend(failures);
         diagnostic::sort(&mut all);
         return Err(all);
     }
-    Ok(Loaded { engine, warnings: problems, examples: proof.run })
+    Ok(Loaded { engine, warnings: problems, examples })
+}
+
+/// Runs all that packs prove themselves by: what does not hold, and how many examples were run.
+pub(super) fn proven(engine: &Engine) -> (Vec<Diagnostic>, usize) {
+    let proof = examples::prove(engine);
+    (fails_anyhow(engine, proof.failures), proof.run)
 }
 
 /// The failures that are not the settings' doing. Examples come in many shapes, and the configuration may say that lines
 /// come in one, or set a limit that an example crosses: what holds with the default settings is proof enough.
-pub(super) fn fails_anyhow(engine: &Engine, failures: Vec<Diagnostic>) -> Vec<Diagnostic> {
+fn fails_anyhow(engine: &Engine, failures: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if failures.is_empty() {
         return failures;
     }

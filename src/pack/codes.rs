@@ -76,8 +76,9 @@ pub static TABLE: &[Code] = &[
     error("P028", "a file that cannot be read", "It must be UTF-8, of at most 16 MiB, not empty, and readable by this user."),
     error("P029", "the packs make the compiler fail", "A mistake in Fingerpost, not in the packs: please report it. The packs in use stay in use."),
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
-    error("P031", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
-    error("P032", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
+    // P031 to P039 are those of alerts.
+    error("P050", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
+    error("P051", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
 
     error("L03", "two rules claim a line for the same phrases", "Every line with these phrases gets both ids, and which one is primary was nobody's decision. Make one rule of them (with cases, where they differ), give one a further phrase, or let one push the other aside with `unless`."),
     warning("L04", "a phrase contains another rule's, and nobody says who wins", "Every line with the longer phrase is claimed by both rules. With equal severity the longer phrase is primary, which may be just right; say so by a `match` line of the longer rule that shows it, or by `priority`, or by `unless`."),

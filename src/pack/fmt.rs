@@ -40,7 +40,7 @@ pub fn format(source: &Arc<Source>) -> Result<String, Vec<Diagnostic>> {
     if meaning(&text) != meaning(&source.text) || comments(&text) != comments(&source.text) || laid_out(&text) != text {
         let message = format!("`{}` cannot be laid out without changing it", source.name);
         return Err(vec![
-            Diagnostic::error("P032", message).help("it stays as it is; lay out by hand what is unusual in it"),
+            Diagnostic::error("P051", message).help("it stays as it is; lay out by hand what is unusual in it"),
         ]);
     }
     Ok(text)

@@ -20,19 +20,19 @@ impl File<'_> {
         if !codes::TABLE.iter().any(|row| row.code == code.value && row.is_lint()) {
             let help = did_you_mean(&code.value, codes::TABLE.iter().filter(|row| row.is_lint()).map(|row| row.code));
             let message = format!("`{}` is no code that can be waived", code.value);
-            self.reader.error("P031", code.span, message, "unknown code", &help);
+            self.reader.error("P050", code.span, message, "unknown code", &help);
             return None;
         }
         let reason = reason?;
         if reason.value.trim().is_empty() {
             let help = "say why it is right as it is, for whoever reads it next year";
-            self.reader.error("P031", reason.span, "this waiver gives no reason", "empty", help);
+            self.reader.error("P050", reason.span, "this waiver gives no reason", "empty", help);
             return None;
         }
         let date = until.as_ref().map(|until| until.value.parse::<jiff::civil::Date>());
         if let (Some(until), Some(Err(_))) = (&until, &date) {
             let message = format!("`{}` is no date", until.value);
-            self.reader.error("P031", until.span.clone(), message, "not a date", "write it as `2027-01-31`");
+            self.reader.error("P050", until.span.clone(), message, "not a date", "write it as `2027-01-31`");
             return None;
         }
         Some(Waiver { code: code.value, reason: reason.value, until: date.and_then(Result::ok), span })
