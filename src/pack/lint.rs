@@ -19,7 +19,9 @@ mod waivers;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Packs, codes};
+use toml::de::DeTable;
+
+use super::{Condition, Context, Packs, codes};
 use crate::diagnostic::{Diagnostic, Grade, Source};
 use places::{Index, Places};
 
@@ -28,7 +30,7 @@ pub use rivals::{Contained, contained, decided};
 pub use waivers::{Settled, Waived, settle};
 
 /// Whom a finding is about: whose waiver it takes to let it pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A pack as a whole, by its index.
     Pack(usize),
@@ -86,6 +88,52 @@ impl<'p> Desk<'p> {
 
     fn source(&self, pack: usize) -> &'p Arc<Source> {
         &self.packs.packs[pack].source
+    }
+}
+
+/// Whoever has conditions: a rule or a context.
+#[derive(Clone, Copy)]
+struct Holder<'p> {
+    subject: Subject,
+    id: &'p str,
+    pack: usize,
+    all: &'p [Condition],
+    any: &'p [Condition],
+    none: &'p [Condition],
+    table: Option<&'p DeTable<'p>>,
+}
+
+impl<'p> Desk<'p> {
+    /// Every rule, then every context.
+    fn holders(&self) -> Vec<Holder<'p>> {
+        let rules = self.packs.rules.iter().enumerate().map(|(index, rule)| Holder {
+            subject: Subject::Rule(index),
+            id: &rule.report.id,
+            pack: rule.pack,
+            all: &rule.all,
+            any: &rule.any,
+            none: &rule.none,
+            table: self.index.rule(rule),
+        });
+        let contexts = self.packs.contexts.iter().enumerate().filter_map(|(index, context)| {
+            let (pack, table) = self.index.context(&context.id)?;
+            let (subject, id) = (Subject::Context(index), context.id.as_str());
+            let Context { all, any, none, .. } = context;
+            Some(Holder { subject, id, pack, all, any, none, table: Some(table) })
+        });
+        rules.chain(contexts).collect()
+    }
+}
+
+impl<'p> Holder<'p> {
+    fn lists(&self) -> [(&'static str, &'p [Condition]); 3] {
+        [("all", self.all), ("any", self.any), ("none", self.none)]
+    }
+
+    /// Where the n-th condition of a list stands.
+    fn at(&self, list: &str, nth: usize) -> Range<usize> {
+        let found = self.table.and_then(|table| places::elements(table, list).nth(nth));
+        found.map_or(0..0, toml::Spanned::span)
     }
 }
 

@@ -5,7 +5,7 @@
 //! character. So that they do not disturb each other, nobody pushes anybody aside in a mutant, and every case has an id
 //! of its own, by which it is seen which case held.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ids;
 use crate::engine::{Engine, Settings, examples};
@@ -30,7 +30,7 @@ pub(super) fn lint(engine: &Engine, known: &[Finding]) -> Vec<Finding> {
     let known = idle(known);
     let mut findings = unreached(engine.packs(), &told, &known);
     findings.extend(spoilt_rules(engine, &told, &known));
-    findings.extend(spoilt_contexts(engine, &told));
+    findings.extend(spoilt_contexts(engine, &told, &known));
     findings
 }
 
@@ -69,22 +69,21 @@ fn comes_to(engine: &Engine, index: usize, example: &Example) -> Option<usize> {
     ids(engine, &outcome).into_iter().find_map(|id| id.strip_prefix(&own)?.parse().ok())
 }
 
-/// What is known to decide nothing, by rule and place: cases that are never reached, phrases that contradict or add nothing.
-fn idle(known: &[Finding]) -> BTreeSet<(usize, usize)> {
+/// Places that are known to decide nothing: cases that are never reached, phrases that contradict or add nothing.
+type Idle = HashSet<(Subject, usize)>;
+
+fn idle(known: &[Finding]) -> Idle {
     let codes = ["L08", "L09", "L31"];
-    let place = |finding: &Finding| match (finding.subject, &finding.diagnostic.place) {
-        (Subject::Rule(rule), Some((_, span))) => Some((rule, span.start)),
-        _ => None,
-    };
+    let place = |finding: &Finding| Some((finding.subject, finding.diagnostic.place.as_ref()?.1.start));
     known.iter().filter(|finding| codes.contains(&finding.diagnostic.code)).filter_map(place).collect()
 }
 
 /// Cases that no example of their rule comes to.
-fn unreached(packs: &Packs, told: &[Vec<Option<usize>>], idle: &BTreeSet<(usize, usize)>) -> Vec<Finding> {
+fn unreached(packs: &Packs, told: &[Vec<Option<usize>>], idle: &Idle) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, rule) in packs.rules.iter().enumerate() {
         for (nth, case) in rule.cases.iter().enumerate() {
-            if told[index].contains(&Some(nth + 1)) || idle.contains(&(index, case.span.start)) {
+            if told[index].contains(&Some(nth + 1)) || idle.contains(&(Subject::Rule(index), case.span.start)) {
                 continue;
             }
             let message = format!("no example of `{}` reaches this case", rule.report.id);
@@ -96,7 +95,7 @@ fn unreached(packs: &Packs, told: &[Vec<Option<usize>>], idle: &BTreeSet<(usize,
     findings
 }
 
-fn spoilt_rules(engine: &Engine, told: &[Vec<Option<usize>>], idle: &BTreeSet<(usize, usize)>) -> Vec<Finding> {
+fn spoilt_rules(engine: &Engine, told: &[Vec<Option<usize>>], idle: &Idle) -> Vec<Finding> {
     let packs = engine.packs();
     let slots: Vec<Vec<Slot>> = packs.rules.iter().map(slots).collect();
     let spots = Spots::of(packs);
@@ -119,7 +118,7 @@ fn spoilt_rules(engine: &Engine, told: &[Vec<Option<usize>>], idle: &BTreeSet<(u
             }
             let slot = slots[index][round];
             let span = look.condition(index, slot.case, slot.list, slot.nth);
-            if !idle.contains(&(index, span.start)) {
+            if !idle.contains(&(Subject::Rule(index), span.start)) {
                 findings.push(unnoticed(packs, index, slot, span));
             }
         }
@@ -147,7 +146,7 @@ fn unnoticed(packs: &Packs, index: usize, slot: Slot, span: std::ops::Range<usiz
 }
 
 /// Contexts that cases name: with a phrase spoilt, some example of those cases' rules must come out otherwise.
-fn spoilt_contexts(engine: &Engine, told: &[Vec<Option<usize>>]) -> Vec<Finding> {
+fn spoilt_contexts(engine: &Engine, told: &[Vec<Option<usize>>], idle: &Idle) -> Vec<Finding> {
     let packs = engine.packs();
     let spots = Spots::of(packs);
     let look = spots.look();
@@ -181,7 +180,10 @@ fn spoilt_contexts(engine: &Engine, told: &[Vec<Option<usize>>]) -> Vec<Finding>
                 look.about_context(index, list, nth, "L43", message, "could be misspelt, and all would hold");
             finding.diagnostic.help =
                 Some("add a sequence to a case that names it: match = [['''what was said''', '''the line''']]".into());
-            findings.push(finding);
+            let place = finding.diagnostic.place.as_ref().map_or(0, |(_, span)| span.start);
+            if !idle.contains(&(Subject::Context(index), place)) {
+                findings.push(finding);
+            }
         }
     }
     findings

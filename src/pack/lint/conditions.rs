@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::rivals::{implied, literal_parts};
-use super::{Desk, Subject};
-use crate::pack::{Condition, Rule, atom};
+use super::{Desk, Holder};
+use crate::pack::{Condition, atom};
 
 /// Atoms of so many bytes cost the scan nothing, so a longer one would be no better.
 const LONG: usize = 15;
@@ -16,35 +16,31 @@ const LONG: usize = 15;
 const FEW: usize = 16;
 
 pub(super) fn lint(desk: &mut Desk<'_>) {
-    for index in 0..desk.packs.rules.len() {
-        contradictions(desk, index);
-        redundant(desk, index);
-        starved(desk, index);
+    for holder in desk.holders() {
+        contradictions(desk, &holder);
+        redundant(desk, &holder);
+        starved(desk, &holder);
     }
 }
 
-fn contradictions(desk: &mut Desk<'_>, index: usize) {
-    let rule = &desk.packs.rules[index];
-    let lists = [("all", &rule.all), ("any", &rule.any)];
-    for (list, conditions) in lists {
+fn contradictions(desk: &mut Desk<'_>, holder: &Holder<'_>) {
+    for (list, conditions) in [("all", holder.all), ("any", holder.any)] {
         for (nth, condition) in conditions.iter().enumerate() {
-            let Some(at) = rule.none.iter().position(|none| implied(&[condition], none)) else { continue };
-            let never = list == "all" || rule.any.len() == 1;
-            let what = if never { "the rule can never match" } else { "this alternative can never match" };
-            let message = format!("`{}` asks for what its `none` excludes: {what}", rule.report.id);
-            let (here, there) = (desk.index.in_rule(rule, list, nth), desk.index.in_rule(rule, "none", at));
-            let source = desk.source(rule.pack);
-            desk.report(Subject::Rule(index), "L09", here, message, "asked for here")
+            let Some(at) = holder.none.iter().position(|none| implied(&[condition], none)) else { continue };
+            let never = list == "all" || holder.any.len() == 1;
+            let what = if never { "it can never match" } else { "this alternative can never match" };
+            let message = format!("`{}` asks for what its `none` excludes: {what}", holder.id);
+            let source = desk.source(holder.pack);
+            desk.report(holder.subject, "L09", holder.at(list, nth), message, "asked for here")
                 .help("drop one of the two, or make the excluded phrase longer")
-                .and_at(source, there, "excluded here");
+                .and_at(source, holder.at("none", at), "excluded here");
         }
     }
 }
 
 /// Conditions of one list of which one contains the other.
-fn redundant(desk: &mut Desk<'_>, index: usize) {
-    let rule = &desk.packs.rules[index];
-    for (list, conditions) in [("all", &rule.all), ("any", &rule.any), ("none", &rule.none)] {
+fn redundant(desk: &mut Desk<'_>, holder: &Holder<'_>) {
+    for (list, conditions) in holder.lists() {
         for (longer, shorter) in containing(conditions) {
             let (idle, other) = if list == "all" { (shorter, longer) } else { (longer, shorter) };
             let says = match list {
@@ -52,12 +48,11 @@ fn redundant(desk: &mut Desk<'_>, index: usize) {
                 "any" => "a line that has it has the other one, too",
                 _ => "a line that has it is excluded by the other one",
             };
-            let message = format!("a condition of `{}` adds nothing: {says}", rule.report.id);
-            let (here, there) = (desk.index.in_rule(rule, list, idle), desk.index.in_rule(rule, list, other));
-            let source = desk.source(rule.pack);
-            desk.report(Subject::Rule(index), "L31", here, message, "drop this one")
+            let message = format!("a condition of `{}` adds nothing: {says}", holder.id);
+            let source = desk.source(holder.pack);
+            desk.report(holder.subject, "L31", holder.at(list, idle), message, "drop this one")
                 .help("of two phrases of which one contains the other, one list needs one")
-                .and_at(source, there, "the other one");
+                .and_at(source, holder.at(list, other), "the other one");
         }
     }
 }
@@ -100,28 +95,19 @@ fn containing(conditions: &[Condition]) -> Vec<(usize, usize)> {
 }
 
 /// An alternative of `any` without a phrase, beside others whose phrases would have served the scan better than `all`.
-fn starved(desk: &mut Desk<'_>, index: usize) {
-    let rule = &desk.packs.rules[index];
-    let shortest = |conditions: &mut dyn Iterator<Item = &Condition>| {
-        conditions.flat_map(literal_parts).map(|text| atom(text).len()).min().unwrap_or(0)
+fn starved(desk: &mut Desk<'_>, holder: &Holder<'_>) {
+    let atoms = |conditions: &'_ [Condition]| -> Vec<usize> {
+        conditions.iter().flat_map(literal_parts).map(|text| atom(text).len()).collect()
     };
-    let Some(bare) = rule.any.iter().position(|condition| literal_parts(condition).next().is_none()) else { return };
-    let others = shortest(&mut rule.any.iter());
-    let of_all = best_of_all(rule);
-    if of_all >= others.min(LONG) {
+    let Some(bare) = holder.any.iter().position(|condition| literal_parts(condition).next().is_none()) else { return };
+    let others = atoms(holder.any).into_iter().min().unwrap_or(0);
+    let left = atoms(holder.all).into_iter().max().unwrap_or(0);
+    if left >= others.min(LONG) {
         return;
     }
-    let message = format!(
-        "the scan is left with {of_all} bytes to look for, as this alternative of `{}` has no phrase",
-        rule.report.id
-    );
-    let span = desk.index.in_rule(rule, "any", bare);
-    desk.report(Subject::Rule(index), "L12", span, message, "no phrase").help(format!(
-        "the other alternatives have {others} bytes: make two rules of it, or give `all` a longer phrase"
-    ));
-}
-
-/// The longest atom among the conditions that must all hold.
-fn best_of_all(rule: &Rule) -> usize {
-    rule.all.iter().flat_map(literal_parts).map(|text| atom(text).len()).max().unwrap_or(0)
+    let id = holder.id;
+    let message =
+        format!("the scan is left with {left} bytes to look for, as this alternative of `{id}` has no phrase");
+    desk.report(holder.subject, "L12", holder.at("any", bare), message, "no phrase")
+        .help(format!("the other alternatives have {others} bytes: make two of it, or give `all` a longer phrase"));
 }

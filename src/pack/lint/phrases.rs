@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::rivals::{alternatives, literal_parts};
-use super::{Desk, Subject};
+use super::{Desk, Holder, Subject};
 use crate::pack::{Condition, atom, triggers};
 
 /// A trigger whose atom is shorter than this (in bytes) stops the scan at many lines in vain.
@@ -132,39 +132,23 @@ static PROSE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 static JOINT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""\s*[,:]\s*"|"\s*:\s*[\[{0-9]"#).ok());
 
 pub(super) fn lint(desk: &mut Desk<'_>) {
-    for (index, rule) in desk.packs.rules.iter().enumerate() {
-        let subject = Subject::Rule(index);
-        for (list, conditions) in [("all", &rule.all), ("any", &rule.any), ("none", &rule.none)] {
+    for holder in desk.holders() {
+        for (list, conditions) in holder.lists() {
             for (nth, condition) in conditions.iter().enumerate() {
-                let span = desk.index.in_rule(rule, list, nth);
-                wording(desk, subject, condition, &span);
+                wording(desk, holder.subject, condition, &holder.at(list, nth));
             }
         }
+        short(desk, &holder);
+    }
+    for (index, rule) in desk.packs.rules.iter().enumerate() {
         for case in &rule.cases {
             for (nth, condition) in case.also.iter().enumerate() {
                 let span = desk.index.in_case(rule, case, "also", nth);
-                wording(desk, subject, condition, &span);
+                wording(desk, Subject::Rule(index), condition, &span);
             }
-        }
-        if let Some((list, nth, phrase)) = short(&rule.all, &rule.any) {
-            let span = desk.index.in_rule(rule, list, nth);
-            report_short(desk, subject, &rule.report.id, &phrase, span);
         }
         if !rule.app_required || rule.app.is_empty() {
             common(desk, index);
-        }
-    }
-    for (index, context) in desk.packs.contexts.iter().enumerate() {
-        let subject = Subject::Context(index);
-        let Some((_, table)) = desk.index.context(&context.id) else { continue };
-        for (list, conditions) in [("all", &context.all), ("any", &context.any), ("none", &context.none)] {
-            for (condition, value) in conditions.iter().zip(super::places::elements(table, list)) {
-                wording(desk, subject, condition, &value.span());
-            }
-        }
-        if let Some((list, nth, phrase)) = short(&context.all, &context.any) {
-            let span = super::places::elements(table, list).nth(nth).map_or(0..0, toml::Spanned::span);
-            report_short(desk, subject, &context.id, &phrase, span);
         }
     }
 }
@@ -183,19 +167,17 @@ fn wording(desk: &mut Desk<'_>, subject: Subject, condition: &Condition, span: &
     }
 }
 
-/// The first trigger with a short atom: its list, its place in it, and the phrase.
-fn short(all: &[Condition], any: &[Condition]) -> Option<(&'static str, usize, String)> {
-    let phrase = triggers(all, any).into_iter().find(|trigger| atom(trigger).len() < SHORT)?;
-    let in_list = |list: &[Condition]| list.iter().position(|condition| condition.literals().contains(&phrase));
-    let found = in_list(all).map(|nth| ("all", nth)).or_else(|| in_list(any).map(|nth| ("any", nth)));
-    found.map(|(list, nth)| (list, nth, phrase.to_owned()))
-}
-
-fn report_short(desk: &mut Desk<'_>, subject: Subject, id: &str, phrase: &str, span: Range<usize>) {
+/// The first trigger with a short atom.
+fn short(desk: &mut Desk<'_>, holder: &Holder<'_>) {
+    let triggers = triggers(holder.all, holder.any);
+    let Some(phrase) = triggers.into_iter().find(|trigger| atom(trigger).len() < SHORT) else { return };
+    let holds = |condition: &Condition| condition.literals().contains(&phrase);
+    let place = |(list, conditions): (&'static str, &[Condition])| Some((list, conditions.iter().position(holds)?));
+    let span = holder.lists().into_iter().find_map(place).map_or(0..0, |(list, nth)| holder.at(list, nth));
     let bare = atom(phrase);
-    let message = format!("`{bare}` ({} bytes) is all that the scan can look for to find `{id}`", bare.len());
+    let message = format!("`{bare}` ({} bytes) is all that the scan can look for to find `{}`", bare.len(), holder.id);
     let help = format!("put a phrase with {SHORT} bytes in a row that no encoder escapes into `all`");
-    desk.report(subject, "L05", span, message, "short").help(help);
+    desk.report(holder.subject, "L05", span, message, "short").help(help);
 }
 
 /// Alternatives of a rule that consist of everyday words only.
