@@ -2,7 +2,7 @@
 //!
 //! [`lint`] looks at the rules alone; what takes running examples (`engine::trial`) adds its findings to these. Each
 //! [`Finding`] belongs to a rule, a context or a pack, whose `waive` may let it pass: [`settle`] takes those out and
-//! tells of waivers that have expired or waive nothing. A lint is a function over a [`Desk`]: to add one, write it in
+//! tells of waivers that have expired or waive nothing. A lint is a function over a `Desk`: to add one, write it in
 //! the file it belongs to, call it in [`lint`], give it a row in [`super::codes`] and a case under `tests/cases/lints`.
 
 mod captures;
