@@ -7,11 +7,14 @@ pub mod arguments;
 pub mod bench;
 pub mod check;
 pub mod classify;
+pub mod completions;
 pub mod config;
 pub mod dead_letter;
 pub mod demo;
+pub mod fmt;
 pub mod packs;
 pub mod run;
+pub mod schema;
 pub mod verify;
 
 use std::io::{self, ErrorKind, Write};
@@ -21,7 +24,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
+    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, FmtArguments,
+    RunArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -51,8 +55,10 @@ pub enum Verb {
     Demo(DemoArguments),
     /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
     Classify(ClassifyArguments),
-    /// Check packs: every mistake in them, and every example run.
+    /// Check packs: every mistake in them, what is most likely not meant, and every example run and tried.
     Check(CheckArguments),
+    /// Lay packs out in one way; comments stay.
+    Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
     Bench(BenchArguments),
     /// Look at the lines that could not be published, or send them again.
@@ -63,6 +69,10 @@ pub enum Verb {
     /// Look at the configuration, and try it.
     #[command(subcommand)]
     Config(config::Verb),
+    /// Print the JSON Schema of packs, of the configuration, or of what is added to lines.
+    Schema(SchemaArguments),
+    /// Print what a shell needs to complete the command line.
+    Completions(CompletionsArguments),
 }
 
 /// How a run ended, for the caller's `$?`.
@@ -70,7 +80,7 @@ pub enum Verb {
 pub enum Exit {
     /// Everything is as it should be.
     Fine = 0,
-    /// `check` or `verify` found something.
+    /// `check`, `fmt --check` or `verify` found something.
     Findings = 1,
     /// The command line is wrong, or names a file that cannot be read.
     Usage = 2,
@@ -88,7 +98,7 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  fine
-   1  findings: `check` or `verify` found something wrong
+   1  findings: `check`, `fmt --check` or `verify` found something wrong
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
@@ -121,10 +131,13 @@ impl Cli {
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),
             Verb::Verify(arguments) => verify::run(&arguments),
             Verb::Config(verb) => config::run(&verb),
+            Verb::Schema(arguments) => schema::run(&arguments),
+            Verb::Completions(arguments) => completions::run(&arguments),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod layers;
 mod options;
 mod resolve;
+pub mod schema;
 pub mod secret;
 mod topics;
 pub mod value;

@@ -312,3 +312,26 @@ pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Str
 fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
+
+/// A table as JSON, places left out: to compare what two files say, and to hold a file against a JSON Schema. Dates
+/// become strings; what is no number of JSON (an integer beyond 64 bits, `nan`) stays its text.
+#[must_use]
+pub fn json(table: &DeTable<'_>) -> serde_json::Value {
+    let members = table.iter().map(|(key, value)| (key.get_ref().to_string(), json_of(value.get_ref())));
+    serde_json::Value::Object(members.collect())
+}
+
+fn json_of(value: &DeValue<'_>) -> serde_json::Value {
+    match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Integer(integer) => as_i64(value).map_or_else(|| integer.to_string().into(), Into::into),
+        DeValue::Float(float) => {
+            let number = float.as_str().replace('_', "").parse().ok().and_then(serde_json::Number::from_f64);
+            number.map_or_else(|| float.as_str().into(), serde_json::Value::Number)
+        }
+        DeValue::Datetime(date) => date.to_string().into(),
+        DeValue::Array(array) => array.iter().map(|element| json_of(element.get_ref())).collect(),
+        DeValue::Table(table) => json(table),
+    }
+}

@@ -28,6 +28,7 @@ mod phrases;
 mod search;
 mod settings;
 mod splice;
+pub mod trial;
 mod verdict;
 
 use std::borrow::Cow;

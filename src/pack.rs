@@ -8,9 +8,13 @@
 
 mod builtin;
 mod changes;
+pub mod codes;
 mod digest;
+pub mod fmt;
+pub mod lint;
 mod parse;
 mod resolve;
+pub mod schema;
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -26,7 +30,7 @@ pub use changes::{Changes, changes};
 pub use digest::digest;
 pub(crate) use digest::hex;
 pub use parse::CODES;
-pub use resolve::parse;
+pub use resolve::{parse, read};
 
 /// Several packs, every name in them resolved.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +60,21 @@ pub struct Pack {
     pub runbook: Option<String>,
     /// Path of the runbook's page, with a slash in front.
     pub link: Option<String>,
+    /// Findings that are let pass anywhere in the file.
+    pub waivers: Vec<Waiver>,
+}
+
+/// A finding of `check` that its author lets pass, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// The code, as in `L05`.
+    pub code: String,
+    /// Why it is right as it is.
+    pub reason: String,
+    /// The last day (UTC) on which it holds; for ever when absent.
+    pub until: Option<jiff::civil::Date>,
+    /// Where it stands in the pack's file.
+    pub span: Range<usize>,
 }
 
 impl Pack {
@@ -241,6 +260,8 @@ pub struct Rule {
     pub cases: Vec<Case>,
     /// Lines that prove it.
     pub examples: Examples,
+    /// Findings about it that are let pass.
+    pub waivers: Vec<Waiver>,
     /// Where its id stands in the pack's file.
     pub span: Range<usize>,
 }
@@ -412,6 +433,8 @@ pub struct Context {
     pub set: Vec<(usize, Value)>,
     /// Captures that are remembered.
     pub captures: Captures,
+    /// Findings about it that are let pass.
+    pub waivers: Vec<Waiver>,
 }
 
 /// `family.name`, `family.*` or `*`.

@@ -11,7 +11,9 @@ use super::bench::BENCH_HELP;
 use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
 use crate::config::{Layers, Setting};
+use crate::document::did_you_mean;
 use crate::flow::verify::Bound;
+use crate::pack::codes::{self, Code};
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -242,9 +244,53 @@ pub struct CheckArguments {
     /// Check the built-in packs, whatever is configured.
     #[arg(long)]
     pub builtin: bool,
+    /// Take warnings for errors: `warnings` for all of them, or a code as in L05; may be repeated.
+    #[arg(long, value_name = "WHAT", value_parser = parse_denied)]
+    pub deny: Vec<Denied>,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: CheckFormat,
+    /// Say more about a code, and check nothing.
+    #[arg(long, value_name = "CODE", value_parser = parse_code, conflicts_with_all = ["packs", "builtin", "list"])]
+    pub explain: Option<&'static Code>,
+    /// List all codes, and check nothing.
+    #[arg(long, conflicts_with_all = ["packs", "builtin"])]
+    pub list: bool,
     /// File and single values.
     #[command(flatten)]
     pub config: ConfigArguments,
+}
+
+/// How `check` writes its report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people, in the look of rustc.
+    Text,
+    /// For programs.
+    Json,
+    /// For CI systems: a test for each rule, in JUnit's XML.
+    Junit,
+}
+
+/// What fails a check besides errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Every warning.
+    Warnings,
+    /// This code.
+    Code(&'static str),
+}
+
+fn parse_code(text: &str) -> Result<&'static Code, String> {
+    let nearest = || did_you_mean(&text.to_ascii_uppercase(), codes::TABLE.iter().map(|row| row.code));
+    codes::find(text).ok_or_else(|| format!("no such code; {}", nearest()))
+}
+
+fn parse_denied(text: &str) -> Result<Denied, String> {
+    match text {
+        "warnings" => Ok(Denied::Warnings),
+        code => parse_code(code).map(|row| Denied::Code(row.code)),
+    }
 }
 
 impl CheckArguments {
@@ -287,4 +333,48 @@ impl BenchArguments {
 /// A length of time as people write it: `10s`, `1m 30s`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "write a length of time, as in 10s or 1m".to_owned())
+}
+
+/// `fmt`: packs laid out in one way.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct FmtArguments {
+    /// Pack files, or directories of packs; `-` is stdin, laid out to stdout.
+    #[arg(value_name = "PACKS", required = true)]
+    pub packs: Vec<PathBuf>,
+    /// Change nothing; name the files that are not laid out so, and end with 1 when there are any.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `schema`: JSON Schemas.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct SchemaArguments {
+    /// What to describe.
+    #[arg(value_enum)]
+    pub what: Described,
+    /// Directory of the packs whose facts the output has; without it the built-in ones.
+    #[arg(short, long, value_name = "DIR")]
+    pub packs: Option<PathBuf>,
+}
+
+/// What there is a schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Described {
+    /// A pack file.
+    Pack,
+    /// The configuration file.
+    Config,
+    /// The object that is added to a matching line, with the facts of the packs.
+    Output,
+}
+
+/// `completions`: what the shell can complete.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct CompletionsArguments {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }

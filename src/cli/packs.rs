@@ -2,7 +2,7 @@
 //! every example proven. Whatever is wrong comes back as diagnostics, all of it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::{self, Diagnostic, Source};
@@ -43,15 +43,20 @@ pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Ve
     let Some(packs) = packs else { return Err(problems) };
     let engine = Engine::new(packs, settings)
         .map_err(|error| vec![Diagnostic::error("P026", format!("the phrases do not fit one automaton: {error}"))])?;
-    let proof = examples::prove(&engine);
-    let failures = fails_anyhow(&engine, proof.failures);
+    let (failures, examples) = proven(&engine);
     if !failures.is_empty() {
         let mut all = problems;
         all.extend(failures);
         diagnostic::sort(&mut all);
         return Err(all);
     }
-    Ok(Loaded { engine, warnings: problems, examples: proof.run })
+    Ok(Loaded { engine, warnings: problems, examples })
+}
+
+/// Runs all that packs prove themselves by: what does not hold, and how many examples were run.
+pub(super) fn proven(engine: &Engine) -> (Vec<Diagnostic>, usize) {
+    let proof = examples::prove(engine);
+    (fails_anyhow(engine, proof.failures), proof.run)
 }
 
 /// The failures that are not the settings' doing. Examples come in many shapes, and the configuration may say that lines
@@ -107,15 +112,7 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
         let message = format!("the pack directory `{}` cannot be read: {error}", directory.display());
         vec![Diagnostic::error("P027", message).help("name a directory that holds the packs as `*.toml` files")]
     };
-    let entries = fs::read_dir(directory).map_err(|error| cannot(&error))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| cannot(&error))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.extension().is_some_and(|extension| extension == "toml") && !hidden {
-            paths.push(path);
-        }
-    }
+    let paths = files(directory).map_err(|error| cannot(&error))?;
     if paths.is_empty() {
         let message = format!("there is no pack in `{}`", directory.display());
         return Err(vec![
@@ -123,7 +120,6 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
                 .help("a pack is a `*.toml` file in that directory (not in a folder below it)"),
         ]);
     }
-    paths.sort();
     let (mut sources, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         match read_file(&path) {
@@ -132,6 +128,23 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
+}
+
+/// The packs of a directory, in order of their names: `*.toml`, none that are hidden, none in folders below it.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.extension().is_some_and(|extension| extension == "toml") && !hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {

@@ -52,7 +52,7 @@ fn meanings(packs: &Packs) -> Meanings {
 /// replaced by numbers of the rule's own, whose names are told beside it.
 fn meaning(packs: &Packs, rule: &Rule) -> String {
     let link = &packs.packs[rule.pack].link;
-    let mut rule = Rule { pack: 0, span: 0..0, examples: Examples::default(), ..rule.clone() };
+    let mut rule = Rule { pack: 0, span: 0..0, examples: Examples::default(), waivers: Vec::new(), ..rule.clone() };
     for case in &mut rule.cases {
         (case.span, case.examples) = (0..0, Examples::default());
     }

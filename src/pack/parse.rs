@@ -1,6 +1,8 @@
 //! One pack's file, read key by key. Names that point elsewhere (facts, tables, contexts, sections, rules) stay names
 //! with their places here; `resolve` looks them up when all files have been read.
 
+mod waiver;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +10,9 @@ use regex::{Regex, RegexBuilder};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, atom, digest, triggers};
+use super::{
+    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, digest, triggers,
+};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
 
@@ -54,6 +58,7 @@ pub(super) struct RawContext {
     pub(super) conditions: Conditions,
     pub(super) set: Vec<(Placed<String>, Vec<RawValue>)>,
     pub(super) captures: RawCaptures,
+    pub(super) waivers: Vec<Waiver>,
 }
 
 pub(super) struct Conditions {
@@ -102,6 +107,7 @@ pub(super) struct RawRule {
     pub(super) report: RawReport,
     pub(super) cases: Vec<RawCase>,
     pub(super) examples: Examples,
+    pub(super) waivers: Vec<Waiver>,
     pub(super) span: Range<usize>,
 }
 
@@ -148,10 +154,12 @@ impl File<'_> {
             digest: digest::of_text(&source.text),
             runbook: None,
             link: None,
+            waivers: Vec::new(),
         };
         if let Some(table) = root.table("pack") {
             pack.runbook = table.string("runbook").map(|text| text.value);
             pack.link = table.string("link").map(|link| self.link(link));
+            pack.waivers = self.waivers(&table);
             table.finish(&[]);
         }
         let raw = RawPack {
@@ -450,10 +458,11 @@ impl File<'_> {
         let conditions = self.conditions(&table);
         let set = table.table("set").map(|set| self.fact_values(&set)).unwrap_or_default();
         let captures = self.captures(&table);
+        let waivers = self.waivers(&table);
+        table.finish(&[]);
         let id = id?;
         self.needs_trigger(&conditions, &id, "context");
-        table.finish(&[]);
-        Some(RawContext { id, conditions, set, captures })
+        Some(RawContext { id, conditions, set, captures, waivers })
     }
 
     fn shared(&self, table: Table<'_>) -> RawShared {
@@ -520,6 +529,7 @@ impl File<'_> {
             unless: table.strings("unless").unwrap_or_default(),
             cases: table.tables("case").into_iter().map(|case| self.case(case)).collect(),
             examples: self.examples(&table),
+            waivers: self.waivers(&table),
             span: at,
             report,
         };
@@ -559,6 +569,7 @@ impl File<'_> {
             "lookup",
             "unless",
             "not_in_runbook",
+            "waive",
         ]);
         case
     }

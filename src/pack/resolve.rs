@@ -24,6 +24,14 @@ use crate::document::{Placed, did_you_mean};
 /// ```
 #[must_use]
 pub fn parse(sources: &[Arc<Source>]) -> (Option<Packs>, Vec<Diagnostic>) {
+    let (packs, problems) = read(sources);
+    (if diagnostic::any_error(&problems) { None } else { Some(packs) }, problems)
+}
+
+/// Reads packs as far as they can be understood, for whoever looks for more that is wrong with them. With an error among
+/// the problems they are not to be used: what was not understood is not in them.
+#[must_use]
+pub fn read(sources: &[Arc<Source>]) -> (Packs, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut raws = Vec::new();
     for source in sources {
@@ -36,7 +44,7 @@ pub fn parse(sources: &[Arc<Source>]) -> (Option<Packs>, Vec<Diagnostic>) {
     resolver.run(raws);
     let Resolver { mut problems, packs, .. } = resolver;
     diagnostic::sort(&mut problems);
-    (if diagnostic::any_error(&problems) { None } else { Some(packs) }, problems)
+    (packs, problems)
 }
 
 /// A value of this type, as one writes it.
@@ -289,7 +297,7 @@ impl Resolver {
             .collect();
         let captures = self.captures(scope, raw.captures);
         let parse::Conditions { all, any, none, .. } = raw.conditions;
-        self.packs.contexts.push(Context { id: raw.id.value, all, any, none, set, captures });
+        self.packs.contexts.push(Context { id: raw.id.value, all, any, none, set, captures, waivers: raw.waivers });
     }
 
     fn section(&mut self, scope: &Scope, anchor: &Placed<String>) -> String {
@@ -319,17 +327,6 @@ impl Resolver {
             see,
             snooze,
         };
-        if raw.examples.yes.is_empty() || raw.examples.no.is_empty() {
-            let (what, help) = if raw.examples.yes.is_empty() {
-                ("`match` line", "paste a real line that this rule must claim: match = ['''…''']")
-            } else {
-                ("`no_match` line", "paste a line that looks alike and must not be claimed: no_match = ['''…''']")
-            };
-            let message = format!("the rule `{}` has no {what}", report.id);
-            self.problems.push(
-                Diagnostic::warning("P019", message).at(&scope.source, raw.span.clone(), "not proven").help(help),
-            );
-        }
         let parse::Conditions { all, any, none, .. } = raw.conditions;
         let rule = Rule {
             pack: scope.pack,
@@ -344,6 +341,7 @@ impl Resolver {
             report,
             cases: Vec::new(),
             examples: raw.examples,
+            waivers: raw.waivers,
             span: raw.span,
         };
         (rule, raw.unless, raw.cases)

@@ -13,15 +13,18 @@ mod classify;
 mod config;
 mod delivery;
 mod flow;
+mod fmt;
 mod laws;
 mod limits;
 mod lines;
+mod lints;
 mod oracle;
 mod packs;
 mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
+mod schema;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;

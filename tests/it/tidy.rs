@@ -32,7 +32,7 @@ const UNSAFE: [&str; 6] = [
 /// Where the Kafka client may be named.
 const KAFKA: [&str; 3] = ["src/flow", "src/cli/demo", "src/cli/config.rs"];
 
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     below("src")
 }
 
@@ -88,6 +88,21 @@ fn pure_rooms_stay_pure() {
             IMPURE.iter().filter(|name| code(&text).contains(*name)).map(|name| format!("{path} names {name}")),
         );
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Lints are for whoever writes rules: packs are loaded the same whatever a lint thinks of them.
+#[test]
+fn only_check_runs_the_lints() {
+    let may = ["src/pack/", "src/pack.rs", "src/engine/trial", "src/cli/check"];
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            let code = code(text);
+            !may.iter().any(|room| path.starts_with(room)) && (code.contains("lint::") || code.contains("trial::"))
+        })
+        .map(|(path, _)| path)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
