@@ -222,8 +222,10 @@ impl Words<'_> {
     /// Names and values of what identifies it.
     pub(super) fn labels(&self) -> Vec<(String, String)> {
         let alert = &self.definition.alert;
-        let mut labels =
-            vec![("alertname".to_owned(), alert.id.clone()), ("severity".to_owned(), alert.severity.as_str().to_owned())];
+        let mut labels = vec![
+            ("alertname".to_owned(), alert.id.clone()),
+            ("severity".to_owned(), alert.severity.as_str().to_owned()),
+        ];
         labels.extend(alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), self.fill(template)?))));
         labels
     }
@@ -240,7 +242,8 @@ impl Words<'_> {
         let either = |own: &Option<String>, of_rule: &Option<String>| own.clone().or_else(|| of_rule.clone());
         let snooze = either(&alert.snooze, &self.said.snooze);
         let settings = self.alerts.settings();
-        let escalation = escalation(&alert.escalate, settings, starts_at, |fact| self.value(self.alerts.called(&Name::Fact(fact))));
+        let escalation =
+            escalation(&alert.escalate, settings, starts_at, |fact| self.value(self.alerts.called(&Name::Fact(fact))));
         let of_all = [
             ("runbook", Some(self.definition.page.clone())),
             ("runbook_url", Some(self.said.runbook.clone())),
