@@ -41,7 +41,7 @@ pub(crate) struct Fleet<'a> {
 /// What the brokers hold.
 #[derive(Default)]
 struct Topics {
-    matches: Vec<Vec<String>>,
+    matches: Vec<Vec<Record>>,
     alerts: Vec<Vec<(String, String)>>,
     /// Offset and metadata of the readers' group.
     read: Vec<(usize, String)>,
@@ -57,7 +57,7 @@ struct Reader {
     next: usize,
     clock: Clock,
     /// Sent and not on the topic yet, in order for each partition.
-    unsent: Vec<VecDeque<String>>,
+    unsent: Vec<VecDeque<Record>>,
 }
 
 struct Counter {
@@ -73,6 +73,11 @@ struct Counter {
 fn named(input: usize) -> (String, i32) {
     let topic = if input.is_multiple_of(2) { "logs" } else { "more" };
     (topic.to_owned(), i32::try_from(input / 2).unwrap())
+}
+
+/// As it comes out of the topic that it is written to.
+fn through_bytes(record: &Record) -> Record {
+    Record::from_json(record.to_json().as_bytes()).unwrap()
 }
 
 fn append_some<T>(random: &mut fastrand::Rng, unsent: &mut VecDeque<T>, topic: &mut Vec<T>) {
@@ -189,7 +194,7 @@ impl<'a> Fleet<'a> {
             self.late.extend(counted.late.into_iter().map(|alert| (reader.input, at, alert)));
             for found in counted.matches {
                 let to = partition_of(&found.key(), 12);
-                reader.unsent[usize::try_from(to).unwrap()].push_back(Record::Match(found).to_json());
+                reader.unsent[usize::try_from(to).unwrap()].push_back(through_bytes(&Record::Match(found)));
             }
         }
         reader.next += lines;
@@ -225,7 +230,7 @@ impl<'a> Fleet<'a> {
         let inputs = ["logs", "more"].map(|topic| (topic.to_owned(), i32::try_from(count(topic)).unwrap()));
         let inputs = inputs.into_iter().filter(|(_, count)| *count > 0).collect();
         let offset = i64::try_from(reader.next).unwrap();
-        let watermark = Record::Watermark(Watermark { topic, partition, offset, clock, inputs }).to_json();
+        let watermark = through_bytes(&Record::Watermark(Watermark { topic, partition, offset, clock, inputs }));
         self.topics.matches.iter_mut().take(partitions).for_each(|topic| topic.push(watermark.clone()));
     }
 
@@ -233,8 +238,7 @@ impl<'a> Fleet<'a> {
         let topic = &self.topics.matches[counter.partition];
         let to = topic.len().min(counter.next + records);
         for (offset, record) in topic.iter().enumerate().take(to).skip(counter.next) {
-            let record = Record::from_json(record.as_bytes()).unwrap();
-            let changes = counter.windows.read(i64::try_from(offset).unwrap(), &record);
+            let changes = counter.windows.read(i64::try_from(offset).unwrap(), record);
             counter.unsent.extend(changes.iter().map(|change| (change.key(), change.to_json())));
         }
         counter.next = to.max(counter.next);
