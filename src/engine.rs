@@ -18,6 +18,7 @@
 //! ```
 
 mod context;
+mod countable;
 mod decide;
 mod examine;
 pub mod examples;
@@ -35,11 +36,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::pack::{Packs, Severity};
+use countable::Counted;
 use decide::{Decider, Judge, Match};
 use line::Object;
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
+pub use countable::{Countable, CountableRule};
 pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
 pub use verdict::{Detail, Verdict};
@@ -69,6 +72,7 @@ pub struct Engine {
     first_reports: Vec<usize>,
     /// Of each report of each rule, its index in `reported`.
     reported_as: Vec<usize>,
+    counted: Counted,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -96,6 +100,8 @@ pub struct Outcome {
     pub is_object: bool,
     /// Limits it crossed.
     pub crossed: Crossed,
+    /// What alerts need of it: there when the memory counts for alerts and some alert of the packs looks at one of its rules.
+    pub countable: Option<Box<Countable>>,
     object: Option<Object>,
 }
 
@@ -149,7 +155,8 @@ impl Engine {
                 reported_as.push(index);
             }
         }
-        Ok(Self { packs, settings, phrases, decider, reported, first_reports, reported_as })
+        let counted = Counted::new(&packs, &reported);
+        Ok(Self { packs, settings, phrases, decider, reported, first_reports, reported_as, counted })
     }
 
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
@@ -208,10 +215,12 @@ impl Engine {
         }
         let matches = judge.rules(&said);
         let index = |found: &Match<'_>| self.reported_as[self.first_reports[found.rule] + found.case];
-        let ids = matches.iter().map(index).collect();
+        let ids: Vec<usize> = matches.iter().map(index).collect();
+        let countable =
+            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
-        Outcome { verdict, probe, is_object, crossed, object: record.object }
+        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
     }
 
     /// An empty memory, one for each input topic-partition.

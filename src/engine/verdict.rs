@@ -90,7 +90,7 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     let primary = matches.first()?;
     let report = primary.report;
     let pack = &packs.packs[packs.rules[primary.rule].pack];
-    let runbook = pack.link.as_ref().map(|link| format!("{base_url}{link}#{}", report.anchor)).unwrap_or_default();
+    let runbook = link(primary, packs, base_url);
     let edition = pack.edition();
     let ids: Vec<&str> = matches.iter().map(|found| found.report.id.as_str()).collect();
     let mut object = Object { text: String::with_capacity(OBJECT_USUAL), long: Vec::new() };
@@ -116,6 +116,12 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     Some(Verdict { rules, severity: report.severity, runbook, pack: edition, object })
 }
 
+/// Link to the section of a match; empty when its pack has no page.
+pub(super) fn link(found: &Match<'_>, packs: &Packs, base_url: &str) -> String {
+    let link = packs.packs[packs.rules[found.rule].pack].link.as_ref();
+    link.map(|link| format!("{base_url}{link}#{}", found.report.anchor)).unwrap_or_default()
+}
+
 fn texts(object: &mut Object, primary: &Match<'_>, runbook: &str) {
     let report = primary.report;
     let members = [
@@ -135,7 +141,7 @@ fn texts(object: &mut Object, primary: &Match<'_>, runbook: &str) {
 }
 
 /// The facts of all matches; the primary's win a clash. In the order of declaration.
-fn unite<'m>(matches: &'m [Match<'_>]) -> Vec<(usize, &'m Value)> {
+pub(super) fn unite<'m>(matches: &'m [Match<'_>]) -> Vec<(usize, &'m Value)> {
     let mut united: Vec<(usize, &Value)> = Vec::new();
     for (fact, value) in matches.iter().flat_map(|found| &found.facts.0) {
         if united.iter().all(|(known, _)| known != fact) {
