@@ -77,6 +77,15 @@ pub static TABLE: &[Code] = &[
     error("P029", "the packs make the compiler fail", "A mistake in Fingerpost, not in the packs: please report it. The packs in use stay in use."),
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
     // P031 to P039 are those of alerts.
+    error("P031", "a count without an operator", "Whether five are enough or six are needed must stand there: `count = \">= 5\"` or `count = \"> 50\"`. An alert fires on many lines, so there is no `<`."),
+    error("P032", "not the length of a window", "Write a duration from 1ms to 168h, as in 15m or 1h. What a window holds is read again after a restart, so it cannot be endless."),
+    error("P033", "a group key that is no label", "Alertmanager takes alerts with equal labels for one, so whatever tells groups apart must stand in a label."),
+    error("P034", "a label or an annotation that cannot be named so", "Labels are letters, digits and `_`. `alertname` and `severity` are set by the alert's own keys, and some annotations are told of every alert."),
+    error("P035", "a template that cannot be filled in", "`{name}` stands for a fact, a group key, `count` or a name of `members`; `{crn:5}` for a part of it between colons; `{{` for a brace."),
+    error("P036", "an alert that never fires", "No rule has an id that `from` names and `except` leaves, so nothing is ever counted."),
+    error("P037", "a test of an alert that cannot be read", "A step is a time and a line: `14m59s {\"msg\":\"…\"}`, with `x4` between them for four such lines and `+6m` for one that is read late. It ends in `fires` or in `silent = true`."),
+    error("P038", "a test of an alert does not hold", "With all packs loaded, the alert fires or ends at other times than the test says. Such packs are not loaded."),
+    warning("P039", "an alert without a test", "A `[[test]]` shows when it fires and when it must not; nothing else notices when a rule that it counts is renamed or a threshold is mistyped."),
     error("P050", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
     error("P051", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
 
