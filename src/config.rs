@@ -13,6 +13,7 @@
 //! The table of all keys is [`keys`], that of all complaints [`codes`]. Paths in the file are meant from the file's own
 //! directory, those in the environment and in flags from the current one.
 
+mod alerts;
 pub mod codes;
 mod connection;
 pub mod keys;

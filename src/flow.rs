@@ -8,12 +8,14 @@
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
+pub mod alerts;
 pub mod dead_letters;
 mod kafka;
 mod ledger;
 #[cfg(test)]
 mod memory;
 pub(crate) mod meters;
+pub mod notify;
 mod record;
 pub mod reload;
 mod shutdown;
@@ -59,6 +61,25 @@ pub struct Settings {
     pub state: Option<String>,
     /// Where lines go that cannot be published; such a line ends the flow when absent.
     pub dead_letter: Option<String>,
+    /// How alerts are counted and told; not at all when absent.
+    pub alerts: Option<alerts::Settings>,
+    /// What of it this process does.
+    pub roles: Roles,
+}
+
+/// What a process does of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Judges lines and sends them on.
+    pub classify: bool,
+    /// Counts alerts, with [`Settings::alerts`].
+    pub alert: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { classify: true, alert: true }
+    }
 }
 
 /// How to reach the brokers.
@@ -385,6 +406,8 @@ pub(crate) fn test_settings() -> Settings {
         },
         state: None,
         dead_letter: None,
+        alerts: None,
+        roles: Roles::default(),
     }
 }
 

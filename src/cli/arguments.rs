@@ -104,6 +104,21 @@ pub struct RunArguments {
     /// The configuration.
     #[command(flatten)]
     pub daemon: DaemonArguments,
+    /// What this daemon does: classify lines, count alerts (delivery.roles); without it, both.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<String>,
+}
+
+impl RunArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        let mut daemon = self.daemon.clone();
+        if !self.roles.is_empty() {
+            daemon.config.set.push(Setting::flag("--roles", "delivery.roles", self.roles.clone()));
+        }
+        daemon.layers()
+    }
 }
 
 /// `verify`: did every line arrive?

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
@@ -75,7 +75,7 @@ impl Resolver<'_> {
         usize::try_from(self.number(name)).unwrap_or(usize::MAX)
     }
 
-    fn duration(&self, name: &str) -> Duration {
+    pub(super) fn duration(&self, name: &str) -> Duration {
         match self.given(name).map(|given| &given.value) {
             Some(Value::Duration(time)) => *time,
             _ => unreachable!("{name} is a length of time with a default"),
@@ -119,6 +119,8 @@ impl Resolver<'_> {
             delivery: self.delivery(),
             state: topics::written(self, "state.topic"),
             dead_letter: topics::written(self, "dead_letter.topic"),
+            alerts: alerts::resolve(self),
+            roles: alerts::roles(self),
         };
         topics::check_against_each_other(self);
         let reload = flow::reload::Settings {

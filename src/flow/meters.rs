@@ -46,6 +46,9 @@ pub(crate) mod names {
     pub(crate) const PACK_RELOADS: &str = name!("pack_reloads_total");
     pub(crate) const PACK_LOADED: &str = name!("pack_last_reload_success_timestamp_seconds");
     pub(crate) const PACK_STALE: &str = name!("pack_stale");
+    pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
+    pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
+    pub(crate) const NOTIFICATIONS_DROPPED: &str = name!("notifications_dropped_total");
 }
 
 /// What each metric says, and whether it is a counter, a gauge or a histogram.
@@ -95,6 +98,17 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (names::PACK_RELOADS, Kind::Counter, "Reloads of the packs, by result; polls that find nothing new are none."),
     (names::PACK_LOADED, Kind::Gauge, "When the packs in use were loaded, in seconds since 1970."),
     (names::PACK_STALE, Kind::Gauge, "1 while what is in the pack directory cannot be loaded; else 0."),
+    (
+        names::NOTIFICATIONS,
+        Kind::Counter,
+        "Alerts posted to an Alertmanager: taken (sent), to be tried again (failed), or never taken (refused).",
+    ),
+    (names::NOTIFICATIONS_WAITING, Kind::Gauge, "Alerts of which an Alertmanager has not heard the latest word."),
+    (
+        names::NOTIFICATIONS_DROPPED,
+        Kind::Counter,
+        "Alerts that are over, and too many to be kept for Alertmanagers that do not answer.",
+    ),
 ];
 
 /// Kind of a metric.
@@ -234,6 +248,17 @@ impl Meters {
     pub(crate) fn refused(&self, code: Code) {
         counter!(names::PRODUCE_ERRORS, "reason" => format!("{code:?}")).increment(1);
     }
+}
+
+/// Alerts were posted to an Alertmanager.
+pub(crate) fn told(alertmanager: &str, result: &'static str, alerts: usize) {
+    counter!(names::NOTIFICATIONS, "alertmanager" => alertmanager.to_owned(), "result" => result)
+        .increment(alerts as u64);
+}
+
+/// An alert that is over will not be told.
+pub(crate) fn let_go() {
+    counter!(names::NOTIFICATIONS_DROPPED).increment(1);
 }
 
 #[cfg(test)]

@@ -55,6 +55,18 @@ pub(crate) struct Mark {
     pub(crate) offset: i64,
     /// Published lines that are covered with it for the first time.
     pub(crate) lines: usize,
+    /// What the next owner is told besides: the group keeps it with the offset, word for word. Short, Kafka takes 4096
+    /// bytes.
+    pub(crate) note: String,
+}
+
+/// What the group has of a partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The first offset that is not settled.
+    pub(crate) offset: i64,
+    /// What was committed with it, see [`Mark::note`].
+    pub(crate) note: String,
 }
 
 /// What was to be committed, and why it was not.
@@ -88,7 +100,7 @@ pub(crate) trait Source {
     fn put_back(&self, event: Event);
     /// What the group committed for partitions, `None` where it has nothing yet. Offsets of transactions under way are
     /// waited for, for up to half a minute.
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure>;
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure>;
     /// Takes partitions over, each from an offset on, or from its beginning.
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure>;
     /// Gives partitions up.
@@ -134,6 +146,8 @@ pub(crate) enum To {
     DeadLetter,
     /// What sources said.
     State,
+    /// What alerts count.
+    Matches,
 }
 
 /// Why a record was not taken.

@@ -9,6 +9,7 @@
 //! silent jump.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
@@ -26,9 +28,9 @@ use super::raw::{Fetched, Polled, Queue};
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
 use crate::flow::status::WorkerStatus;
-use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller};
+use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::foreign;
+use crate::telemetry::{caught, foreign};
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -195,7 +197,7 @@ impl Member {
         }
     }
 
-    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
+    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<Standing>>> {
         let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
         let found = self.consumer.committed_offsets(asked, PATIENCE)?;
         partitions
@@ -204,7 +206,7 @@ impl Member {
                 let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
                 element.error()?;
                 Ok(match element.offset() {
-                    Offset::Offset(offset) => Some(offset),
+                    Offset::Offset(offset) => Some(Standing { offset, note: note(&element) }),
                     _ => None,
                 })
             })
@@ -215,6 +217,11 @@ impl Member {
         let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
         sought.elements().iter().try_for_each(|element| element.error())
     }
+}
+
+/// What was committed with an offset. The binding panics where that is not UTF-8, as somebody else's may be.
+fn note(element: &TopicPartitionListElem<'_>) -> String {
+    caught(AssertUnwindSafe(|| element.metadata().to_owned())).unwrap_or_default()
 }
 
 fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
@@ -254,7 +261,7 @@ impl Source for Member {
         context.any.store(true, Ordering::Release);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }

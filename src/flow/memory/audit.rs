@@ -246,11 +246,11 @@ impl World {
             if line.copies > 1 {
                 self.find(format!("{partition}/{offset} counts twice"));
             }
-            if offsets.get(&partition).is_none_or(|end| offset >= *end) {
+            if offsets.get(&partition).is_none_or(|(end, _)| offset >= *end) {
                 self.find(format!("{partition}/{offset} counts without its offset, in transaction {transaction}"));
             }
         }
-        for (partition, offset) in offsets {
+        for (partition, (offset, _)) in offsets {
             self.settle(partition, offset);
         }
     }

@@ -9,10 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Due, SESSION, World};
 use crate::flow::transport::To;
 
+/// The topics that workers write.
+const TOPICS: [To; 4] = [To::Output, To::DeadLetter, To::State, To::Matches];
+
 /// A partition of a topic that workers write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::flow) struct Place {
-    /// 0 output, 1 dead letter, 2 state.
+    /// Index into [`TOPICS`].
     topic: u8,
     pub(super) number: i32,
 }
@@ -23,12 +26,13 @@ impl Place {
             To::Output => 0,
             To::DeadLetter => 1,
             To::State => 2,
+            To::Matches => 3,
         };
         Self { topic, number }
     }
 
     pub(super) fn to(self) -> To {
-        [To::Output, To::DeadLetter, To::State][usize::from(self.topic)]
+        TOPICS[usize::from(self.topic)]
     }
 }
 
@@ -64,7 +68,7 @@ pub(super) struct Transaction {
     tid: usize,
     state: State,
     places: BTreeSet<Place>,
-    pub(super) offsets: BTreeMap<usize, i64>,
+    pub(super) offsets: BTreeMap<usize, (i64, String)>,
     offsets_pending: bool,
     markers: usize,
     /// Lines on output and dead letter, as their timestamps name them.
@@ -190,7 +194,7 @@ impl World {
         if let Some(transaction) = transaction {
             let transaction = &mut self.broker.transactions[transaction];
             transaction.places.insert(place);
-            if place.to() != To::State {
+            if matches!(place.to(), To::Output | To::DeadLetter) {
                 transaction.lines.push(stored.timestamp_ms);
             }
         }
@@ -199,10 +203,11 @@ impl World {
     }
 
     /// Adds offsets to what is open under a name.
-    pub(super) fn add_offsets(&mut self, tid: usize, offsets: &[(usize, i64)]) {
+    pub(super) fn add_offsets(&mut self, tid: usize, offsets: &[(usize, i64, String)]) {
         let transaction = self.ongoing(tid);
         let transaction = &mut self.broker.transactions[transaction];
-        transaction.offsets.extend(offsets.iter().copied());
+        let offsets = offsets.iter().cloned().map(|(partition, offset, note)| (partition, (offset, note)));
+        transaction.offsets.extend(offsets);
         transaction.offsets_pending = true;
     }
 
@@ -251,8 +256,8 @@ impl World {
             None => {
                 ended.offsets_pending = false;
                 let offsets = if commit { ended.offsets.clone() } else { BTreeMap::new() };
-                for (partition, offset) in offsets {
-                    self.take_offset(partition, offset);
+                for (partition, (offset, note)) in offsets {
+                    self.take_offset(partition, offset, note);
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::flow::Failure;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::transport::{
-    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Teller, Unsent,
+    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Standing, Teller, Unsent,
 };
 
 /// A bug.
@@ -107,7 +107,7 @@ impl Source for LyingSource {
         self.honest.put_back(event);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         self.honest.committed(partitions)
     }
 

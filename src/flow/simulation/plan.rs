@@ -72,6 +72,7 @@ impl Plan {
                 record_limit: 1 << 20,
                 dead_letter_partitions: rng.i32(1..=3),
                 state_limit: 1 << 20,
+                matches_partitions: 0,
                 brokers: 1,
             },
             cooperative: rng.bool(),

@@ -266,7 +266,7 @@ impl<K: Sink> Worker<K> {
             Stage::Renewing { .. } => {
                 self.forget_batch();
                 let back = source.committed(&self.lanes.partitions()).and_then(|committed| {
-                    self.lanes.learned(committed);
+                    self.lanes.learned(committed.into_iter().map(|standing| Some(standing?.offset)).collect());
                     self.go_back(source)
                 });
                 if back.is_err() {

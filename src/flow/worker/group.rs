@@ -11,7 +11,7 @@ use crate::engine::Memory;
 use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::kafka::{Code, means_lost};
 use crate::flow::state::Recalled;
-use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source};
+use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
 use crate::flow::{Failure, Mode};
 
 /// Between a commit that was refused and the next, which is due since much is uncommitted.
@@ -46,7 +46,14 @@ impl<K: Sink> Worker<K> {
             self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
         }
         let committed = source.committed(&partitions)?;
-        let starts: Vec<(Partition, Option<i64>)> = partitions.into_iter().zip(committed).collect();
+        let (starts, notes): (Vec<(Partition, Option<i64>)>, Vec<String>) = partitions
+            .into_iter()
+            .zip(committed)
+            .map(|(partition, standing)| match standing {
+                Some(Standing { offset, note }) => ((partition, Some(offset)), note),
+                None => ((partition, None), String::new()),
+            })
+            .unzip();
         let memories = self.recall_all(source, &starts)?;
         source.assign(&starts)?;
         let partitions: Vec<Partition> = starts.iter().map(|(partition, _)| partition.clone()).collect();

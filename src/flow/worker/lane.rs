@@ -263,6 +263,7 @@ impl Lanes {
                 partition: lane.partition.clone(),
                 offset: lane.news()?,
                 lines: lane.ledger.uncommitted(),
+                note: String::new(),
             })
         };
         self.lanes.iter().filter_map(mark).collect()

@@ -253,6 +253,7 @@ impl<K: Sink> Worker<K> {
             To::Output => ("output", Some(&self.settings.output.topic)),
             To::DeadLetter => ("dead-letter", self.settings.dead_letter.as_ref()),
             To::State => ("state", self.settings.state.as_ref()),
+            To::Matches => ("matches", self.settings.alerts.as_ref().map(|alerts| &alerts.matches)),
         };
         let topic = topic.map_or("", String::as_str);
         let (limit, reason) = (self.route.record_limit, foreign(self.sink.last_word().as_bytes()));
