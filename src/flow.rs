@@ -294,9 +294,13 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// # Errors
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
-    let route = kafka::topics::prepare(settings)?;
+    let (route, inputs) = kafka::topics::prepare(settings)?;
     tell_bounds(settings, &rules.borrow(), &route);
     status.promise(settings.delivery.mode);
+    let inputs = match &settings.alerts {
+        Some(_) => kafka::inputs::Inputs::watch(settings, inputs)?,
+        None => kafka::inputs::Inputs::default(),
+    };
     let stop = StopFlag::default();
     let (sender, words) = channel();
     let running = settings.delivery.workers.max(1);
@@ -304,7 +308,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let mut workers = Vec::with_capacity(running);
     for _ in 0..running {
         let own = status.add_worker();
-        let source = kafka::source::Member::new(settings, own.clone())?;
+        let source = kafka::source::Member::new(settings, own.clone(), inputs.clone())?;
         let sink = kafka::sink::Producer::new(settings, &route, source.membership(), &own)?;
         let worker = Worker::new(rules.clone(), settings, route, sink, own, stop.clone(), Instant::now());
         workers.push((worker, source));

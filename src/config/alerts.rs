@@ -6,6 +6,7 @@ use super::layers::{Given, Origin};
 use super::resolve::Resolver;
 use super::value::{Item, Value};
 use super::{codes, secret, topics};
+use crate::alert::{self, Limits};
 use crate::diagnostic::Diagnostic;
 use crate::flow::Roles;
 use crate::flow::alerts::Settings;
@@ -26,7 +27,8 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Option<Settings> {
     match (matches, topic) {
         (Some(matches), Some(topic)) => {
             let notify = notify::Settings { alertmanagers, sign_in, authorities, repeat_interval };
-            Some(Settings { matches, topic, notify })
+            let limits = Limits { groups: resolver.size("limits.alert_groups") };
+            Some(Settings { matches, topic, counting: alert::Settings::default(), limits, notify })
         }
         (None, None) => {
             let telling = NOTIFYING.into_iter().find(|key| resolver.is_set(key));

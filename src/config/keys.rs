@@ -128,6 +128,7 @@ pub static KEYS: &[Key] = &[
     key("limits.hits", Count(1, 1 << 20), Limit(|limits| limits.hits), "Phrases looked at in one line; further ones are not."),
     key("limits.capture", Bytes(16, 64 * KIB), Limit(|limits| limits.capture), "One captured fact; a longer one is cut."),
     key("limits.sources", Count(1, 10_000_000), Limit(|limits| limits.sources), "Sources remembered for each partition; the one silent longest is forgotten."),
+    key("limits.alert_groups", Count(100, 10_000_000), Is("20000"), "Groups of all alerts that are counted, for each partition of the matches topic; the one soonest over is forgotten."),
     key("limits.header", Bytes(256, MIB), Limit(|limits| limits.header), "The header `fingerpost`; a larger finding is shortened."),
     key("log.level", Text, Is("info"), "What is logged: error, warn, info, debug, trace, or per part as in `warn,fingerpost=debug`."),
     key("log.format", Choice(&["auto", "text", "json"]), Is("auto"), "How it is logged; `auto` is text on a terminal, else JSON."),

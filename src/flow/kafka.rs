@@ -8,6 +8,7 @@
 
 pub(crate) mod clients;
 mod committer;
+pub(crate) mod inputs;
 pub mod known;
 pub(crate) mod letters;
 mod lookup;

@@ -3,10 +3,13 @@
 //! A line costs a handful of increments. Histograms take every [`SAMPLED`]th line of a partition, because each of their
 //! samples costs a clock reading and memory until it is counted up.
 
+use std::collections::HashMap;
+
 use metrics::{Counter, Histogram, counter, histogram};
 
 use super::kafka::Code;
 use super::record::Step;
+use crate::alert::{Alerts, Counted, Origin};
 use crate::engine::{Crossed, Engine};
 
 /// One line in so many is timed.
@@ -46,6 +49,8 @@ pub(crate) mod names {
     pub(crate) const PACK_RELOADS: &str = name!("pack_reloads_total");
     pub(crate) const PACK_LOADED: &str = name!("pack_last_reload_success_timestamp_seconds");
     pub(crate) const PACK_STALE: &str = name!("pack_stale");
+    pub(crate) const MATCHES: &str = name!("alert_matches_total");
+    pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
     pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
     pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
     pub(crate) const NOTIFICATIONS_DROPPED: &str = name!("notifications_dropped_total");
@@ -99,6 +104,17 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (names::PACK_LOADED, Kind::Gauge, "When the packs in use were loaded, in seconds since 1970."),
     (names::PACK_STALE, Kind::Gauge, "1 while what is in the pack directory cannot be loaded; else 0."),
     (
+        names::MATCHES,
+        Kind::Counter,
+        "Lines for each alert that looks at them: to be counted (written), or too late for it (late); of those to be \
+         counted, the ones that lack a value of the group (ungrouped).",
+    ),
+    (
+        names::EVENT_TIMES,
+        Kind::Counter,
+        "Lines that alerts look at and whose own time was not taken, but their record's timestamp.",
+    ),
+    (
         names::NOTIFICATIONS,
         Kind::Counter,
         "Alerts posted to an Alertmanager: taken (sent), to be tried again (failed), or never taken (refused).",
@@ -143,6 +159,7 @@ pub(crate) struct Meters {
     pub(crate) state_written: Counter,
     pub(crate) state_read: Counter,
     pub(crate) state_too_large: Counter,
+    pub(crate) match_too_large: Counter,
     pub(crate) classify: Histogram,
     pub(crate) latency: Histogram,
     /// By index into `Engine::reported`.
@@ -190,6 +207,7 @@ impl Meters {
             state_written: counter!(names::STATE, "kind" => "written"),
             state_read: counter!(names::STATE, "kind" => "read"),
             state_too_large: limit("state"),
+            match_too_large: limit("match"),
             classify: histogram!(names::CLASSIFY),
             latency: histogram!(names::LATENCY),
             rules: engine.reported().iter().map(rule).collect(),
@@ -247,6 +265,53 @@ impl Meters {
     /// The output refused a record.
     pub(crate) fn refused(&self, code: Code) {
         counter!(names::PRODUCE_ERRORS, "reason" => format!("{code:?}")).increment(1);
+    }
+}
+
+/// What a worker counts of lines that alerts look at.
+pub(crate) struct MatchMeters {
+    written: HashMap<String, Counter>,
+    /// By index into `Alerts::ids`.
+    late: Vec<Counter>,
+    ungrouped: Vec<Counter>,
+    absent: Counter,
+    unreadable: Counter,
+    old: Counter,
+    ahead: Counter,
+}
+
+impl MatchMeters {
+    /// For the alerts of one set of packs.
+    pub(crate) fn new(alerts: &Alerts) -> Self {
+        let of =
+            |id: &str, result: &'static str| counter!(names::MATCHES, "alert" => id.to_owned(), "result" => result);
+        let replaced = |why: &'static str| counter!(names::EVENT_TIMES, "reason" => why);
+        Self {
+            written: alerts.ids().map(|id| (id.to_owned(), of(id, "written"))).collect(),
+            late: alerts.ids().map(|id| of(id, "late")).collect(),
+            ungrouped: alerts.ids().map(|id| of(id, "ungrouped")).collect(),
+            absent: replaced("absent"),
+            unreadable: replaced("unreadable"),
+            old: replaced("old"),
+            ahead: replaced("ahead"),
+        }
+    }
+
+    /// A line that some alert looks at.
+    pub(crate) fn count(&self, counted: &Counted) {
+        for counter in counted.matches.iter().filter_map(|found| self.written.get(&found.alert)) {
+            counter.increment(1);
+        }
+        for (indexes, counters) in [(&counted.late, &self.late), (&counted.ungrouped, &self.ungrouped)] {
+            indexes.iter().filter_map(|index| counters.get(*index)).for_each(|counter| counter.increment(1));
+        }
+        match counted.time {
+            Origin::Line => {}
+            Origin::Absent => self.absent.increment(1),
+            Origin::Unreadable => self.unreadable.increment(1),
+            Origin::Old => self.old.increment(1),
+            Origin::Ahead => self.ahead.increment(1),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use super::committer::Committer;
+use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::raw::{Fetched, Polled, Queue};
 use super::{Code, LastWord, clients};
@@ -44,6 +45,8 @@ struct Context {
     any: AtomicBool,
     status: Arc<WorkerStatus>,
     last_word: LastWord,
+    /// When the partitions that are read to their ends were known to be, in milliseconds since 1970.
+    idle: Mutex<HashMap<(String, i32), i64>>,
 }
 
 impl Context {
@@ -69,7 +72,10 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, json: &[u8]) {
         match serde_json::from_slice::<Statistics>(json) {
-            Ok(statistics) => statistics.tell(&self.status),
+            Ok(statistics) => {
+                statistics.tell(&self.status);
+                *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = statistics.idle();
+            }
             Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),
         }
     }
@@ -131,6 +137,7 @@ pub(crate) struct Member {
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     lookup: Lookup,
+    inputs: Inputs,
 }
 
 /// Tells the group, to whoever commits for us, that we are a member.
@@ -138,9 +145,14 @@ pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Sen
 
 impl Member {
     /// Joins the group in the background.
-    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
-        let context =
-            Context { events: Mutex::default(), any: AtomicBool::new(false), status, last_word: LastWord::default() };
+    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>, inputs: Inputs) -> Result<Self, Failure> {
+        let context = Context {
+            events: Mutex::default(),
+            any: AtomicBool::new(false),
+            status,
+            last_word: LastWord::default(),
+            idle: Mutex::default(),
+        };
         let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
             .map_err(|error| clients::refused(settings, &error))?;
@@ -153,7 +165,7 @@ impl Member {
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
         let queue = Queue::of_consumer(consumer.clone())
             .ok_or_else(|| Failure::software("no queue to read from".to_owned()))?;
-        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings) })
+        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings), inputs })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -335,6 +347,15 @@ impl Source for Member {
         self.lookup.state(partition, waiting, tell)
     }
 
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        let place = (partition.topic.to_string(), partition.number);
+        self.consumer.context().idle.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied()
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        self.inputs.list()
+    }
+
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         let gone = next.iter().find_map(|(partition, offset)| {
             let (low, high) = self.consumer.fetch_watermarks(&partition.topic, partition.number, PATIENCE).ok()?;
@@ -370,12 +391,28 @@ impl Source for Member {
     }
 }
 
-/// The part of librdkafka's statistics that lag is told from.
+/// The part of librdkafka's statistics that lag is told from, and which partitions nothing comes to.
 #[derive(Deserialize)]
 struct Statistics {
+    /// Wall clock, seconds since 1970.
+    #[serde(default)]
+    time: i64,
+    #[serde(default)]
+    brokers: HashMap<String, BrokerStatistics>,
     #[serde(default)]
     topics: HashMap<String, TopicStatistics>,
 }
+
+#[derive(Deserialize)]
+struct BrokerStatistics {
+    nodeid: i32,
+    state: String,
+    /// Microseconds since it last sent anything, negative when it never did.
+    rxidle: i64,
+}
+
+/// A broker that was asked for lines answers within `fetch.wait.max.ms`, also when there are none.
+const SILENCE_MAX_MICROS: i64 = 2_000_000;
 
 #[derive(Deserialize)]
 struct TopicStatistics {
@@ -387,6 +424,11 @@ struct TopicStatistics {
 #[derive(Deserialize)]
 struct PartitionStatistics {
     partition: i32,
+    /// The broker that it is fetched from, negative while there is none.
+    #[serde(default = "nobody")]
+    broker: i32,
+    #[serde(default)]
+    fetch_state: String,
     #[serde(default)]
     fetchq_cnt: i64,
     /// What will be fetched next.
@@ -397,7 +439,31 @@ struct PartitionStatistics {
     ls_offset: i64,
 }
 
+fn nobody() -> i32 {
+    -1
+}
+
 impl Statistics {
+    /// The partitions that are read to their ends, whatever transactions are open in them, and whose broker would have
+    /// told of more; with the time at which that was so.
+    fn idle(&self) -> HashMap<(String, i32), i64> {
+        let answers = |nodeid: i32| {
+            self.brokers.values().any(|broker| {
+                let is_heard = (0..SILENCE_MAX_MICROS).contains(&broker.rxidle);
+                broker.nodeid == nodeid && broker.state == "UP" && is_heard
+            })
+        };
+        let at_its_end = |partition: &&PartitionStatistics| {
+            let read = partition.hi_offset >= 0 && partition.next_offset >= partition.hi_offset;
+            read && partition.fetchq_cnt == 0 && partition.fetch_state == "active" && answers(partition.broker)
+        };
+        let of_topic = |(topic, statistics): (&String, &TopicStatistics)| {
+            let idle: Vec<_> = statistics.partitions.values().filter(at_its_end).collect();
+            idle.into_iter().map(|one| ((topic.clone(), one.partition), self.time * 1000)).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(of_topic).collect()
+    }
+
     fn tell(&self, status: &WorkerStatus) {
         for (topic, statistics) in &self.topics {
             for partition in statistics.partitions.values() {
@@ -419,6 +485,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn idle_is_who_is_read_to_the_end_on_a_broker_that_answers() {
+        let statistics = |next: i64, state: &str, rxidle: i64, broker: i32, waiting: i64| {
+            let json = format!(
+                r#"{{"time":1790000000,"brokers":{{"b:9092/1":{{"nodeid":1,"state":"{state}","rxidle":{rxidle}}}}},
+                "topics":{{"logs":{{"partitions":{{"3":{{"partition":3,"broker":{broker},"fetch_state":"active",
+                "fetchq_cnt":{waiting},"next_offset":{next},"lo_offset":0,"hi_offset":100,"ls_offset":95}}}}}}}}}}"#
+            );
+            serde_json::from_str::<Statistics>(&json).unwrap().idle()
+        };
+        let idle = HashMap::from([(("logs".to_owned(), 3), 1_790_000_000_000)]);
+        assert_eq!(statistics(100, "UP", 90_000, 1, 0), idle);
+        for (next, state, rxidle, broker, waiting) in [
+            // A transaction is open at 95.
+            (95, "UP", 90_000, 1, 0),
+            (100, "DOWN", 90_000, 1, 0),
+            (100, "UP", 5_000_000, 1, 0),
+            (100, "UP", -1, 1, 0),
+            (100, "UP", 90_000, -1, 0),
+            (100, "UP", 90_000, 1, 7),
+        ] {
+            assert_eq!(statistics(next, state, rxidle, broker, waiting), HashMap::new());
+        }
+    }
+
+    #[test]
     fn lag_is_read_from_the_statistics() {
         let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
             "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
@@ -426,5 +517,6 @@ mod tests {
         let statistics: Statistics = serde_json::from_slice(json).unwrap();
         let partition = &statistics.topics["logs"].partitions["3"];
         assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
+        assert_eq!(statistics.idle(), HashMap::new());
     }
 }

@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::{LastWord, clients};
+use super::{LastWord, clients, inputs};
 use crate::flow::alerts::Settings as Alerts;
 use crate::flow::{Failure, Mode, Settings};
 use crate::telemetry::foreign;
@@ -39,6 +39,10 @@ pub(crate) struct Route {
     pub(crate) state_limit: usize,
     /// Partitions of the matches topic; none without one.
     pub(crate) matches_partitions: i32,
+    /// Bytes of a record batch that the matches topic takes.
+    pub(crate) matches_limit: usize,
+    /// Bytes of a record batch that the alerts topic takes.
+    pub(crate) alerts_limit: usize,
     /// Brokers of the cluster.
     pub(crate) brokers: usize,
 }
@@ -53,17 +57,18 @@ const COMPACTED: [(&str, &str); 3] =
 /// Room for what a dead letter's headers add to the line.
 const DEAD_LETTER_HEADERS: usize = 16 << 10;
 
-/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Blocks for up to half a
+/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Returns the inputs, too, each
+/// with its number of partitions. Blocks for up to half a
 /// minute; must not be called on a tokio thread.
-pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
+pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Vec<(String, i32)>), Failure> {
     let inquirer = Inquirer::new(settings)?;
     let (topics, brokers) = inquirer.cluster()?;
     check_inputs(&settings.input.topics, &topics)?;
     let written = clients::written(settings);
     let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
-    let inputs = input_partitions(&settings.input.topics, &readable);
+    let widest = input_partitions(&settings.input.topics, &readable);
     let output = &settings.output.topic;
-    let partitions = inquirer.ensure("output", output, inputs, &[], &topics)?;
+    let partitions = inquirer.ensure("output", output, widest, &[], &topics)?;
     let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
     let mut route = Route {
         partitions,
@@ -71,12 +76,14 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
         dead_letter_partitions: 1,
         state_limit: DEFAULT_RECORD_LIMIT,
         matches_partitions: 0,
+        matches_limit: DEFAULT_RECORD_LIMIT,
+        alerts_limit: DEFAULT_RECORD_LIMIT,
         brokers,
     };
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
     if let Some(name) = &settings.state {
-        let partitions = inquirer.ensure("state", name, inputs, &COMPACTED, &topics)?;
-        if let Some(wanted) = inputs.filter(|inputs| *inputs > partitions) {
+        let partitions = inquirer.ensure("state", name, widest, &COMPACTED, &topics)?;
+        if let Some(wanted) = widest.filter(|widest| *widest > partitions) {
             inquirer.grow_state(name, partitions, wanted)?;
         }
         route.state_limit = inquirer.record_limit(name);
@@ -85,15 +92,17 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
         let largest = read_by_name(&settings.input.topics).map(|input| inquirer.record_limit(input)).max();
         let limit = (largest.unwrap_or(DEFAULT_RECORD_LIMIT) + DEAD_LETTER_HEADERS).to_string();
         route.dead_letter_partitions =
-            inquirer.ensure("dead-letter", name, inputs, &[("max.message.bytes", &limit)], &topics)?;
+            inquirer.ensure("dead-letter", name, widest, &[("max.message.bytes", &limit)], &topics)?;
     }
     if let Some(alerts) = &settings.alerts {
         route.matches_partitions = inquirer.ensure_alerts(alerts, &topics)?;
+        route.matches_limit = inquirer.record_limit(&alerts.matches);
+        route.alerts_limit = inquirer.record_limit(&alerts.topic);
     }
     if settings.delivery.mode == Mode::ExactlyOnce {
         inquirer.can_keep_exactly_once()?;
     }
-    Ok(route)
+    Ok((route, inputs::read_of(settings, &topics)))
 }
 
 fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
@@ -143,15 +152,17 @@ pub(super) fn is_regex(input: &str) -> bool {
 
 /// The most partitions that an input has, `None` when there is no input yet.
 fn input_partitions(inputs: &[String], topics: &[Topic]) -> Option<i32> {
-    let reads = |name: &str| {
-        inputs.iter().any(|input| match is_regex(input) {
-            true => regex::Regex::new(input).is_ok_and(|pattern| pattern.is_match(name)),
-            false => input == name,
-        })
-    };
     // Kafka's own topics are never read, and so have no say, whatever a pattern matches.
-    let inputs = topics.iter().filter(|topic| !topic.name.starts_with("__") && reads(&topic.name));
+    let inputs = topics.iter().filter(|topic| !topic.name.starts_with("__") && reads(inputs, &topic.name));
     inputs.map(|topic| topic.partitions).max()
+}
+
+/// Whether one of the inputs means this topic.
+pub(super) fn reads(inputs: &[String], name: &str) -> bool {
+    inputs.iter().any(|input| match is_regex(input) {
+        true => regex::Regex::new(input).is_ok_and(|pattern| pattern.is_match(name)),
+        false => input == name,
+    })
 }
 
 /// What the client says while it is asked.
@@ -408,7 +419,7 @@ impl<'s> Inquirer<'s> {
     }
 }
 
-fn topics(metadata: &Metadata) -> Vec<Topic> {
+pub(super) fn topics(metadata: &Metadata) -> Vec<Topic> {
     metadata
         .topics()
         .iter()

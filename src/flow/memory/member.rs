@@ -595,6 +595,19 @@ impl Source for Member {
         Ok(())
     }
 
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        let world = self.world.borrow();
+        let number = partition.number as usize;
+        let fetch = world.clients[self.client].owned.get(&number)?;
+        let next = world.inputs[number].get(fetch.next);
+        let at_its_end = fetch.stale.is_empty() && next.is_none_or(|line| line.at > world.now);
+        at_its_end.then(|| world.wall_ms(number))
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        vec![(INPUT.to_owned(), self.world.borrow().inputs.len() as i32)]
+    }
+
     fn out_of_range(&self, _: &str, next: &[(Partition, i64)]) -> String {
         format!("out of range: {next:?}")
     }

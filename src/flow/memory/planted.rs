@@ -156,6 +156,14 @@ impl Source for LyingSource {
         }
     }
 
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        self.honest.idle(partition)
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        self.honest.inputs()
+    }
+
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         self.honest.out_of_range(group, next)
     }

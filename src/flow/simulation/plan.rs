@@ -73,6 +73,8 @@ impl Plan {
                 dead_letter_partitions: rng.i32(1..=3),
                 state_limit: 1 << 20,
                 matches_partitions: 0,
+                matches_limit: 1 << 20,
+                alerts_limit: 1 << 20,
                 brokers: 1,
             },
             cooperative: rng.bool(),

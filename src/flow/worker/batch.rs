@@ -105,6 +105,11 @@ impl Batch {
         matches!(self.stage, Stage::Open { .. })
     }
 
+    /// It holds one line and is to hold no more.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone && self.is_open()
+    }
+
     /// A new producer is to be made, not before a given time.
     fn renew_at(&mut self, not_before: Instant) {
         self.stage = Stage::Renewing { asked: false, not_before };
@@ -266,7 +271,7 @@ impl<K: Sink> Worker<K> {
             Stage::Renewing { .. } => {
                 self.forget_batch();
                 let back = source.committed(&self.lanes.partitions()).and_then(|committed| {
-                    self.lanes.learned(committed.into_iter().map(|standing| Some(standing?.offset)).collect());
+                    self.lanes.learned(committed);
                     self.go_back(source)
                 });
                 if back.is_err() {
@@ -295,6 +300,7 @@ impl<K: Sink> Worker<K> {
         self.batch.published = 0;
         self.batch.buried.clear();
         self.window = Window::default();
+        self.counting.iter_mut().for_each(|counting| counting.in_flight = 0);
         self.repeatable = 0;
         self.crowded = false;
     }

@@ -60,9 +60,13 @@ impl<K: Sink> Worker<K> {
         // The client remembers that a partition is paused even while it is another's.
         source.pause(&partitions, false)?;
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "took over partitions");
-        for ((partition, start), memory) in starts.into_iter().zip(memories) {
-            tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
-            self.lanes.open(partition, start, memory, &self.status);
+        let counts = self.counting.is_some();
+        for ((start, note), mut memory) in starts.into_iter().zip(notes).zip(memories) {
+            tracing::debug!(topic = %start.0.topic, partition = start.0.number, start = start.1, note, "took over");
+            if counts {
+                memory.count_for_alerts();
+            }
+            self.lanes.open(start, &note, memory, counts, &self.status);
         }
         // Were only some of our partitions paused, lines of the others would come while the window is full.
         if std::mem::take(&mut self.holding) {
