@@ -35,15 +35,21 @@
 //! follows the wall clock at a distance, [`Clock::idle`]. A line that comes to such a partition with a time more than
 //! [`LATENESS_MS`] and [`IDLE_BEHIND_MS`] ago is late, whatever it is read as later.
 
+mod bookmark;
 mod change;
 mod clock;
 mod counting;
+mod escalation;
+mod group;
 mod horizon;
 mod record;
+mod stretch;
 mod window;
 
-pub use change::{Change, State};
+pub use bookmark::Bookmark;
+pub use change::{Change, LINES_MAX, State};
 pub use clock::{Clock, EventTime, IDLE_BEHIND_MS, LATENESS_MS, Origin, event_time};
 pub use counting::{Alerts, Counted, Settings};
+pub use escalation::{Hours, Wrong};
 pub use record::{Match, NO_VALUE, Place, Record, Said, Unreadable, Watermark, partition_of};
-pub use window::{Bookmark, Limits, Meters, Windows};
+pub use window::{Limits, Meters, Windows};

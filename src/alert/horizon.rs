@@ -1,1 +1,87 @@
 //! Up to which event time nothing can change any more: the least over all input partitions of what each still may count.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::clock::LATENESS_MS;
+use super::record::{Place, Watermark};
+
+/// The input partitions: their numbers, by which entries know them, and their clocks.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    numbers: HashMap<Arc<str>, BTreeMap<i32, u32>>,
+    inputs: Vec<Input>,
+    /// Topics that must have told, with their numbers of partitions; made anew when somebody tells of others.
+    expected: BTreeMap<Arc<str>, i32>,
+}
+
+#[derive(Debug)]
+struct Input {
+    topic: Arc<str>,
+    partition: i32,
+    clock: Option<i64>,
+    /// The topics that its last watermark named.
+    named: Arc<Vec<(String, i32)>>,
+}
+
+impl Inputs {
+    /// The number of an input partition, a new one if need be.
+    pub(super) fn number(&mut self, topic: &str, partition: i32) -> u32 {
+        if let Some(number) = self.numbers.get(topic).and_then(|partitions| partitions.get(&partition)) {
+            return *number;
+        }
+        let number = u32::try_from(self.inputs.len()).expect("there are fewer partitions than that");
+        let topic: Arc<str> = topic.into();
+        self.inputs.push(Input { topic: Arc::clone(&topic), partition, clock: None, named: Arc::default() });
+        self.numbers.entry(topic).or_default().insert(partition, number);
+        number
+    }
+
+    /// The place that a number and an offset stand for.
+    pub(super) fn place(&self, number: u32, offset: i64) -> Place {
+        let Input { topic, partition, .. } = &self.inputs[number as usize];
+        Place { topic: topic.to_string(), partition: *partition, offset }
+    }
+
+    /// Takes in what an input partition tells. A clock never goes back: what was told once holds.
+    pub(super) fn told(&mut self, watermark: &Watermark) {
+        let number = self.number(&watermark.topic, watermark.partition) as usize;
+        let input = &mut self.inputs[number];
+        input.clock = input.clock.max(Some(watermark.clock));
+        if *input.named != watermark.inputs {
+            input.named = Arc::new(watermark.inputs.clone());
+            self.expect();
+        }
+    }
+
+    /// A topic is waited for when any partition of another topic names it, or when no other topic has told anything. So one
+    /// that was deleted, or is not read any more, holds nobody back: only its own last words name it.
+    fn expect(&mut self) {
+        let told = || self.inputs.iter().filter(|input| input.clock.is_some());
+        let mut expected: BTreeMap<Arc<str>, i32> = BTreeMap::new();
+        let topics: BTreeSet<&str> = told().flat_map(|input| input.named.iter()).map(|(topic, _)| topic.as_str()).collect();
+        for topic in topics {
+            let naming = |input: &&Input| input.named.iter().any(|(named, _)| named == topic);
+            let mut others = told().filter(|input| *input.topic != *topic).peekable();
+            if others.peek().is_some() && !others.any(|input| naming(&input)) {
+                continue;
+            }
+            let counts = told().flat_map(|input| input.named.iter()).filter(|(named, _)| named == topic);
+            expected.insert(topic.into(), counts.map(|(_, count)| *count).max().unwrap_or(0));
+        }
+        self.expected = expected;
+    }
+
+    /// Up to this time, exclusive, nothing can be counted any more; nothing when some input partition has not told yet.
+    pub(super) fn horizon(&self) -> Option<i64> {
+        let mut horizon: Option<i64> = None;
+        for (topic, count) in &self.expected {
+            let partitions = self.numbers.get(topic)?;
+            for partition in 0..*count {
+                let clock = self.inputs[*partitions.get(&partition)? as usize].clock?;
+                horizon = Some(horizon.map_or(clock, |least| least.min(clock)));
+            }
+        }
+        horizon.map(|clock| clock.saturating_sub(LATENESS_MS))
+    }
+}

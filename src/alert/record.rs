@@ -58,7 +58,7 @@ pub struct Match {
 }
 
 /// What a line said that labels and annotations are made of.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Said {
     /// The rule that counts.
     #[serde(default)]
@@ -78,6 +78,17 @@ pub struct Said {
     /// How long snoozing is fine, by the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snooze: Option<String>,
+}
+
+impl Said {
+    /// Bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let Self { rule, values, runbook, action, contact, snooze } = self;
+        let values: usize =
+            values.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum();
+        let texts: usize = [action, contact, snooze].into_iter().flatten().map(String::len).sum();
+        size_of::<Self>() + rule.len() + runbook.len() + values + texts
+    }
 }
 
 /// The group of lines that lack a value.
@@ -149,6 +160,19 @@ impl Match {
     #[must_use]
     pub fn key(&self) -> String {
         key(&self.alert, self.group.iter().map(String::as_str))
+    }
+
+    /// Appends [`Match::key`].
+    pub(super) fn write_key(&self, to: &mut Vec<u8>) {
+        to.push(b'[');
+        for (index, part) in std::iter::once(&self.alert).chain(&self.group).enumerate() {
+            if index > 0 {
+                to.push(b',');
+            }
+            // A string, written into memory: neither can fail.
+            let _ = serde_json::to_writer(&mut *to, part);
+        }
+        to.push(b']');
     }
 }
 

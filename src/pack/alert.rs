@@ -138,3 +138,11 @@ pub struct Moment {
     /// Where it stands in the pack's file.
     pub span: Range<usize>,
 }
+
+impl Alert {
+    /// Whether a label's template is the plain value of something that the alert is grouped by.
+    #[must_use]
+    pub fn is_group_label(&self, template: &Template) -> bool {
+        matches!(template.0.as_slice(), [Piece::Value(name, None)] if self.group_by.contains(name))
+    }
+}
