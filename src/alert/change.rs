@@ -222,8 +222,10 @@ impl Words<'_> {
     /// Names and values of what identifies it.
     pub(super) fn labels(&self) -> Vec<(String, String)> {
         let alert = &self.definition.alert;
-        let mut labels =
-            vec![("alertname".to_owned(), alert.id.clone()), ("severity".to_owned(), alert.severity.as_str().to_owned())];
+        let mut labels = vec![
+            ("alertname".to_owned(), alert.id.clone()),
+            ("severity".to_owned(), alert.severity.as_str().to_owned()),
+        ];
         labels.extend(alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), self.fill(template)?))));
         labels
     }

@@ -1,9 +1,9 @@
 //! Who is called in: the rows of an alert's escalation list, by what the line said, by whether a customer impacting event
 //! is on, and by business hours at the place where people work. The hour is that of the line, not of now.
 
+use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 
 use super::counting::{Settings, text};
 use crate::pack::{Escalate, Packs};
@@ -56,7 +56,9 @@ impl std::fmt::Display for Wrong {
         match self {
             Self::Zone(zone) => write!(f, "`{zone}` is no time zone: write a name as in `Europe/London`"),
             Self::Days(days) => write!(f, "`{days}` are no days: write `Mon-Fri` or `Mon,Wed,Fri`"),
-            Self::Hours(hours) => write!(f, "`{hours}` are no hours: write `09:00-17:00`; `22:00-06:00` goes over midnight"),
+            Self::Hours(hours) => {
+                write!(f, "`{hours}` are no hours: write `09:00-17:00`; `22:00-06:00` goes over midnight")
+            }
         }
     }
 }
@@ -124,8 +126,7 @@ pub(super) fn escalation<'a, 'v>(
             value(&packs.facts[*fact].name).is_some_and(|said| values.iter().any(|value| text(value) == said))
         })
     };
-    let holds = |row: &&Escalate| {
-        said(row) && (!row.cie || settings.cie) && (!row.business_hours || settings.hours.hold(at))
-    };
+    let holds =
+        |row: &&Escalate| said(row) && (!row.cie || settings.cie) && (!row.business_hours || settings.hours.hold(at));
     rows.iter().find(holds).map(|row| row.text.as_str())
 }

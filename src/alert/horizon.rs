@@ -59,7 +59,8 @@ impl Inputs {
     fn expect(&mut self) {
         let told = || self.inputs.iter().filter(|input| input.clock.is_some());
         let mut expected: BTreeMap<Arc<str>, i32> = BTreeMap::new();
-        let topics: BTreeSet<&str> = told().flat_map(|input| input.named.iter()).map(|(topic, _)| topic.as_str()).collect();
+        let topics: BTreeSet<&str> =
+            told().flat_map(|input| input.named.iter()).map(|(topic, _)| topic.as_str()).collect();
         for topic in topics {
             let naming = |input: &&Input| input.named.iter().any(|(named, _)| named == topic);
             let mut others = told().filter(|input| *input.topic != *topic).peekable();

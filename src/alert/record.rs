@@ -84,8 +84,7 @@ impl Said {
     /// Bytes, about.
     pub(super) fn bytes(&self) -> usize {
         let Self { rule, values, runbook, action, contact, snooze } = self;
-        let values: usize =
-            values.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum();
+        let values: usize = values.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum();
         let texts: usize = [action, contact, snooze].into_iter().flatten().map(String::len).sum();
         size_of::<Self>() + rule.len() + runbook.len() + values + texts
     }

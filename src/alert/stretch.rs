@@ -136,7 +136,8 @@ impl Lines {
         let to = self.counted.partition_point(|entry| entry.at <= time);
         let covering = &self.counted[from..to];
         let again = |index: usize| covering[..index].iter().any(|earlier| earlier.is_one_with(&covering[index]));
-        let count = if rule.distinct { (0..covering.len()).filter(|index| !again(*index)).count() } else { covering.len() };
+        let count =
+            if rule.distinct { (0..covering.len()).filter(|index| !again(*index)).count() } else { covering.len() };
         (covering, count)
     }
 
@@ -219,16 +220,7 @@ struct Sweep<'l> {
 
 impl<'l> Sweep<'l> {
     fn new(lines: &'l Lines, rule: Rule) -> Self {
-        Self {
-            lines,
-            rule,
-            begun: 0,
-            ended: 0,
-            begun_against: 0,
-            ended_against: 0,
-            values: HashMap::new(),
-            covers: 0,
-        }
+        Self { lines, rule, begun: 0, ended: 0, begun_against: 0, ended_against: 0, values: HashMap::new(), covers: 0 }
     }
 
     fn end_of(&self, at: i64) -> i64 {

@@ -150,7 +150,8 @@ impl Windows {
     fn told_again(&mut self, alert: usize, change: Change) -> Told {
         let Change { group, starts_at, count, lines, labels, place, said, .. } = change;
         let lines = lines.iter().map(|place| (self.number(place), place.offset)).collect();
-        let witness = Witness { at: starts_at, input: self.number(&place), offset: place.offset, said: self.share(said) };
+        let witness =
+            Witness { at: starts_at, input: self.number(&place), offset: place.offset, said: self.share(said) };
         let values: Vec<String> = group.into_iter().map(|(_, value)| value).collect();
         let made = self.words(alert, &values, &witness.said, count).labels();
         let labels = (made != labels).then(|| labels.into_boxed_slice());

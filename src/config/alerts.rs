@@ -27,7 +27,8 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Option<Settings> {
     match (matches, topic) {
         (Some(matches), Some(topic)) => {
             let notify = notify::Settings { alertmanagers, sign_in, authorities, repeat_interval };
-            let limits = Limits { groups: resolver.size("limits.alert_groups") };
+            let (groups, bytes) = (resolver.size("limits.alert_groups"), resolver.size("limits.alert_memory"));
+            let limits = Limits { groups, bytes };
             Some(Settings { matches, topic, counting: alert::Settings::default(), limits, notify })
         }
         (None, None) => {

@@ -1,6 +1,19 @@
-//! The alert role.
+//! The alert role: matches in, what fires and what is over out.
+//!
+//! A [`Counter`](counter::Counter) is a member of a group of its own, `<group>-alerts`, which shares the partitions of the
+//! matches topic. Each partition has its windows (`lane`); what they tell goes to the alerts topic before the offset
+//! behind it is committed, in one transaction or before it (`settle`), and only then to Alertmanagers and to whoever asks
+//! over HTTP (`view`). No state is kept anywhere else: what was committed says from where to read again, silently, and
+//! the alerts topic says what fires.
 
-use super::notify;
+pub(crate) mod counter;
+mod lane;
+mod settle;
+mod view;
+
+pub use view::View;
+
+use super::{Lines, Output, notify};
 use crate::alert;
 
 /// How alerts are counted and told.
@@ -16,4 +29,17 @@ pub struct Settings {
     pub limits: alert::Limits,
     /// Whom to tell besides.
     pub notify: notify::Settings,
+}
+
+/// What the role is told, where a worker is told of lines: it reads the matches and writes the alerts, which are its
+/// state too, in a group of its own.
+pub(crate) fn settings(settings: &super::Settings, alerts: &Settings) -> super::Settings {
+    let mut role = settings.clone();
+    role.kafka.group_id = format!("{}-alerts", settings.kafka.group_id);
+    role.input.topics = vec![alerts.matches.clone()];
+    role.output = Output { topic: alerts.topic.clone(), lines: Lines::Matched, ..role.output };
+    role.state = Some(alerts.topic.clone());
+    role.dead_letter = None;
+    role.alerts = None;
+    role
 }

@@ -12,6 +12,7 @@
 pub(super) mod audit;
 mod broker;
 mod group;
+mod matches;
 mod member;
 pub(super) mod planted;
 mod producer;

@@ -9,7 +9,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 
 use super::kafka::Code;
 use super::record::Step;
-use crate::alert::{Alerts, Counted, Origin};
+use crate::alert::{Alerts, Change, Counted, Meters as Counts, Origin, State};
 use crate::engine::{Crossed, Engine};
 
 /// One line in so many is timed.
@@ -50,6 +50,10 @@ pub(crate) mod names {
     pub(crate) const PACK_LOADED: &str = name!("pack_last_reload_success_timestamp_seconds");
     pub(crate) const PACK_STALE: &str = name!("pack_stale");
     pub(crate) const MATCHES: &str = name!("alert_matches_total");
+    pub(crate) const MATCHES_READ: &str = name!("alert_matches_read_total");
+    pub(crate) const ALERT_CHANGES: &str = name!("alert_changes_total");
+    pub(crate) const ALERTS_FIRING: &str = name!("alerts_firing");
+    pub(crate) const ALERT_GROUPS: &str = name!("alert_groups");
     pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
     pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
     pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
@@ -109,6 +113,19 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
         "Lines for each alert that looks at them: to be counted (written), or too late for it (late); of those to be \
          counted, the ones that lack a value of the group (ungrouped).",
     ),
+    (
+        names::MATCHES_READ,
+        Kind::Counter,
+        "Matches read: counted, there already (repeated), a repeat from long ago (passed), of an alert that the packs do \
+         not have (unknown), or of nobody of ours (unreadable). What is read again after a restart is counted again.",
+    ),
+    (
+        names::ALERT_CHANGES,
+        Kind::Counter,
+        "What was told of each alert: it fires (also when it is found to have begun earlier), or is over (resolved).",
+    ),
+    (names::ALERTS_FIRING, Kind::Gauge, "Groups of an alert that fire, among those that this process counts."),
+    (names::ALERT_GROUPS, Kind::Gauge, "Groups of all alerts that this process counts at the moment."),
     (
         names::EVENT_TIMES,
         Kind::Counter,
@@ -312,6 +329,57 @@ impl MatchMeters {
             Origin::Old => self.old.increment(1),
             Origin::Ahead => self.ahead.increment(1),
         }
+    }
+}
+
+/// What the alert role counts.
+pub(crate) struct AlertMeters {
+    /// By alert: began to fire, fires since earlier than was told, is over.
+    changes: HashMap<String, [Counter; 2]>,
+    counted: Counter,
+    repeated: Counter,
+    passed: Counter,
+    unknown: Counter,
+    evicted: Counter,
+    pub(crate) unreadable: Counter,
+    pub(crate) too_large: Counter,
+}
+
+impl AlertMeters {
+    /// For the alerts of one set of packs.
+    pub(crate) fn new(alerts: &Alerts) -> Self {
+        let change =
+            |id: &str, state: &'static str| counter!(names::ALERT_CHANGES, "alert" => id.to_owned(), "state" => state);
+        let read = |result: &'static str| counter!(names::MATCHES_READ, "result" => result);
+        let limit = |limit: &'static str| counter!(names::LIMIT_CROSSED, "limit" => limit);
+        let both = |id: &str| [change(id, "firing"), change(id, "resolved")];
+        Self {
+            changes: alerts.ids().map(|id| (id.to_owned(), both(id))).collect(),
+            counted: read("counted"),
+            repeated: read("repeated"),
+            passed: read("passed"),
+            unknown: read("unknown"),
+            unreadable: read("unreadable"),
+            evicted: limit("alert_groups"),
+            too_large: limit("alert"),
+        }
+    }
+
+    /// Something was told.
+    pub(crate) fn told(&self, change: &Change) {
+        if let Some([firing, resolved]) = self.changes.get(&change.alert) {
+            let counter = if change.state == State::Resolved { resolved } else { firing };
+            counter.increment(1);
+        }
+    }
+
+    /// What windows have counted since they had counted `before`.
+    pub(crate) fn counted(&self, now: Counts, before: Counts) {
+        self.counted.increment(now.counted.saturating_sub(before.counted));
+        self.repeated.increment(now.repeated.saturating_sub(before.repeated));
+        self.passed.increment(now.passed.saturating_sub(before.passed));
+        self.unknown.increment(now.unknown.saturating_sub(before.unknown));
+        self.evicted.increment(now.evicted.saturating_sub(before.evicted));
     }
 }
 

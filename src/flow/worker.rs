@@ -13,7 +13,6 @@ mod batch;
 mod group;
 mod lane;
 mod matches;
-mod recent;
 mod report;
 mod trouble;
 
@@ -175,7 +174,7 @@ impl<K: Sink> Worker<K> {
 
     /// Moves lines until asked to stop or unable to go on, then leaves in good order. What happens is told at once:
     /// leaving takes time, and where the client hangs it takes forever.
-    pub(crate) fn run<S: Source>(mut self, source: S, tell: impl Fn(Word)) {
+    pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
         loop {
             match self.step(&source) {
                 Ok(Turn::On) => {}

@@ -73,6 +73,8 @@ pub(super) struct Transaction {
     markers: usize,
     /// Lines on output and dead letter, as their timestamps name them.
     pub(super) lines: Vec<i64>,
+    /// It holds something besides watermarks.
+    is_of_lines: bool,
 }
 
 /// A transactional name.
@@ -149,6 +151,16 @@ impl Broker {
         })
     }
 
+    /// What a transaction wrote to a topic, with the partitions.
+    pub(super) fn records_of(&self, transaction: usize, to: To) -> Vec<(i32, Stored)> {
+        let places = self.places.iter().filter(|(place, _)| place.to() == to);
+        let of_it = |slot: &Slot| match slot {
+            Slot::Record(stored, Some(of)) if *of == transaction => Some(stored.clone()),
+            _ => None,
+        };
+        places.flat_map(|(place, slots)| slots.iter().filter_map(of_it).map(|stored| (place.number, stored))).collect()
+    }
+
     pub(super) fn has_nothing_open(&self, tid: usize) -> bool {
         self.names[tid].ongoing.is_none()
     }
@@ -162,8 +174,9 @@ impl Broker {
         self.transactions.iter().any(|one| one.offsets_pending && one.offsets.contains_key(&partition))
     }
 
+    /// Nothing is open but watermarks, which go on for ever.
     pub(in crate::flow) fn is_quiet(&self) -> bool {
-        self.names.iter().all(|name| name.ongoing.is_none())
+        self.names.iter().all(|name| name.ongoing.is_none_or(|ongoing| !self.transactions[ongoing].is_of_lines))
     }
 }
 
@@ -181,6 +194,7 @@ impl World {
             offsets_pending: false,
             markers: 0,
             lines: Vec::new(),
+            is_of_lines: false,
         });
         let transaction = self.broker.transactions.len() - 1;
         self.broker.names[tid].ongoing = Some(transaction);
@@ -194,6 +208,7 @@ impl World {
         if let Some(transaction) = transaction {
             let transaction = &mut self.broker.transactions[transaction];
             transaction.places.insert(place);
+            transaction.is_of_lines |= place.to() != To::Matches || stored.key.is_some();
             if matches!(place.to(), To::Output | To::DeadLetter) {
                 transaction.lines.push(stored.timestamp_ms);
             }

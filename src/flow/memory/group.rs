@@ -227,8 +227,8 @@ impl World {
     /// The group has an offset.
     pub(super) fn take_offset(&mut self, partition: usize, offset: i64, note: String) {
         self.group.offsets[partition] = Some(offset);
-        self.group.notes[partition] = note;
-        self.offset_taken(partition, offset);
+        self.group.notes[partition].clone_from(&note);
+        self.offset_taken(partition, offset, &note);
     }
 
     /// From now on nothing is heard of a client.

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::producer::Producer;
 use super::{Member, named_by};
+use crate::alert;
 use crate::flow::Failure;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::transport::{
-    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Standing, Teller, Unsent,
+    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Standing, Teller, To, Unsent,
 };
 
 /// A bug.
@@ -33,6 +34,10 @@ pub(in crate::flow) enum Planted {
     DropOnRevoke,
     /// A new owner does not look up what sources said.
     ForgetState,
+    /// What alerts count is taken for written, and is not.
+    LoseMatches,
+    /// A watermark tells of lines that nobody has judged.
+    ClaimMore,
     /// After going back, any line is taken for the next.
     TakeAnyLine,
 }
@@ -173,9 +178,26 @@ impl Source for LyingSource {
     }
 }
 
+/// The same watermark, further on by some lines.
+fn claiming_more<'r>(record: &Record<'r>) -> Record<'r> {
+    let claim = alert::Record::from_json(record.value.as_deref().unwrap_or_default());
+    let Ok(alert::Record::Watermark(mut watermark)) = claim else { return record.clone() };
+    watermark.offset += 5;
+    let json = alert::Record::Watermark(watermark).to_json();
+    Record { value: Some(json.into_bytes().into()), ..record.clone() }
+}
+
 impl Sink for LyingSink {
     fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let packed = ticket.pack();
+        if self.planted == Planted::LoseMatches && record.to == To::Matches && record.key.is_some() {
+            let ack = Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None };
+            self.lies.borrow_mut().acks.push(ack);
+            return Ok(());
+        }
+        if self.planted == Planted::ClaimMore && record.to == To::Matches && record.key.is_none() {
+            return self.honest.send(&claiming_more(record), of, Ticket::unpack(packed));
+        }
         self.honest.send(record, of, Ticket::unpack(packed))?;
         let mut lies = self.lies.borrow_mut();
         lies.sent.insert(packed, named_by(record.timestamp_ms));
@@ -197,8 +219,8 @@ impl Sink for LyingSink {
         }
         if self.planted == Planted::CommitEarly {
             into.truncate(before);
-            into.append(&mut lies.acks);
         }
+        into.append(&mut lies.acks);
     }
 
     fn wait(&self, time: Duration) {

@@ -163,7 +163,7 @@ impl Board {
     }
 
     /// Alerts of which a listener has not heard the latest word.
-    pub(super) fn waiting(&self, listener: usize) -> usize {
+    pub(crate) fn waiting(&self, listener: usize) -> usize {
         let inner = self.inner();
         inner
             .entries

@@ -16,9 +16,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::recent::{RECENT, Recent};
 use super::report::Tally;
 use super::{BLOCKED, Window, Worker};
+use crate::flow::recent::{RECENT, Recent};
 use crate::flow::transport::{Fate, Mark, Sink, Source};
 use crate::flow::{Failure, Mode};
 use crate::telemetry::foreign;

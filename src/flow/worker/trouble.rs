@@ -11,10 +11,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::recent::Recent;
 use super::{Worker, judge};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
+use crate::flow::recent::Recent;
 use crate::flow::record::{Line, Notes};
 use crate::flow::transport::{Delivery, Sink, Source, To};
 use crate::flow::{Failure, Mode};
