@@ -43,6 +43,7 @@ mod escalation;
 mod group;
 mod horizon;
 mod record;
+pub mod sequence;
 mod stretch;
 mod window;
 

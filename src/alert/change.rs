@@ -10,7 +10,7 @@ use super::counting::{Alerts, Definition};
 use super::escalation::escalation;
 use super::record::{Place, Said, Unreadable};
 use crate::NAME;
-use crate::pack::{Piece, Template};
+use crate::pack::{Name, Piece, Template};
 
 /// Whether an alert fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -207,7 +207,7 @@ impl Words<'_> {
                 Piece::Text(part) => text.push_str(part),
                 Piece::Count => text.push_str(&self.count.to_string()),
                 Piece::Value(name, part) => {
-                    let value = self.value(&super::counting::called(name, self.alerts.packs()))?;
+                    let value = self.value(self.alerts.called(name))?;
                     let value = match part {
                         None => value,
                         Some(part) => value.split(':').nth(*part).filter(|part| !part.is_empty())?,
@@ -242,7 +242,7 @@ impl Words<'_> {
         let either = |own: &Option<String>, of_rule: &Option<String>| own.clone().or_else(|| of_rule.clone());
         let snooze = either(&alert.snooze, &self.said.snooze);
         let settings = self.alerts.settings();
-        let escalation = escalation(&alert.escalate, settings, self.alerts.packs(), starts_at, |name| self.value(name));
+        let escalation = escalation(&alert.escalate, settings, starts_at, |fact| self.value(self.alerts.called(&Name::Fact(fact))));
         let of_all = [
             ("runbook", Some(self.definition.page.clone())),
             ("runbook_url", Some(self.said.runbook.clone())),

@@ -1,14 +1,13 @@
 //! From a judged line to the matches that alerts count.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::clock::{Clock, Origin, event_time};
 use super::escalation::Hours;
 use super::record::{Match, NO_VALUE, Place, Said};
 use super::stretch::Rule;
 use crate::engine::{Countable, CountableRule, Engine};
-use crate::pack::{Alert, Name, Packs, Piece, Value};
+use crate::pack::{Alert, Name, Piece, Value};
 
 /// What alerts are told besides the packs: `[escalation]`.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +21,11 @@ pub struct Settings {
 /// The alerts of a pack set, ready to count and to be told of. Made beside an engine, and exchanged with it.
 #[derive(Debug)]
 pub struct Alerts {
-    engine: Arc<Engine>,
     settings: Settings,
+    /// Names of all facts.
+    facts: Vec<String>,
+    /// Ids that lines can be tagged with.
+    reported: Vec<String>,
     definitions: Vec<Definition>,
     /// For each id that lines can be tagged with, the alerts that look at it.
     by_rule: Vec<Vec<(usize, Role)>>,
@@ -68,9 +70,9 @@ pub struct Counted {
 impl Alerts {
     /// Those of the engine's packs.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
+    pub fn new(engine: &Engine, settings: Settings) -> Self {
         let definitions: Vec<Definition> =
-            engine.packs().alerts.iter().map(|alert| Definition::new(alert, &engine)).collect();
+            engine.packs().alerts.iter().map(|alert| Definition::new(alert, engine)).collect();
         let role = |alert: &Alert, id: &str| {
             let names = |patterns: &[crate::pack::IdPattern]| patterns.iter().any(|pattern| pattern.names(id));
             if names(&alert.unless) {
@@ -85,7 +87,9 @@ impl Alerts {
         };
         let by_rule = engine.reported().iter().map(|reported| roles(&reported.id)).collect();
         let by_id = definitions.iter().enumerate().map(|(index, known)| (known.alert.id.clone(), index)).collect();
-        Self { settings, definitions, by_rule, by_id, engine }
+        let facts = engine.packs().facts.iter().map(|fact| fact.name.clone()).collect();
+        let reported = engine.reported().iter().map(|reported| reported.id.clone()).collect();
+        Self { settings, facts, reported, definitions, by_rule, by_id }
     }
 
     /// Ids of all alerts; other numbers here are indexes into it.
@@ -97,12 +101,6 @@ impl Alerts {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The packs they are of.
-    #[must_use]
-    pub fn packs(&self) -> &Packs {
-        self.engine.packs()
     }
 
     /// Which alerts count a line: `clock` is that of its partition, its own record seen; `timestamp_ms` is its record's,
@@ -155,7 +153,7 @@ impl Alerts {
     fn said(&self, definition: &Definition, line: &Countable, rule: &CountableRule) -> Said {
         let value = |(text, name): &(String, Name)| Some((text.clone(), self.value(line, name)?));
         Said {
-            rule: self.engine.reported()[rule.id].id.clone(),
+            rule: self.reported[rule.id].clone(),
             values: definition.values.iter().filter_map(value).collect(),
             runbook: rule.runbook.clone(),
             action: rule.action.clone(),
@@ -175,6 +173,11 @@ impl Alerts {
         found.filter(|value| !value.is_empty())
     }
 
+    /// What a value is called in packs and in records.
+    pub(super) fn called<'a>(&'a self, name: &'a Name) -> &'a str {
+        called(name, |fact| &self.facts[fact])
+    }
+
     pub(super) fn definition(&self, index: usize) -> &Definition {
         &self.definitions[index]
     }
@@ -189,6 +192,7 @@ impl Definition {
     fn new(alert: &Alert, engine: &Engine) -> Self {
         let packs = engine.packs();
         let pack = &packs.packs[alert.pack];
+        let called = |name: &Name| called(name, |fact| &packs.facts[fact].name).to_owned();
         let templates = alert.labels.iter().chain(&alert.annotations).flat_map(|(_, template)| &template.0);
         let mut names: Vec<Name> = templates
             .filter_map(|piece| match piece {
@@ -200,13 +204,13 @@ impl Definition {
         let mut values: Vec<(String, Name)> = Vec::new();
         for name in names.into_iter().filter(|name| !alert.group_by.contains(name)) {
             if !values.iter().any(|(_, known)| *known == name) {
-                values.push((called(&name, packs), name));
+                values.push((called(&name), name));
             }
         }
         let base = &engine.settings().base_url;
         Self {
             rule: Rule::of(alert),
-            group: alert.group_by.iter().map(|name| called(name, packs)).collect(),
+            group: alert.group_by.iter().map(called).collect(),
             values,
             page: pack.link.as_ref().map(|link| format!("{base}{link}")).unwrap_or_default(),
             pack: pack.edition(),
@@ -215,13 +219,13 @@ impl Definition {
     }
 }
 
-/// What a value is called in packs and in records.
-pub(super) fn called(name: &Name, packs: &Packs) -> String {
+/// See [`Alerts::called`].
+fn called<'a>(name: &'a Name, fact: impl Fn(usize) -> &'a str) -> &'a str {
     match name {
-        Name::Fact(index) => packs.facts[*index].name.clone(),
-        Name::App => "app".to_owned(),
-        Name::Region(_) => "region".to_owned(),
-        Name::Member(path) => path.clone(),
+        Name::Fact(index) => fact(*index),
+        Name::App => "app",
+        Name::Region(_) => "region",
+        Name::Member(path) => path,
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
 use super::counting::{Settings, text};
-use crate::pack::{Escalate, Packs};
+use crate::pack::Escalate;
 
 /// Business hours: days and hours in a zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,17 +113,16 @@ fn range_of_days(text: &str) -> Option<Vec<Weekday>> {
     Some((from..=from + length).map(|day| DAYS[day % DAYS.len()].1).collect())
 }
 
-/// The first row that holds for a line of this event time; `value` is what it said under a name.
+/// The first row that holds for a line of this event time; `value` is what it said of a fact.
 pub(super) fn escalation<'a, 'v>(
     rows: &'a [Escalate],
     settings: &Settings,
-    packs: &Packs,
     at: i64,
-    value: impl Fn(&str) -> Option<&'v str>,
+    value: impl Fn(usize) -> Option<&'v str>,
 ) -> Option<&'a str> {
     let said = |row: &Escalate| {
         row.when.iter().all(|(fact, values)| {
-            value(&packs.facts[*fact].name).is_some_and(|said| values.iter().any(|value| text(value) == said))
+            value(*fact).is_some_and(|said| values.iter().any(|value| text(value) == said))
         })
     };
     let holds =

@@ -56,11 +56,11 @@ pub struct Threshold {
 /// A value of a line that an alert uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
-    /// A captured fact, by index; where the line has none, the configured field of that name ([`Name::App`], …).
+    /// A captured fact, by index.
     Fact(usize),
     /// The app that wrote the line.
     App,
-    /// Its region: the fact of that name, else the configured field.
+    /// Its region: the fact of that name, when some pack declares one and the line has it, else the configured field.
     Region(Option<usize>),
     /// A member of the line that is no fact, by its dotted path.
     Member(String),
@@ -103,12 +103,16 @@ pub struct Sequence {
     pub name: String,
     /// Index of the alert it is about.
     pub alert: usize,
+    /// When it begins, milliseconds since 1970.
+    pub start_ms: i64,
+    /// A customer impacting event is on.
+    pub cie: bool,
     /// The lines, in the order in which they come.
     pub steps: Vec<Step>,
     /// Each time it fires, in order; empty: never.
     pub fires: Vec<Moment>,
-    /// Each time it resolves, in order.
-    pub resolves: Vec<Moment>,
+    /// Each time it resolves, in order; nothing: whenever it does.
+    pub resolves: Option<Vec<Moment>>,
     /// Where it stands in the pack's file.
     pub span: Range<usize>,
 }
