@@ -242,7 +242,8 @@ impl Words<'_> {
         let either = |own: &Option<String>, of_rule: &Option<String>| own.clone().or_else(|| of_rule.clone());
         let snooze = either(&alert.snooze, &self.said.snooze);
         let settings = self.alerts.settings();
-        let escalation = escalation(&alert.escalate, settings, starts_at, |fact| self.value(self.alerts.called(&Name::Fact(fact))));
+        let escalation =
+            escalation(&alert.escalate, settings, starts_at, |fact| self.value(self.alerts.called(&Name::Fact(fact))));
         let of_all = [
             ("runbook", Some(self.definition.page.clone())),
             ("runbook_url", Some(self.said.runbook.clone())),

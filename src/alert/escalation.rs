@@ -121,9 +121,9 @@ pub(super) fn escalation<'a, 'v>(
     value: impl Fn(usize) -> Option<&'v str>,
 ) -> Option<&'a str> {
     let said = |row: &Escalate| {
-        row.when.iter().all(|(fact, values)| {
-            value(*fact).is_some_and(|said| values.iter().any(|value| text(value) == said))
-        })
+        row.when
+            .iter()
+            .all(|(fact, values)| value(*fact).is_some_and(|said| values.iter().any(|value| text(value) == said)))
     };
     let holds =
         |row: &&Escalate| said(row) && (!row.cie || settings.cie) && (!row.business_hours || settings.hours.hold(at));

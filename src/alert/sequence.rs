@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Alerts, Bookmark, Change, Clock, Hours, Limits, Match, Place, Record, Settings, State, Watermark, Windows};
+use super::{
+    Alerts, Bookmark, Change, Clock, Hours, Limits, Match, Place, Record, Settings, State, Watermark, Windows,
+};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::Engine;
 use crate::engine::examples::Proof;
@@ -37,7 +39,10 @@ pub fn run(engine: &Engine, sequence: &Sequence) -> Vec<Change> {
         over.extend(windows.read(offset, &record).into_iter().filter(|change| change.state == State::Resolved));
         offset += 1;
     };
-    matches(engine, &alerts, sequence).into_iter().filter(|found| found.alert == *id).for_each(|found| read(Record::Match(found)));
+    matches(engine, &alerts, sequence)
+        .into_iter()
+        .filter(|found| found.alert == *id)
+        .for_each(|found| read(Record::Match(found)));
     // Much later nothing can change any more.
     read(Record::Watermark(Watermark {
         topic: TOPIC.into(),
@@ -75,7 +80,8 @@ fn failures(sequence: &Sequence, over: &[Change], source: &Arc<Source>) -> Vec<D
     let mut failures = Vec::new();
     let fired: Vec<i64> = over.iter().map(|change| change.starts_at - sequence.start_ms).collect();
     let resolved: Vec<i64> = over.iter().filter_map(|change| change.ends_at).map(|at| at - sequence.start_ms).collect();
-    let wrong = |wanted: &[Moment], happened: &[i64]| wanted.iter().map(|moment| moment.at_ms).ne(happened.iter().copied());
+    let wrong =
+        |wanted: &[Moment], happened: &[i64]| wanted.iter().map(|moment| moment.at_ms).ne(happened.iter().copied());
     let mut say = |span: std::ops::Range<usize>, label: String| {
         let message = format!("`{}` does not hold", sequence.name);
         let help = "a window is `(t - window, t]`: a line counts from its time on, and not any more a window later";
@@ -89,7 +95,8 @@ fn failures(sequence: &Sequence, over: &[Change], source: &Arc<Source>) -> Vec<D
     if let Some(resolves) = sequence.resolves.as_ref().filter(|resolves| wrong(resolves, &resolved)) {
         say(place(resolves), format!("it resolves {}", moments(&resolved)));
     }
-    for (moment, change) in sequence.fires.iter().chain(sequence.resolves.iter().flatten()).zip(over.iter().chain(over)) {
+    for (moment, change) in sequence.fires.iter().chain(sequence.resolves.iter().flatten()).zip(over.iter().chain(over))
+    {
         for (kind, wanted, there) in
             [("label", &moment.labels, &change.labels), ("annotation", &moment.annotations, &change.annotations)]
         {

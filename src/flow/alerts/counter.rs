@@ -76,7 +76,7 @@ impl<K: Sink> Counter<K> {
         (view, board): (Arc<View>, Option<Arc<Board>>),
     ) -> Self {
         let engine = rules.borrow_and_update().clone();
-        let counted = Arc::new(Alerts::new(engine, alerts.counting.clone()));
+        let counted = Arc::new(Alerts::new(&engine, alerts.counting.clone()));
         let now = Instant::now();
         Self {
             rules,
@@ -314,7 +314,7 @@ impl<K: Sink> Counter<K> {
             return;
         }
         let engine = self.rules.borrow_and_update().clone();
-        self.alerts = Arc::new(Alerts::new(engine, self.alerts.settings().clone()));
+        self.alerts = Arc::new(Alerts::new(&engine, self.alerts.settings().clone()));
         self.meters = AlertMeters::new(&self.alerts);
         for lane in &mut self.lanes {
             let partition = lane.partition.number;

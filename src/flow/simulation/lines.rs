@@ -55,7 +55,7 @@ pub(super) static ENGINES: LazyLock<[Arc<Engine>; 2]> = LazyLock::new(|| ["warni
 
 /// What their alerts count.
 static COUNTED: LazyLock<[Alerts; 2]> =
-    LazyLock::new(|| [0, 1].map(|rules: usize| Alerts::new(ENGINES[rules].clone(), alert::Settings::default())));
+    LazyLock::new(|| [0, 1].map(|rules: usize| Alerts::new(&ENGINES[rules], alert::Settings::default())));
 
 fn engine(severity: &str) -> Arc<Engine> {
     let source = Source { name: "sim.toml".to_owned(), text: PACK.replace("SEVERITY", severity) };

@@ -38,7 +38,7 @@ pub(super) struct Counting {
 impl Counting {
     /// `None` where nobody counts.
     pub(super) fn new(settings: &Settings, engine: &Arc<Engine>, route: Route, now: Instant) -> Option<Self> {
-        let alerts = Arc::new(Alerts::new(engine.clone(), settings.alerts.as_ref()?.counting.clone()));
+        let alerts = Arc::new(Alerts::new(engine, settings.alerts.as_ref()?.counting.clone()));
         let meters = MatchMeters::new(&alerts);
         let Route { matches_partitions: partitions, matches_limit: limit, .. } = route;
         (partitions > 0).then_some(Self { alerts, partitions, limit, meters, next: now, in_flight: 0 })
@@ -46,7 +46,7 @@ impl Counting {
 
     /// Other rules.
     pub(super) fn exchange(&mut self, engine: &Arc<Engine>) {
-        self.alerts = Arc::new(Alerts::new(engine.clone(), self.alerts.settings().clone()));
+        self.alerts = Arc::new(Alerts::new(engine, self.alerts.settings().clone()));
         self.meters = MatchMeters::new(&self.alerts);
     }
 }

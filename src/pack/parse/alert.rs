@@ -107,7 +107,8 @@ impl File<'_> {
     }
 
     fn window(&self, text: &Placed<String>) -> Option<i64> {
-        let length = text.value.parse::<jiff::SignedDuration>().ok().and_then(|length| i64::try_from(length.as_millis()).ok());
+        let length =
+            text.value.parse::<jiff::SignedDuration>().ok().and_then(|length| i64::try_from(length.as_millis()).ok());
         let length = length.filter(|length| (1..=WINDOW_MAX_MS).contains(length));
         if length.is_none() {
             let message = format!("`{}` is no length of a window", text.value);
@@ -125,7 +126,8 @@ impl File<'_> {
             (None, Some(number)) => (Some(number), 1),
             (None, None) => (None, 0),
         };
-        let least = number.and_then(|number| number.trim().parse::<u32>().ok()?.checked_add(more)).filter(|least| *least > 0);
+        let least =
+            number.and_then(|number| number.trim().parse::<u32>().ok()?.checked_add(more)).filter(|least| *least > 0);
         if least.is_none() {
             let help = match (written.parse::<u32>(), written.starts_with(['<', '='])) {
                 (Ok(number), _) => format!("write the operator: \">= {number}\" or \"> {number}\""),
@@ -164,7 +166,13 @@ impl File<'_> {
         let is_fine = is_word && text.starts_with(|first: char| !first.is_ascii_digit()) && !text.starts_with("__");
         if ["alertname", "severity"].contains(&text.as_str()) {
             let help = "`alertname` is the alert's `id`, `severity` its `severity`: leave this line out";
-            self.reader.error("P034", name.span.clone(), format!("the label `{text}` is set already"), "not here", help);
+            self.reader.error(
+                "P034",
+                name.span.clone(),
+                format!("the label `{text}` is set already"),
+                "not here",
+                help,
+            );
             return false;
         }
         if !is_fine {
@@ -179,7 +187,13 @@ impl File<'_> {
         let is_ours = ANNOTATIONS.contains(&text.as_str());
         if is_ours {
             let help = format!("these are told of every alert: {}", ANNOTATIONS.join(", "));
-            self.reader.error("P034", name.span.clone(), format!("the annotation `{text}` is not free"), "not here", &help);
+            self.reader.error(
+                "P034",
+                name.span.clone(),
+                format!("the annotation `{text}` is not free"),
+                "not here",
+                &help,
+            );
         }
         !is_ours
     }

@@ -60,9 +60,11 @@ impl Resolver {
     /// Every key of the group is a label, or all groups would be one alert to whoever receives them.
     fn identity(&mut self, source: &Arc<Source>, alert: &Alert, written: &[Placed<String>]) {
         for (name, written) in alert.group_by.iter().zip(written) {
-            let is_it = |template: &Template| matches!(template.0.as_slice(), [Piece::Value(known, None)] if known == name);
+            let is_it =
+                |template: &Template| matches!(template.0.as_slice(), [Piece::Value(known, None)] if known == name);
             if !alert.labels.iter().any(|(_, template)| is_it(template)) {
-                let message = format!("the group key `{}` is no label, so all groups would be one alert", written.value);
+                let message =
+                    format!("the group key `{}` is no label, so all groups would be one alert", written.value);
                 let help = format!("add it under `labels`: {0} = \"{{{0}}}\"", written.value);
                 self.error("P033", source, written.span.clone(), message, "not among the labels", help);
             }
@@ -136,7 +138,13 @@ impl Resolver {
         Template(pieces)
     }
 
-    fn piece(&mut self, source: &Arc<Source>, text: &Placed<String>, inside: &str, members: &[String]) -> Option<Piece> {
+    fn piece(
+        &mut self,
+        source: &Arc<Source>,
+        text: &Placed<String>,
+        inside: &str,
+        members: &[String],
+    ) -> Option<Piece> {
         if inside == "count" {
             return Some(Piece::Count);
         }
@@ -179,7 +187,17 @@ impl Resolver {
             return;
         };
         let RawSequence { name, start_ms, cie, steps, fires, resolves, span, alert: _ } = raw;
-        self.packs.sequences.push(Sequence { pack: scope.pack, name, alert, start_ms, cie, steps, fires, resolves, span });
+        self.packs.sequences.push(Sequence {
+            pack: scope.pack,
+            name,
+            alert,
+            start_ms,
+            cie,
+            steps,
+            fires,
+            resolves,
+            span,
+        });
     }
 
     /// An alert without any sequence is not proven.
