@@ -3,6 +3,7 @@
 //! Results go to stdout; complaints, diagnostics and logs go to stderr. Colours vanish by themselves when a stream is no
 //! terminal.
 
+pub mod alerts;
 pub mod arguments;
 pub mod bench;
 pub mod check;
@@ -21,7 +22,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
+    AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -55,6 +56,8 @@ pub enum Verb {
     Check(CheckArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
     Bench(BenchArguments),
+    /// See what fires in the whole fleet: since when, and which lines were counted.
+    Alerts(AlertsArguments),
     /// Look at the lines that could not be published, or send them again.
     #[command(subcommand)]
     DeadLetter(dead_letter::Verb),
@@ -122,6 +125,7 @@ impl Cli {
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
+            Verb::Alerts(arguments) => alerts::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),
             Verb::Verify(arguments) => verify::run(&arguments),
             Verb::Config(verb) => config::run(&verb),

@@ -121,6 +121,27 @@ impl RunArguments {
     }
 }
 
+/// `alerts`: what fires, and why?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct AlertsArguments {
+    /// The configuration.
+    #[command(flatten)]
+    pub daemon: DaemonArguments,
+    /// Only alerts whose id has this in it.
+    #[arg(long, value_name = "ID")]
+    pub alert: Option<String>,
+    /// Show what is over, too, as far as the alerts topic still has it.
+    #[arg(long)]
+    pub all: bool,
+    /// Show the lines that were counted, as the input has them.
+    #[arg(long)]
+    pub lines: bool,
+    /// One JSON object per line, as on the alerts topic.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `verify`: did every line arrive?
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = VERIFY_HELP)]

@@ -9,8 +9,10 @@
 pub(crate) mod counter;
 mod lane;
 mod settle;
+mod stored;
 mod view;
 
+pub use stored::{Told, lines, told};
 pub use view::View;
 
 use super::{Lines, Output, notify};

@@ -11,7 +11,7 @@ mod committer;
 pub(crate) mod inputs;
 pub mod known;
 pub(crate) mod letters;
-mod lookup;
+pub(crate) mod lookup;
 pub(crate) mod options;
 pub mod probe;
 pub(crate) mod raw;

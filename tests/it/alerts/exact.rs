@@ -46,7 +46,7 @@ fn runs() -> std::ops::Range<u64> {
     first..first + number("FINGERPOST_TEST_ALERT_RUNS").unwrap_or(2)
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
