@@ -22,7 +22,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
+    AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments,
+    VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};

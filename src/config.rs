@@ -124,7 +124,7 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
         let given = raw.get(key.name);
         Row {
             name: key.name.to_owned(),
-            value: given.map(|given| given.value.to_string()),
+            value: given.map(|given| secret::without_users(&given.value.to_string())),
             absent: key.absent(),
             origin: given.map_or_else(|| Origin::Default.to_string(), |given| given.origin.to_string()),
         }

@@ -61,7 +61,14 @@ fn table(alerts: &[Change]) -> String {
     for change in alerts {
         let until = change.ends_at.map_or_else(|| "fires".to_owned(), time);
         let first = change.lines.first().map_or_else(String::new, Place::to_string);
-        table.add_row([time(change.starts_at), until, change.alert.clone(), group(change), change.count.to_string(), first]);
+        table.add_row([
+            time(change.starts_at),
+            until,
+            change.alert.clone(),
+            group(change),
+            change.count.to_string(),
+            first,
+        ]);
     }
     if let Some(lines) = table.column_mut(4) {
         lines.set_cell_alignment(CellAlignment::Right);
@@ -110,10 +117,7 @@ mod tests {
     fn what_fires_is_listed_with_its_lines() {
         let text = table(&[change(None), change(Some(1_790_000_900_000))]);
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(
-            rows[1],
-            ["2026-09-21T14:13:20Z", "fires", "disk", "crn=crn:\\u{1b}[1m", "app=a", "5", "logs/3/7"]
-        );
+        assert_eq!(rows[1], ["2026-09-21T14:13:20Z", "fires", "disk", "crn=crn:\\u{1b}[1m", "app=a", "5", "logs/3/7"]);
         assert_eq!(rows[2][1], "2026-09-21T14:28:20Z");
         assert_eq!(rows[3], ["1", "firing"]);
         assert_eq!(table(&[]), "nothing fires\n");

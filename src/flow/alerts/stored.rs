@@ -24,9 +24,10 @@ pub struct Told {
 /// # Errors
 /// When none is configured.
 fn configured(settings: &flow::Settings) -> Result<&Settings, Failure> {
-    settings.alerts.as_ref().ok_or_else(|| {
-        Failure::config("no alerts are counted; name matches.topic and alerts.topic".to_owned())
-    })
+    settings
+        .alerts
+        .as_ref()
+        .ok_or_else(|| Failure::config("no alerts are counted; name matches.topic and alerts.topic".to_owned()))
 }
 
 /// Reads what fires in the whole fleet; with `all`, what is over and still on the topic, too.

@@ -44,7 +44,8 @@ impl Alertmanager {
         };
         let directory = stage.dir.join(name);
         fs::create_dir_all(&directory).unwrap();
-        let config = "route:\n  receiver: nobody\n  group_by: [alertname]\n  group_wait: 1s\nreceivers:\n  - name: nobody\n";
+        let config =
+            "route:\n  receiver: nobody\n  group_by: [alertname]\n  group_wait: 1s\nreceivers:\n  - name: nobody\n";
         fs::write(directory.join("alertmanager.yml"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut started = Self { program, directory, port, child: None };
@@ -192,8 +193,7 @@ fn is_away(time: Duration, lines: usize) {
     else {
         return;
     };
-    stage.config +=
-        &format!("alertmanager = [\"{}\", \"{}\"]\nrepeat_interval = \"5s\"\n", there.url(), away.url());
+    stage.config += &format!("alertmanager = [\"{}\", \"{}\"]\nrepeat_interval = \"5s\"\n", there.url(), away.url());
     stage.create(&stage.name, 1, &[]);
     let producer = stage.producer();
     let mut daemon = stage.start();

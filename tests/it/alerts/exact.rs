@@ -21,11 +21,43 @@ const BACKLOG: usize = 4_000;
 const LIVE: Duration = Duration::from_secs(16);
 
 const ALERTS: [Alert; 5] = [
-    Alert { id: "fifth", from: &[0], unless: &[], by_cluster: true, distinct_jobs: false, window_ms: 900_000, least: 5 },
-    Alert { id: "any", from: &[0, 1], unless: &[], by_cluster: true, distinct_jobs: false, window_ms: 20_000, least: 1 },
-    Alert { id: "many", from: &[0, 1], unless: &[], by_cluster: false, distinct_jobs: false, window_ms: 3_000, least: 12 },
+    Alert {
+        id: "fifth",
+        from: &[0],
+        unless: &[],
+        by_cluster: true,
+        distinct_jobs: false,
+        window_ms: 900_000,
+        least: 5,
+    },
+    Alert {
+        id: "any",
+        from: &[0, 1],
+        unless: &[],
+        by_cluster: true,
+        distinct_jobs: false,
+        window_ms: 20_000,
+        least: 1,
+    },
+    Alert {
+        id: "many",
+        from: &[0, 1],
+        unless: &[],
+        by_cluster: false,
+        distinct_jobs: false,
+        window_ms: 3_000,
+        least: 12,
+    },
     Alert { id: "jobs", from: &[1], unless: &[], by_cluster: true, distinct_jobs: true, window_ms: 60_000, least: 3 },
-    Alert { id: "unknown", from: &[0], unless: &[2], by_cluster: true, distinct_jobs: false, window_ms: 30_000, least: 2 },
+    Alert {
+        id: "unknown",
+        from: &[0],
+        unless: &[2],
+        by_cluster: true,
+        distinct_jobs: false,
+        window_ms: 30_000,
+        least: 2,
+    },
 ];
 
 #[test]
@@ -241,6 +273,7 @@ fn what_fires_for_ten_hours_across_restarts_keeps_its_start() {
         (told(&stage).iter().filter_map(over).collect::<BTreeSet<_>>() == wanted).then_some(())
     });
     daemon.stop();
-    let starts: BTreeSet<i64> = told(&stage).iter().filter_map(|record| record["fingerpost"]["starts_at"].as_i64()).collect();
+    let starts: BTreeSet<i64> =
+        told(&stage).iter().filter_map(|record| record["fingerpost"]["starts_at"].as_i64()).collect();
     assert_eq!(starts, BTreeSet::from([times[1]]));
 }

@@ -49,7 +49,8 @@ pub(super) struct Alert {
 impl Alert {
     /// As a pack has it.
     pub(super) fn toml(&self) -> String {
-        let list = |rules: &[usize]| rules.iter().map(|rule| format!("{:?}", RULES[*rule])).collect::<Vec<_>>().join(", ");
+        let list =
+            |rules: &[usize]| rules.iter().map(|rule| format!("{:?}", RULES[*rule])).collect::<Vec<_>>().join(", ");
         let mut toml = format!(
             "\n[[alert]]\nid = \"{}\"\nfrom = [{}]\nwindow = \"{}s\"\ncount = \">= {}\"\nseverity = \"critical\"\n",
             self.id,
@@ -107,7 +108,8 @@ fn fired(alert: &Alert, counted: &[Counted<'_>]) -> Vec<Fired> {
 
 fn fired_in_group(alert: &Alert, group: &[String], lines: &[&Counted<'_>]) -> Vec<Fired> {
     let is_of = |rules: &[usize], one: &Counted<'_>| one.line.rule.is_some_and(|rule| rules.contains(&rule));
-    let lines: Vec<&&Counted<'_>> = lines.iter().filter(|one| is_of(alert.from, one) || is_of(alert.unless, one)).collect();
+    let lines: Vec<&&Counted<'_>> =
+        lines.iter().filter(|one| is_of(alert.from, one) || is_of(alert.unless, one)).collect();
     let holds = |x: i64| {
         let window = || lines.iter().filter(|one| one.at <= x && x - alert.window_ms < one.at);
         let mut jobs = BTreeSet::new();
@@ -146,7 +148,9 @@ fn the_replay_itself_is_right() {
         least: 3,
     };
     let line = |at: i64| Line { timestamp: at, time: Some(at), rule: Some(0), cluster: None, job: None };
-    let at = |times: &[i64]| replay(&[alert], &[times.iter().map(|time| line(*time)).collect()]).into_iter().collect::<Vec<_>>();
+    let at = |times: &[i64]| {
+        replay(&[alert], &[times.iter().map(|time| line(*time)).collect()]).into_iter().collect::<Vec<_>>()
+    };
     assert_eq!(at(&[0, 10_000, 60_000]), []);
     assert_eq!(at(&[0, 10_000, 59_999]), [("A".to_owned(), vec![], 59_999, 60_000)]);
     assert_eq!(at(&[0, 1, 2, 59_000, 59_001]), [("A".to_owned(), vec![], 2, 60_002)]);

@@ -13,8 +13,15 @@ use crate::broker::broker;
 use crate::records::Record;
 use crate::stage::{Stage, eventually};
 
-const ALERT: Alert =
-    Alert { id: "failed", from: &[0], unless: &[], by_cluster: true, distinct_jobs: false, window_ms: 60_000, least: 3 };
+const ALERT: Alert = Alert {
+    id: "failed",
+    from: &[0],
+    unless: &[],
+    by_cluster: true,
+    distinct_jobs: false,
+    window_ms: 60_000,
+    least: 3,
+};
 
 fn verb(stage: &Stage, arguments: &[&str]) -> String {
     let config = stage.dir.join("verb.toml");
