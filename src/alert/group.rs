@@ -114,9 +114,12 @@ impl Group {
     /// there is nothing; then `due` says when to look again.
     pub(super) fn settle(&mut self, horizon: i64, rule: Rule) -> Option<Event> {
         let enough = self.since.is_some() || self.lines.len() >= rule.least;
-        let Some((start, end)) = enough.then(|| self.stretch(rule)).flatten() else {
+        let stretch = enough.then(|| self.stretch(rule)).flatten();
+        // After a restart, what fires may have been told further than the lines have been read again.
+        let ahead = self.told.as_ref().map(|told| told.starts_at);
+        let Some((start, end)) = stretch.filter(|(start, _)| ahead.is_none_or(|ahead| *start <= ahead)) else {
             self.pass(horizon, None, rule);
-            self.due = self.lines.end(rule).unwrap_or(self.from);
+            self.due = ahead.map_or_else(|| self.lines.end(rule).unwrap_or(self.from), |ahead| ahead.max(horizon));
             return None;
         };
         let is_certain = !rule.unless || start < horizon;
@@ -153,9 +156,10 @@ impl Group {
         self.lines.forget(self.from, rule);
     }
 
-    /// Whether there is nothing to know of it any more.
-    pub(super) fn is_idle(&self) -> bool {
-        self.told.is_none() && self.since.is_none() && self.lines.is_empty()
+    /// Whether there is nothing to know of it any more. What was told before a restart may have been settled further than
+    /// the horizon is now.
+    pub(super) fn is_idle(&self, horizon: i64) -> bool {
+        self.told.is_none() && self.since.is_none() && self.lines.is_empty() && self.from <= horizon
     }
 
     /// Bytes on the heap, about.

@@ -20,6 +20,8 @@ struct Input {
     topic: Arc<str>,
     partition: i32,
     clock: Option<i64>,
+    /// Lines before it have all come.
+    offset: i64,
     /// The topics that its last watermark named.
     named: Arc<Vec<(String, i32)>>,
 }
@@ -32,7 +34,7 @@ impl Inputs {
         }
         let number = u32::try_from(self.inputs.len()).expect("there are fewer partitions than that");
         let topic: Arc<str> = topic.into();
-        self.inputs.push(Input { topic: Arc::clone(&topic), partition, clock: None, named: Arc::default() });
+        self.inputs.push(Input { topic: Arc::clone(&topic), partition, clock: None, offset: 0, named: Arc::default() });
         self.numbers.entry(topic).or_default().insert(partition, number);
         number
     }
@@ -43,11 +45,17 @@ impl Inputs {
         Place { topic: topic.to_string(), partition: *partition, offset }
     }
 
+    /// Whether a line was told of before: its partition has told that it is past it.
+    pub(super) fn has_told(&self, number: u32, offset: i64) -> bool {
+        offset < self.inputs[number as usize].offset
+    }
+
     /// Takes in what an input partition tells. A clock never goes back: what was told once holds.
     pub(super) fn told(&mut self, watermark: &Watermark) {
         let number = self.number(&watermark.topic, watermark.partition) as usize;
         let input = &mut self.inputs[number];
         input.clock = input.clock.max(Some(watermark.clock));
+        input.offset = input.offset.max(watermark.offset);
         if *input.named != watermark.inputs {
             input.named = Arc::new(watermark.inputs.clone());
             self.expect();

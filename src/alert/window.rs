@@ -1,6 +1,7 @@
 //! The counting of one partition of the matches topic: its groups, what falls due in them, and how it goes on after a
 //! restart. What a stretch is, `stretch` knows; when one is over, `horizon`; what one group needs, `group`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -47,6 +48,9 @@ pub struct Meters {
     pub repeated: u64,
     /// Matches that cover no time that is not settled yet: repeats from long ago.
     pub passed: u64,
+    /// Matches counted although they are older than the horizon, for the times ahead of it only: an input partition that was
+    /// new, or had been quiet, brought old lines.
+    pub behind: u64,
     /// Matches of alerts that the packs do not have, or have with another group.
     pub unknown: u64,
     /// Groups forgotten because of the bounds.
@@ -81,8 +85,11 @@ pub struct Windows {
     bookmark: Bookmark,
     /// All of those have been read again.
     is_live: bool,
+    /// How far what was restored goes, by key, until all has caught up.
+    restored: HashMap<String, (i64, bool, Reverse<i64>)>,
     changes: Vec<Change>,
     meters: Meters,
+    /// Where keys are put together.
     key: Vec<u8>,
 }
 
@@ -103,19 +110,32 @@ impl Windows {
             next: bookmark.from.min(bookmark.next),
             bookmark,
             is_live: false,
+            restored: HashMap::new(),
             changes: Vec::new(),
             meters: Meters::default(),
             key: Vec::new(),
         }
     }
 
-    /// Takes over what a record of the alerts topic says; `None` is a tombstone. Later records of a key replace earlier
-    /// ones. All of them come before the first [`Windows::read`].
+    /// Takes over what a record of the alerts topic says; `None` is a tombstone. Of several records of a key the one that is
+    /// furthest counts, and that is the last, unless somebody went on writing who had lost the partition. All of them come
+    /// before the first [`Windows::read`].
     ///
     /// # Errors
     /// When the value is no such record.
     pub fn restore(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), Unreadable> {
         let change = value.map(Change::from_json).transpose()?;
+        match &change {
+            Some(change) => {
+                let far =
+                    (change.ends_at.unwrap_or(change.settled), change.ends_at.is_none(), Reverse(change.starts_at));
+                if self.restored.get(key).is_some_and(|known| *known > far) {
+                    return Ok(());
+                }
+                self.restored.insert(key.to_owned(), far);
+            }
+            None => _ = self.restored.remove(key),
+        }
         let known = self.by_key.get(key).copied();
         let is_past = |change: &Change| change.ends_at.is_some_and(|ends_at| ends_at <= self.horizon);
         let Some(change) = change.filter(|change| !is_past(change)) else {
@@ -186,6 +206,7 @@ impl Windows {
             return;
         }
         self.is_live = true;
+        self.restored = HashMap::new();
         self.next = self.next.max(self.bookmark.next);
         // In the order of keys: the order of slots depends on how far back the reading began.
         let mut slots: Vec<(Arc<str>, usize)> =
@@ -286,6 +307,8 @@ impl Windows {
             return;
         }
         self.meters.counted += 1;
+        let is_behind = self.is_live && found.at < self.horizon && !self.inputs.has_told(entry.input, entry.offset);
+        self.meters.behind += u64::from(is_behind);
         if !self.is_live || !group.is_moved_by(found.at, rule) {
             self.witness_next(slot, entry, found);
             self.groups[slot].due = self.groups[slot].due.min(until);
@@ -367,7 +390,7 @@ impl Windows {
             }
         }
         let group = &mut self.groups[slot];
-        if group.is_idle() {
+        if group.is_idle(self.horizon) {
             self.remove(slot);
         } else {
             if group.told.is_none() && !rule.unless {
