@@ -4,6 +4,7 @@ mod boundaries;
 mod brute;
 mod fleet;
 mod lines;
+mod runbooks;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -17,7 +17,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
 /// One daemon with two input partitions and one partition of the matches topic.
-struct Scene {
+pub(super) struct Scene {
     engine: Engine,
     alerts: Arc<Alerts>,
     memory: Memory,
@@ -29,7 +29,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let engine = Engine::new(pack::parse(&pack::builtin()).0.unwrap(), fingerpost::engine::Settings::default());
         let engine = engine.unwrap();
         let mut memory = engine.memory();
@@ -41,7 +41,7 @@ impl Scene {
     }
 
     /// A line in an input partition, its record's timestamp so long after the start.
-    fn line(&mut self, partition: usize, timestamp: i64, payload: &str) -> Option<Counted> {
+    pub(super) fn line(&mut self, partition: usize, timestamp: i64, payload: &str) -> Option<Counted> {
         let timestamp = START + timestamp;
         self.clocks[partition].see(timestamp);
         let offset = self.offsets[partition];
@@ -51,6 +51,11 @@ impl Scene {
         let counted = self.alerts.count(&line, &place, timestamp, self.clocks[partition]);
         counted.matches.iter().cloned().for_each(|found| self.read(Record::Match(found)));
         Some(counted)
+    }
+
+    /// Everything that was told.
+    pub(super) fn told(&self) -> &[Change] {
+        &self.told
     }
 
     /// A line of a partition whose records have the times of their lines.
