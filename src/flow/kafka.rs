@@ -21,6 +21,7 @@ pub(crate) mod source;
 pub(crate) mod survey;
 pub(crate) mod topics;
 mod transactor;
+mod trimmer;
 
 pub use options::OWNED_OPTIONS;
 

@@ -123,6 +123,8 @@ pub(crate) trait Source {
     fn idle(&self, partition: &Partition) -> Option<i64>;
     /// All input topics and their numbers of partitions, those of other members among them, as far as they are known.
     fn inputs(&self) -> Vec<(String, i32)>;
+    /// Nobody will read what stands before these offsets: it may be deleted, beside and when it suits.
+    fn trim(&self, needed: Vec<(Partition, i64)>);
     /// Which of the offsets to be read next the broker does not have, as a sentence for a person.
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String;
     /// Leaves the group. Takes as long as a commit that is under way.

@@ -3,6 +3,7 @@
 //! Unlike a worker of lines it does one thing after the other: it reads for a while, then tells what came of it and
 //! commits (`settle`), and reads nothing meanwhile. Alerts are few, and what is to be counted waits in the matches topic.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ const IDLE: Duration = Duration::from_millis(100);
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// So much is told at a time, at most.
 const CHANGES_MAX: usize = 1000;
+/// How often it is looked whether there is something to delete.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the status is written.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// What is over since no longer than this is told to Alertmanagers again by a new owner: the one before may not have
@@ -63,6 +66,7 @@ pub(crate) struct Counter<K> {
     pub(super) committing: bool,
     next_commit: Instant,
     next_report: Instant,
+    next_trim: Instant,
 }
 
 impl<K: Sink> Counter<K> {
@@ -97,6 +101,7 @@ impl<K: Sink> Counter<K> {
             committing: false,
             next_commit: now,
             next_report: now,
+            next_trim: now + TRIM_INTERVAL,
         }
     }
 
@@ -145,6 +150,7 @@ impl<K: Sink> Counter<K> {
             self.next_commit = now + COMMIT_INTERVAL;
             self.renew_rules();
             self.settle(source)?;
+            self.trim(source, now);
         }
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
@@ -241,12 +247,12 @@ impl<K: Sink> Counter<K> {
         let mut lanes = Vec::with_capacity(partitions.len());
         let mut starts = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.into_iter().zip(committed) {
-            let windows = self.windows(source, &partition, committed.as_ref())?;
+            let (windows, over) = self.windows(source, &partition, committed.as_ref())?;
             let from = committed.is_some().then(|| bookmark(committed.as_ref()).from);
             starts.push((partition.clone(), from));
             let mark = committed.as_ref().map_or(-1, |standing| standing.offset);
             let status = self.status.add(partition.topic.clone(), partition.number, mark);
-            lanes.push(Lane::new(partition, windows, status, committed));
+            lanes.push(Lane::new(partition, windows, status, committed).with_over(over));
         }
         source.assign(&starts)?;
         let partitions: Vec<Partition> = starts.into_iter().map(|(partition, _)| partition).collect();
@@ -258,17 +264,18 @@ impl<K: Sink> Counter<K> {
         Ok(())
     }
 
-    /// Windows that know what fires; what they count is to be read yet.
+    /// Windows that know what fires; what they count is to be read yet. And what is over, and since when.
     fn windows<S: Source>(
         &self,
         source: &S,
         partition: &Partition,
         committed: Option<&Standing>,
-    ) -> Result<Windows, Failure> {
+    ) -> Result<(Windows, BTreeMap<String, i64>), Failure> {
         let mut windows = Windows::new(self.alerts.clone(), self.limits, bookmark(committed));
         let mut unreadable = 0_u64;
-        let mut over: std::collections::BTreeMap<String, Change> = std::collections::BTreeMap::new();
-        let lately = now_ms() - OVER_LATELY_MS;
+        let mut over: BTreeMap<String, i64> = BTreeMap::new();
+        let mut lately: BTreeMap<String, Change> = BTreeMap::new();
+        let since = now_ms() - OVER_LATELY_MS;
         source.recall(partition, &|| self.status.turn(), &mut |key, value| {
             let Ok(key) = std::str::from_utf8(key) else { return unreadable += 1 };
             // The alerts topic may have more partitions, or once have had.
@@ -277,16 +284,21 @@ impl<K: Sink> Counter<K> {
             }
             unreadable += u64::from(windows.restore(key, value).is_err());
             over.remove(key);
+            lately.remove(key);
             let change = value.and_then(|value| Change::from_json(value).ok());
-            if let Some(change) = change.filter(|change| change.ends_at.is_some_and(|ends| ends >= lately)) {
-                over.insert(key.to_owned(), change);
+            let Some(change) = change else { return };
+            if let Some(ends) = change.ends_at {
+                over.insert(key.to_owned(), ends);
+                if ends >= since {
+                    lately.insert(key.to_owned(), change);
+                }
             }
         })?;
         if unreadable > 0 {
             tracing::warn!(partition = partition.number, unreadable, "records of the alerts topic that cannot be read");
         }
-        over.values().for_each(|change| self.notify(partition.number, change));
-        Ok(windows)
+        lately.values().for_each(|change| self.notify(partition.number, change));
+        Ok((windows, over))
     }
 
     /// Begins anew, with all windows, at what is committed.
@@ -298,8 +310,8 @@ impl<K: Sink> Counter<K> {
         let mut lanes = Vec::with_capacity(partitions.len());
         for (lane, committed) in std::mem::take(&mut self.lanes).into_iter().zip(committed) {
             starts.push((lane.partition.clone(), committed.is_some().then(|| bookmark(committed.as_ref()).from)));
-            let windows = self.windows(source, &lane.partition, committed.as_ref())?;
-            lanes.push(lane.again(windows, committed));
+            let (windows, over) = self.windows(source, &lane.partition, committed.as_ref())?;
+            lanes.push(lane.again(windows, committed).with_over(over));
         }
         self.lanes = lanes;
         source.rewind(&starts)?;
@@ -328,6 +340,9 @@ impl<K: Sink> Counter<K> {
         for News { partition, change } in news {
             self.meters.told(change);
             self.notify(*partition, change);
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.number == *partition) {
+                lane.is_over(&change.key(), change.ends_at);
+            }
         }
         for lane in self.lanes.iter().filter(|lane| lane.is_live()) {
             let number = lane.partition.number;
@@ -347,6 +362,19 @@ impl<K: Sink> Counter<K> {
         alert.remove("endsAt");
         let ends_ms = (change.state == State::Resolved).then_some(change.ends_at).flatten();
         board.put(Notice { key: change.key(), partition, alert, starts_ms: change.starts_at, ends_ms });
+    }
+
+    /// Has deleted what no next owner will read.
+    fn trim<S: Source>(&mut self, source: &S, now: Instant) {
+        if now < self.next_trim {
+            return;
+        }
+        self.next_trim = now + TRIM_INTERVAL;
+        let needed: Vec<(Partition, i64)> =
+            self.lanes.iter_mut().filter_map(|lane| Some((lane.partition.clone(), lane.trim()?))).collect();
+        if !needed.is_empty() {
+            source.trim(needed);
+        }
     }
 
     fn report(&mut self) {

@@ -1,5 +1,6 @@
 //! One partition of the matches topic: its windows, and how far it is read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alert::{Bookmark, Change, Meters, Record, Unreadable, Windows};
@@ -23,7 +24,16 @@ pub(super) struct Lane {
     /// What the group has.
     committed: Option<Standing>,
     pub(super) meters: Meters,
+    /// What is over and still on the alerts topic: until when it fired, by key.
+    over: BTreeMap<String, i64>,
+    /// Records before it may have been deleted.
+    trimmed: i64,
 }
+
+/// An alert that is over stays on the alerts topic for so long, by event time.
+const OVER_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+/// So many records must be of no use before they are worth a request to delete them.
+const TRIM_MIN: i64 = 500;
 
 impl Lane {
     /// Windows that begin where `committed` says.
@@ -44,7 +54,39 @@ impl Lane {
             is_live: committed.is_none(),
             committed,
             meters: Meters::default(),
+            over: BTreeMap::new(),
+            trimmed: 0,
         }
+    }
+
+    /// What is known to be over.
+    pub(super) fn with_over(self, over: BTreeMap<String, i64>) -> Self {
+        Self { over, ..self }
+    }
+
+    /// The latest word on a key: until when it fired, `None` when it fires or nothing is known of it.
+    pub(super) fn is_over(&mut self, key: &str, ends_ms: Option<i64>) {
+        match ends_ms {
+            Some(ends_ms) => _ = self.over.insert(key.to_owned(), ends_ms),
+            None => _ = self.over.remove(key),
+        }
+    }
+
+    /// Keys that are over since so long that the alerts topic need not have them any more.
+    pub(super) fn forgotten(&self) -> Vec<String> {
+        let horizon = self.windows.bookmark().horizon;
+        let past = self.over.iter().filter(|(_, ends)| ends.saturating_add(OVER_KEPT_MS) < horizon);
+        if self.is_live { past.map(|(key, _)| key.clone()).collect() } else { Vec::new() }
+    }
+
+    /// The first offset that whoever comes next will read, when much before it is of no use to anybody.
+    pub(super) fn trim(&mut self) -> Option<i64> {
+        let from = self.committed.as_ref().map(|standing| bookmark(Some(standing)).from)?;
+        if !self.is_live || from - self.trimmed < TRIM_MIN {
+            return None;
+        }
+        self.trimmed = from;
+        Some(from)
     }
 
     /// The same partition with other windows, after going back.

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::counter::{Counter, News};
+use super::lane::Lane;
 use crate::flow::ledger::Ticket;
 use crate::flow::recent::Recent;
 use crate::flow::record::Writer;
@@ -21,6 +22,8 @@ const LOOK: Duration = Duration::from_millis(5);
 const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// What a record of ours takes on the wire besides key and value, at most.
 const OVERHEAD: usize = 128;
+/// So many alerts that are long over are taken off the alerts topic at a time.
+const FORGOTTEN_MAX: usize = 100;
 /// So often may the producer be fenced within a minute before it is clear that another one has the same name.
 const FENCED_MAX: usize = 3;
 
@@ -64,13 +67,14 @@ impl<K: Sink> Counter<K> {
     }
 
     fn marks(&self) -> Vec<Mark> {
-        self.lanes.iter().filter_map(super::lane::Lane::news).collect()
+        self.lanes.iter().filter_map(Lane::news).collect()
     }
 
     fn settle_at_least_once<S: Source>(&mut self, source: &S, deadline: Instant) -> Result<bool, Failure> {
         let news = std::mem::take(&mut self.news);
-        match self.publish(source, &news, deadline)? {
-            Published::Yes => {}
+        let forgotten = self.forgotten(&news);
+        match self.publish(source, &news, &forgotten, deadline)? {
+            Published::Yes => self.forgot(&forgotten),
             Published::No(why) => {
                 tracing::warn!("alerts: a record was refused, trying again: {}", foreign(why.as_bytes()));
                 self.news = news;
@@ -135,6 +139,7 @@ impl<K: Sink> Counter<K> {
             return Ok(self.news.is_empty() && self.marks().is_empty());
         }
         let marks = self.marks();
+        // What is long over is forgotten along with the next offsets.
         if self.news.is_empty() && marks.is_empty() {
             // What fires since before we had a partition is told although nothing changed.
             self.told(&[]);
@@ -144,7 +149,8 @@ impl<K: Sink> Counter<K> {
             return self.fell(source, fate);
         }
         let news = std::mem::take(&mut self.news);
-        let fate = match self.publish(source, &news, deadline)? {
+        let forgotten = self.forgotten(&news);
+        let fate = match self.publish(source, &news, &forgotten, deadline)? {
             Published::Yes => match self.sink.commit(&marks) {
                 Ok(()) => self.ended(source, deadline),
                 Err(fate) => Some(fate),
@@ -155,6 +161,7 @@ impl<K: Sink> Counter<K> {
         match fate {
             Some(fate @ (Fate::Done | Fate::DoneLate)) => {
                 self.committed(&marks);
+                self.forgot(&forgotten);
                 self.told(&news);
                 if fate == Fate::DoneLate {
                     self.renew_at(source.now());
@@ -251,14 +258,42 @@ impl<K: Sink> Counter<K> {
         }
     }
 
-    /// Puts the news on the alerts topic, and waits until they are there.
-    fn publish<S: Source>(&mut self, source: &S, news: &[News], deadline: Instant) -> Result<Published, Failure> {
+    /// What is over since so long that it need not stand on the alerts topic any more; not what the news are about.
+    fn forgotten(&self, news: &[News]) -> Vec<(i32, String)> {
+        let keys = |lane: &Lane| {
+            let number = lane.partition.number;
+            lane.forgotten().into_iter().map(move |key| (number, key))
+        };
+        let is_told = |key: &str| news.iter().any(|news| news.change.key() == key);
+        let mut forgotten: Vec<(i32, String)> = self.lanes.iter().flat_map(keys).take(FORGOTTEN_MAX).collect();
+        forgotten.retain(|(_, key)| !is_told(key));
+        forgotten
+    }
+
+    fn forgot(&mut self, forgotten: &[(i32, String)]) {
+        for (number, key) in forgotten {
+            self.lanes
+                .iter_mut()
+                .filter(|lane| lane.partition.number == *number)
+                .for_each(|lane| lane.is_over(key, None));
+        }
+    }
+
+    /// Puts the news on the alerts topic, takes away what is forgotten, and waits until that is done.
+    fn publish<S: Source>(
+        &mut self,
+        source: &S,
+        news: &[News],
+        forgotten: &[(i32, String)],
+        deadline: Instant,
+    ) -> Result<Published, Failure> {
         let mut acks = Vec::new();
         let mut waiting = 0_usize;
         let mut refused = None;
-        for News { partition, change } in news {
-            let (key, json) = (change.key(), change.to_json());
-            let record = Writer::text(To::Output, *partition, Some(&key), Some(&json), now_ms());
+        let told = news.iter().map(|news| (news.partition, news.change.key(), Some(news.change.to_json())));
+        let records = told.chain(forgotten.iter().map(|(number, key)| (*number, key.clone(), None)));
+        for (partition, key, json) in records {
+            let record = Writer::text(To::Output, partition, Some(&key), json.as_deref(), now_ms());
             if record.weight() + OVERHEAD > self.route.alerts_limit {
                 let alert = foreign(key.as_bytes());
                 tracing::error!(

@@ -8,6 +8,7 @@
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
 //! silent jump.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ use super::committer::Committer;
 use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::raw::{Fetched, Polled, Queue};
+use super::trimmer::Trimmer;
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
 use crate::flow::status::WorkerStatus;
@@ -138,6 +140,9 @@ pub(crate) struct Member {
     committer: Committer,
     lookup: Lookup,
     inputs: Inputs,
+    /// Made when first needed.
+    trimmer: OnceCell<Option<Trimmer>>,
+    settings: Settings,
 }
 
 /// Tells the group, to whoever commits for us, that we are a member.
@@ -165,7 +170,15 @@ impl Member {
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
         let queue = Queue::of_consumer(consumer.clone())
             .ok_or_else(|| Failure::software("no queue to read from".to_owned()))?;
-        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings), inputs })
+        Ok(Self {
+            queue,
+            consumer,
+            committer,
+            lookup: Lookup::new(settings),
+            inputs,
+            trimmer: OnceCell::new(),
+            settings: settings.clone(),
+        })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -354,6 +367,14 @@ impl Source for Member {
 
     fn inputs(&self) -> Vec<(String, i32)> {
         self.inputs.list()
+    }
+
+    fn trim(&self, needed: Vec<(Partition, i64)>) {
+        let trimmer = self.trimmer.get_or_init(|| {
+            let started = Trimmer::start(&self.settings);
+            started.inspect_err(|failure| tracing::warn!("nothing is deleted: {failure}")).ok()
+        });
+        trimmer.iter().for_each(|trimmer| trimmer.trim(needed.clone()));
     }
 
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {

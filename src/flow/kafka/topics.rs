@@ -281,7 +281,8 @@ impl<'s> Inquirer<'s> {
     fn ensure_alerts(&self, alerts: &Alerts, topics: &[Topic]) -> Result<i32, Failure> {
         let Alerts { matches, topic, .. } = alerts;
         // The times of what is counted may be years old, and must not be a reason to delete it.
-        let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
+        // Only whole segments are removed of what nobody needs.
+        let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("segment.bytes", "67108864")];
         let partitions = self.ensure("matches", matches, Some(MATCHES_PARTITIONS), &kept, topics)?;
         let found = self.ensure("alerts", topic, Some(partitions), &COMPACTED, topics)?;
         if found < partitions {

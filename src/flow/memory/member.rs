@@ -608,6 +608,8 @@ impl Source for Member {
         vec![(INPUT.to_owned(), self.world.borrow().inputs.len() as i32)]
     }
 
+    fn trim(&self, _: Vec<(Partition, i64)>) {}
+
     fn out_of_range(&self, _: &str, next: &[(Partition, i64)]) -> String {
         format!("out of range: {next:?}")
     }

@@ -169,6 +169,10 @@ impl Source for LyingSource {
         self.honest.inputs()
     }
 
+    fn trim(&self, needed: Vec<(Partition, i64)>) {
+        self.honest.trim(needed);
+    }
+
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         self.honest.out_of_range(group, next)
     }

@@ -84,6 +84,42 @@ fn an_alert_is_seen_by_all_who_ask() {
     }
 }
 
+/// Neither topic grows for ever: what nobody will count again is deleted, and what is over since a day is taken away.
+#[test]
+fn what_nobody_needs_any_more_is_deleted() {
+    let Some(broker) = broker() else { return };
+    let stage = stage(&broker, "trimmed", &ALERT.toml());
+    stage.create(&stage.name, 1, &[]);
+    let producer = stage.producer();
+    let old = now_ms() - 3 * 24 * 3_600_000;
+    for n in 0..800 {
+        let line =
+            Line { timestamp: old + n, time: Some(old + n), rule: Some(0), cluster: Some("c1".to_owned()), job: None };
+        Record::plain(&line.json(), old + n).send(&producer, &stage.name, 0);
+    }
+    Record::plain("{}", now_ms()).send(&producer, &stage.name, 0);
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let mut daemon = stage.start();
+    let matches = format!("{}.matches", stage.name);
+    eventually("they are deleted", Duration::from_secs(60), || {
+        stage.ends(&matches).iter().any(|(first, _)| *first >= 800).then_some(())
+    });
+    let alerts = format!("{}.alerts", stage.name);
+    eventually("it is taken away", Duration::from_secs(20), || {
+        let records = stage.read(&alerts).concat();
+        let values: Vec<bool> = records.iter().map(|record| record.value.is_some()).collect();
+        (values == [true, true, false]).then_some(())
+    });
+    daemon.stop();
+    let (fired, killed) = (told(&stage), stage.read(&alerts).concat().len());
+    assert_eq!((fired.len(), killed), (2, 3), "it fired, was over, and is forgotten");
+    // Whoever comes next finds everything where it has to begin.
+    let mut next = stage.start();
+    next.wait_ready();
+    next.stop();
+    assert_eq!(stage.read(&alerts).concat().len(), 3);
+}
+
 #[test]
 fn topics_that_may_not_be_created_are_told_with_their_remedy() {
     let Some(broker) = broker() else { return };
@@ -93,7 +129,8 @@ fn topics_that_may_not_be_created_are_told_with_their_remedy() {
     let (code, log) = stage.run_to_end();
     assert_eq!(code, Some(69), "{log}");
     let command = format!(
-        "--create --topic {}.matches --partitions 12 --config cleanup.policy=delete --config retention.ms=-1",
+        "--create --topic {}.matches --partitions 12 --config cleanup.policy=delete --config retention.ms=-1 \
+         --config segment.bytes=67108864",
         stage.name
     );
     assert!(log.contains(&command), "{log}");
