@@ -144,3 +144,69 @@ impl Clock {
         Self(metadata.strip_prefix("clock=").and_then(|now| now.parse().ok()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: i64 = 1_709_630_364_120;
+
+    #[test]
+    fn times_are_read_as_loggers_write_them() {
+        for text in [
+            "2024-03-05T09:19:24.120Z",
+            "2024-03-05T09:19:24.120",
+            "2024-03-05 09:19:24.120",
+            "2024-03-05T10:19:24.120+01:00",
+            "2024-03-05T10:19:24.120+0100",
+            "2024-03-05T09:19:24.120999999Z",
+            "1709630364120",
+            "1709630364120999",
+            "1709630364120999999",
+            "1709630364.120",
+            "1709630364.1209",
+            " 1709630364120 ",
+        ] {
+            assert_eq!(
+                event_time(Some(text), AT, Clock::default()),
+                EventTime { at: AT, origin: Origin::Line },
+                "{text}"
+            );
+        }
+        assert_eq!(read("1709630364"), Some(AT - 120));
+        assert_eq!(read("2024-03-05"), Some(AT - AT % 86_400_000), "a day begins at midnight");
+        for text in ["", "yesterday", ".", "1.2.3", "12:30", "2024-13-05T00:00:00Z", "٣"] {
+            assert_eq!(event_time(Some(text), AT, Clock::default()).origin, Origin::Unreadable, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_the_records_time() {
+        let time = |text| event_time(text, AT, Clock::default());
+        assert_eq!(time(None), EventTime { at: AT, origin: Origin::Absent });
+        assert_eq!(time(Some("946684799999")), EventTime { at: AT, origin: Origin::Old });
+        assert_eq!(time(Some("946684800000")), EventTime { at: 946_684_800_000, origin: Origin::Line });
+        assert_eq!(time(Some("-5")).origin, Origin::Old);
+        let ahead = (AT + AHEAD_MS).to_string();
+        assert_eq!(time(Some(&ahead)).origin, Origin::Line);
+        let ahead = (AT + AHEAD_MS + 1).to_string();
+        assert_eq!(time(Some(&ahead)), EventTime { at: AT, origin: Origin::Ahead });
+    }
+
+    #[test]
+    fn a_record_without_a_time_has_the_clocks() {
+        let mut clock = Clock::default();
+        clock.see(-1);
+        assert_eq!(clock.now(), None);
+        assert_eq!(event_time(None, -1, clock).at, 0);
+        clock.see(AT);
+        clock.see(AT - 1);
+        assert_eq!(event_time(None, -1, clock).at, AT);
+        assert!(!clock.is_late(AT - LATENESS_MS) && clock.is_late(AT - LATENESS_MS - 1));
+        clock.idle(AT + IDLE_BEHIND_MS);
+        assert_eq!(clock.now(), Some(AT));
+        assert_eq!(Clock::from_metadata(&clock.to_metadata()), clock);
+        assert_eq!(Clock::from_metadata("somebody else's"), Clock::default());
+        assert_eq!(Clock::from_metadata(&Clock::default().to_metadata()), Clock::default());
+    }
+}

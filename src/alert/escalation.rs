@@ -45,20 +45,18 @@ const DAYS: [(&str, Weekday); 7] = [
 pub enum Wrong {
     /// There is no such zone.
     Zone(String),
-    /// These are no days.
+    /// These are no days of the week.
     Days(String),
-    /// These are no hours.
+    /// These are no hours of a day.
     Hours(String),
 }
 
 impl std::fmt::Display for Wrong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Zone(zone) => write!(f, "`{zone}` is no time zone: write a name as in `Europe/London`"),
-            Self::Days(days) => write!(f, "`{days}` are no days: write `Mon-Fri` or `Mon,Wed,Fri`"),
-            Self::Hours(hours) => {
-                write!(f, "`{hours}` are no hours: write `09:00-17:00`; `22:00-06:00` goes over midnight")
-            }
+            Self::Zone(zone) => write!(f, "there is no time zone `{zone}`"),
+            Self::Days(days) => write!(f, "`{days}` are no days of the week"),
+            Self::Hours(hours) => write!(f, "`{hours}` are no hours of a day"),
         }
     }
 }
@@ -128,4 +126,58 @@ pub(super) fn escalation<'a, 'v>(
     let holds =
         |row: &&Escalate| said(row) && (!row.cie || settings.cie) && (!row.business_hours || settings.hours.hold(at));
     rows.iter().find(holds).map(|row| row.text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(hours: &Hours, at: &str) -> bool {
+        hours.hold(at.parse::<Timestamp>().expect("a time").as_millisecond())
+    }
+
+    #[test]
+    fn hours_are_those_of_the_zone_summer_and_winter() {
+        let hours = Hours::default();
+        // London is an hour ahead of UTC on 3 June 2024, a Monday, and level with it on 3 January, a Wednesday.
+        for (at, within) in [
+            ("2024-06-03T07:59:59.999Z", false),
+            ("2024-06-03T08:00:00Z", true),
+            ("2024-06-03T15:59:59Z", true),
+            ("2024-06-03T16:00:00Z", false),
+            ("2024-01-03T08:59:59Z", false),
+            ("2024-01-03T09:00:00Z", true),
+            ("2024-01-03T16:59:59Z", true),
+            ("2024-01-06T12:00:00Z", false),
+            ("2024-01-07T12:00:00Z", false),
+        ] {
+            assert_eq!(hold(&hours, at), within, "{at}");
+        }
+    }
+
+    #[test]
+    fn hours_over_midnight_belong_to_the_day_on_which_they_begin() {
+        let hours = Hours::new("UTC", "Sat-Mon, Wed", "22:00-06:00").expect("hours");
+        for (at, within) in [
+            ("2024-01-05T23:00:00Z", false),
+            ("2024-01-06T05:00:00Z", false),
+            ("2024-01-06T22:00:00Z", true),
+            ("2024-01-09T05:59:59Z", true),
+            ("2024-01-09T06:00:00Z", false),
+            ("2024-01-10T23:00:00Z", true),
+            ("2024-01-11T01:00:00Z", true),
+        ] {
+            assert_eq!(hold(&hours, at), within, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_named() {
+        let wrong = |zone, days, hours| Hours::new(zone, days, hours).expect_err("wrong");
+        assert_eq!(wrong("Mars/Base", "Mon", "9:00-10:00"), Wrong::Zone("Mars/Base".into()));
+        assert_eq!(wrong("UTC", "Mon-Fry", "09:00-10:00"), Wrong::Days("Mon-Fry".into()));
+        for hours in ["9-17", "09:00", "09:00-25:00", ""] {
+            assert_eq!(wrong("UTC", "Mon", hours), Wrong::Hours(hours.into()));
+        }
+    }
 }

@@ -94,3 +94,45 @@ impl Inputs {
         horizon.map(|clock| clock.saturating_sub(LATENESS_MS))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(inputs: &mut Inputs, topic: &str, partition: i32, clock: i64, known: &[(&str, i32)]) {
+        let known = known.iter().map(|(topic, count)| ((*topic).to_owned(), *count)).collect();
+        inputs.told(&Watermark { topic: topic.into(), partition, offset: 0, clock, inputs: known });
+    }
+
+    const DAY: i64 = 86_400_000;
+
+    #[test]
+    fn there_is_no_horizon_before_all_have_told_and_then_it_is_the_least() {
+        let mut inputs = Inputs::default();
+        assert_eq!(inputs.horizon(), None);
+        tell(&mut inputs, "a", 0, DAY, &[("a", 2)]);
+        assert_eq!(inputs.horizon(), None);
+        tell(&mut inputs, "a", 1, 2 * DAY, &[("a", 2)]);
+        assert_eq!(inputs.horizon(), Some(DAY - LATENESS_MS));
+        // What was told once holds.
+        tell(&mut inputs, "a", 0, 0, &[("a", 2)]);
+        assert_eq!(inputs.horizon(), Some(DAY - LATENESS_MS));
+        // A partition more.
+        tell(&mut inputs, "a", 0, 3 * DAY, &[("a", 3)]);
+        assert_eq!(inputs.horizon(), None);
+        tell(&mut inputs, "a", 2, 4 * DAY, &[("a", 3)]);
+        assert_eq!(inputs.horizon(), Some(2 * DAY - LATENESS_MS));
+    }
+
+    #[test]
+    fn a_topic_that_only_its_own_last_words_name_is_not_waited_for() {
+        let mut inputs = Inputs::default();
+        let both = [("a", 1), ("b", 1)];
+        tell(&mut inputs, "a", 0, DAY, &both);
+        assert_eq!(inputs.horizon(), None);
+        tell(&mut inputs, "b", 0, 2 * DAY, &both);
+        assert_eq!(inputs.horizon(), Some(DAY - LATENESS_MS));
+        tell(&mut inputs, "b", 0, 3 * DAY, &[("b", 1)]);
+        assert_eq!(inputs.horizon(), Some(3 * DAY - LATENESS_MS));
+    }
+}

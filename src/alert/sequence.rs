@@ -76,24 +76,27 @@ fn matches(engine: &Engine, alerts: &Alerts, sequence: &Sequence) -> Vec<Match> 
     found
 }
 
+const WINDOW: &str = "a window is `(t - window, t]`: a line counts from its time on, and not any more a window later";
+const WORDS: &str =
+    "labels and annotations are made from the line that fired; one whose values that line lacks is absent";
+
 fn failures(sequence: &Sequence, over: &[Change], source: &Arc<Source>) -> Vec<Diagnostic> {
     let mut failures = Vec::new();
     let fired: Vec<i64> = over.iter().map(|change| change.starts_at - sequence.start_ms).collect();
     let resolved: Vec<i64> = over.iter().filter_map(|change| change.ends_at).map(|at| at - sequence.start_ms).collect();
     let wrong =
         |wanted: &[Moment], happened: &[i64]| wanted.iter().map(|moment| moment.at_ms).ne(happened.iter().copied());
-    let mut say = |span: std::ops::Range<usize>, label: String| {
+    let mut say = |span: std::ops::Range<usize>, label: String, help: &str| {
         let message = format!("`{}` does not hold", sequence.name);
-        let help = "a window is `(t - window, t]`: a line counts from its time on, and not any more a window later";
         failures.push(Diagnostic::error("P038", message).at(source, span, label).help(help));
     };
     let place = |wanted: &[Moment]| wanted.first().map_or(sequence.span.clone(), |moment| moment.span.clone());
     if wrong(&sequence.fires, &fired) {
-        say(place(&sequence.fires), format!("it fires {}", moments(&fired)));
+        say(place(&sequence.fires), moments("fires", &fired), WINDOW);
         return failures;
     }
     if let Some(resolves) = sequence.resolves.as_ref().filter(|resolves| wrong(resolves, &resolved)) {
-        say(place(resolves), format!("it resolves {}", moments(&resolved)));
+        say(place(resolves), moments("resolves", &resolved), WINDOW);
     }
     for (moment, change) in sequence.fires.iter().chain(sequence.resolves.iter().flatten()).zip(over.iter().chain(over))
     {
@@ -103,8 +106,8 @@ fn failures(sequence: &Sequence, over: &[Change], source: &Arc<Source>) -> Vec<D
             for (name, value) in wanted {
                 match there.iter().find(|(known, _)| known == name) {
                     Some((_, is)) if is == value => {}
-                    Some((_, is)) => say(moment.span.clone(), format!("the {kind} `{name}` is `{is}`")),
-                    None => say(moment.span.clone(), format!("there is no {kind} `{name}`")),
+                    Some((_, is)) => say(moment.span.clone(), format!("the {kind} `{name}` is `{is}`"), WORDS),
+                    None => say(moment.span.clone(), format!("there is no {kind} `{name}`"), WORDS),
                 }
             }
         }
@@ -112,10 +115,10 @@ fn failures(sequence: &Sequence, over: &[Change], source: &Arc<Source>) -> Vec<D
     failures
 }
 
-fn moments(times: &[i64]) -> String {
+fn moments(what: &str, times: &[i64]) -> String {
     if times.is_empty() {
-        return "never".to_owned();
+        return format!("it never {what}");
     }
     let time = |at: &i64| format!("at {:#}", jiff::SignedDuration::from_millis(*at));
-    times.iter().map(time).collect::<Vec<_>>().join(", ")
+    format!("it {what} {}", times.iter().map(time).collect::<Vec<_>>().join(", "))
 }

@@ -273,3 +273,89 @@ fn count(values: &mut HashMap<u64, usize>, value: u64, by: isize) -> usize {
     *number = number.saturating_add_signed(by);
     *number
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: i64 = 100;
+
+    fn entry(at: i64, offset: i64, value: u64) -> Entry {
+        Entry { at, input: 0, offset, value }
+    }
+
+    fn stretches(lines: &Lines, rule: Rule) -> Vec<(i64, i64)> {
+        let mut found = Vec::new();
+        let mut from = i64::MIN;
+        while let Some((start, end)) = lines.stretch(from, None, rule) {
+            found.push((start, end));
+            from = end;
+        }
+        found
+    }
+
+    #[test]
+    fn a_window_is_open_where_it_begins_and_closed_where_it_ends() {
+        let rule = Rule { window: WINDOW, least: 2, distinct: false, unless: false };
+        for (second, expected) in [(0, vec![(0, 100)]), (99, vec![(99, 100)]), (100, vec![])] {
+            let mut lines = Lines::default();
+            lines.insert(entry(0, 0, 0), rule);
+            lines.insert(entry(second, 1, 0), rule);
+            assert_eq!(stretches(&lines, rule), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn stretches_that_meet_are_one() {
+        let rule = Rule { window: WINDOW, least: 1, distinct: false, unless: false };
+        let mut lines = Lines::default();
+        [0, 100, 201].into_iter().for_each(|at| _ = lines.insert(entry(at, at, 0), rule));
+        assert_eq!(stretches(&lines, rule), [(0, 200), (201, 301)]);
+    }
+
+    #[test]
+    fn lines_against_take_out_what_they_cover() {
+        let rule = Rule { window: WINDOW, least: 1, distinct: false, unless: true };
+        let mut lines = Lines::default();
+        [0, 90, 180, 270].into_iter().for_each(|at| _ = lines.insert(entry(at, at, 0), rule));
+        lines.insert_against(50, rule);
+        assert_eq!(stretches(&lines, rule), [(0, 50), (150, 370)]);
+    }
+
+    /// Lines are thinned as they come; whatever they are and whatever comes later, nothing is different.
+    #[test]
+    fn what_is_dropped_makes_no_difference() {
+        let mut dropped = 0;
+        for seed in 0..300 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let least = random.usize(1..5);
+            let rule = Rule { window: WINDOW, least, distinct: random.bool(), unless: false };
+            let (mut thinned, mut all) = (Lines::default(), Lines::default());
+            let dense = random.i64(2..30);
+            for offset in 0..400 {
+                let at = random.i64(0..=dense * 50);
+                let entry = entry(at, offset, if rule.distinct { random.u64(0..8) } else { 0 });
+                all.room = usize::MAX;
+                all.insert(entry, rule);
+                thinned.insert(entry, rule);
+                if offset % 40 == 0 {
+                    thinned.thin(rule);
+                    assert_eq!(stretches(&thinned, rule), stretches(&all, rule), "seed {seed}, line {offset}");
+                }
+            }
+            assert_eq!(stretches(&thinned, rule), stretches(&all, rule), "seed {seed}");
+            dropped += all.len() - thinned.len();
+        }
+        assert!(dropped > 30_000, "{dropped}");
+    }
+
+    #[test]
+    fn a_burst_leaves_few_lines() {
+        let rule = Rule { window: 3_600_000, least: 51, distinct: false, unless: false };
+        let mut lines = Lines::default();
+        (0..100_000).for_each(|offset| _ = lines.insert(entry(offset * 10, offset, 0), rule));
+        assert!(lines.len() <= 4 * 51 + 1, "{}", lines.len());
+        assert!(lines.bytes() < 32 << 10, "{}", lines.bytes());
+        assert_eq!(stretches(&lines, rule), [(500, 999_990 - 500 + 3_600_000)]);
+    }
+}

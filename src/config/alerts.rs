@@ -17,7 +17,7 @@ const NOTIFYING: [&str; 5] =
     ["alerts.alertmanager", "alerts.username", "alerts.password_file", "alerts.token_file", "alerts.ssl_ca_file"];
 
 /// `None`: no alert is counted.
-pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Option<Settings> {
+pub(super) fn resolve(resolver: &mut Resolver<'_>, counting: &alert::Settings) -> Option<Settings> {
     let matches = topics::written(resolver, "matches.topic");
     let topic = topics::written(resolver, "alerts.topic");
     let alertmanagers = alertmanagers(resolver);
@@ -29,7 +29,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Option<Settings> {
             let notify = notify::Settings { alertmanagers, sign_in, authorities, repeat_interval };
             let (groups, bytes) = (resolver.size("limits.alert_groups"), resolver.size("limits.alert_memory"));
             let limits = Limits { groups, bytes };
-            Some(Settings { matches, topic, counting: alert::Settings::default(), limits, notify })
+            Some(Settings { matches, topic, counting: counting.clone(), limits, notify })
         }
         (None, None) => {
             let telling = NOTIFYING.into_iter().find(|key| resolver.is_set(key));

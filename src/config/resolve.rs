@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalation, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn boolean(&self, name: &str) -> bool {
+    pub(super) fn boolean(&self, name: &str) -> bool {
         match self.given(name).map(|given| &given.value) {
             Some(Value::Boolean(yes)) => *yes,
             _ => unreachable!("{name} is true or false with a default"),
@@ -106,6 +106,7 @@ impl Resolver<'_> {
         let (mut common, secret_options) = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
+        let escalation = escalation::resolve(self);
         let flow = flow::Settings {
             kafka: flow::Kafka {
                 bootstrap_servers: connection::bootstrap_servers(self),
@@ -119,7 +120,7 @@ impl Resolver<'_> {
             delivery: self.delivery(),
             state: topics::written(self, "state.topic"),
             dead_letter: topics::written(self, "dead_letter.topic"),
-            alerts: alerts::resolve(self),
+            alerts: alerts::resolve(self, &escalation),
             roles: alerts::roles(self),
         };
         topics::check_against_each_other(self);
@@ -129,7 +130,7 @@ impl Resolver<'_> {
         };
         let http = self.listen();
         let token = self.token();
-        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, token, log })
+        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })
     }
 
     fn fields(&self) -> Fields {

@@ -1,70 +1,103 @@
-//! Alerts are exact: whatever is killed, moved and sent again, what fires from when until when is what the lines say.
+//! Alerts on a real broker: daemons that are killed and restarted while they count, held against a naive replay of what
+//! they were given; and a real Alertmanager that is told.
 
-mod boundaries;
-mod brute;
-mod fleet;
-mod lines;
-mod runbooks;
+mod alertmanager;
+mod exact;
+mod replay;
+mod story;
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fs;
 
-use fleet::{Fleet, Mode};
+use serde_json::Value as Json;
 
-/// Generated runs of each mode; `FINGERPOST_ALERT_RUNS` says otherwise.
-const RUNS: u64 = 500;
-const LATENESS: i64 = 5 * 60_000;
+use crate::stage::Stage;
 
-#[test]
-fn at_least_once_the_alerts_are_those_that_brute_force_finds() {
-    runs(Mode::AtLeastOnce);
+/// Rules and alerts of these tests, and nothing else.
+const PACK: &str = r##"
+[pack]
+runbook = "counting.md"
+link = "/counting.html"
+
+[sections]
+what-to-do = "What to do"
+
+[capture]
+cluster = "string"
+job = "string"
+
+[[rule]]
+id = "count.failed"
+title = "A job failed"
+any = ["the job has failed"]
+get = [{ name = "cluster", path = "cluster" }, { name = "job", path = "job" }]
+severity = "error"
+section = "what-to-do"
+action = "Start it again."
+contact = "#jobs"
+snooze = "2h"
+match = ['''{"cluster":"c1","msg":"the job has failed"}''']
+no_match = ['''{"cluster":"c1","msg":"the job has ended"}''']
+
+[[rule]]
+id = "count.stuck"
+title = "A job is stuck"
+any = ["nothing has moved"]
+get = [{ name = "cluster", path = "cluster" }, { name = "job", path = "job" }]
+severity = "warning"
+section = "what-to-do"
+match = ['''{"cluster":"c1","msg":"nothing has moved"}''']
+no_match = ['''{"cluster":"c1","msg":"something has moved"}''']
+
+[[rule]]
+id = "count.known"
+title = "It is known"
+any = ["this is known"]
+get = [{ name = "cluster", path = "cluster" }]
+severity = "info"
+section = "what-to-do"
+match = ['''{"cluster":"c1","msg":"this is known"}''']
+no_match = ['''{"cluster":"c1","msg":"this is not"}''']
+ALERTS"##;
+
+/// A stage whose daemons count these alerts.
+fn stage(broker: &str, test: &str, alerts: &str) -> Stage {
+    let mut stage = Stage::new(broker, test);
+    let packs = stage.dir.join("packs");
+    fs::create_dir_all(&packs).unwrap();
+    fs::write(packs.join("counting.toml"), PACK.replace("ALERTS", alerts)).unwrap();
+    stage.config += &format!(
+        "[packs]\ndir = \"{}\"\n[matches]\ntopic = \"{name}.matches\"\n[input.options]\n\"session.timeout.ms\" = \"6000\"\n\
+         \"heartbeat.interval.ms\" = \"1500\"\n[alerts]\ntopic = \"{name}.alerts\"\n",
+        packs.display(),
+        name = stage.name,
+    );
+    stage
 }
 
-#[test]
-fn exactly_once_the_alerts_are_those_that_brute_force_finds() {
-    runs(Mode::ExactlyOnce);
+/// A stretch in which an alert fired: alert, group, startsAt, resolved at.
+type Fired = (String, Vec<String>, i64, i64);
+
+/// Records of the alerts topic, partition by partition.
+fn told(stage: &Stage) -> Vec<Json> {
+    let records = stage.read(&format!("{}.alerts", stage.name)).concat();
+    records.iter().filter_map(|record| serde_json::from_slice(record.value.as_deref()?).ok()).collect()
 }
 
-fn runs(mode: Mode) {
-    let runs = std::env::var("FINGERPOST_ALERT_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
-    let engine = lines::engine();
-    let (mut stretches, mut faults, mut late) = (0, 0, 0);
-    for seed in 0..runs {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let partitions = random.usize(1..=6);
-        let input = lines::generate(&mut random, partitions, 120);
-        let truth = brute::truth(&input);
-        let mut fleet = Fleet::new(seed, mode, &engine, &input);
-        fleet.run(300);
-        fleet.finish(None);
-        let clocks: Option<Vec<i64>> = truth.clocks.iter().copied().collect();
-        let horizon = clocks.and_then(|clocks| clocks.into_iter().min()).map_or(i64::MIN, |least| least - LATENESS);
-        let context = format!("seed {seed}, {mode:?}, horizon {horizon}");
-        same(&told(&fleet, mode, &context), &truth.over(horizon), &format!("over, {context}"));
-        same(&fleet.firing(), &truth.firing(horizon), &format!("firing, {context}"));
-        // Ten days later all is over.
-        fleet.finish(Some(lines::START + 10 * 24 * 3_600_000));
-        same(&told(&fleet, mode, &context), &truth.stretches, &format!("in the end, {context}"));
-        same(&fleet.firing(), &BTreeSet::new(), &format!("firing in the end, {context}"));
-        assert_eq!(fleet.late.len(), truth.late, "late, {context}");
-        stretches += truth.stretches.len();
-        faults += fleet.faults;
-        late += truth.late;
-    }
-    println!("{runs} runs: {stretches} times an alert fired, {faults} faults, {late} matches late");
-    assert!(stretches as u64 > 10 * runs && faults as u64 > 5 * runs && late as u64 > 10 * runs, "too little happened");
+/// A record that says that an alert is over, as the stretch in which it fired.
+fn over(record: &Json) -> Option<Fired> {
+    let own = &record["fingerpost"];
+    let group = own["group"].as_object()?.values().map(|value| value.as_str().unwrap().to_owned()).collect();
+    Some((own["id"].as_str()?.to_owned(), group, own["starts_at"].as_i64()?, own["ends_at"].as_i64()?))
 }
 
-/// Shows only what is not in both.
-fn same<T: Ord + Debug>(told: &BTreeSet<T>, truth: &BTreeSet<T>, context: &str) {
-    let (wrong, missing): (Vec<&T>, Vec<&T>) = (told.difference(truth).collect(), truth.difference(told).collect());
-    assert!(wrong.is_empty() && missing.is_empty(), "{context}: wrong {wrong:#?}, missing {missing:#?}");
-}
-
-/// What was told to be over; exactly once, each once.
-fn told(fleet: &Fleet<'_>, mode: Mode, context: &str) -> BTreeSet<brute::Stretch> {
-    let over = fleet.over();
-    let told: BTreeSet<brute::Stretch> = over.iter().cloned().collect();
-    assert!(mode == Mode::AtLeastOnce || told.len() == over.len(), "told twice, {context}");
-    told
+fn difference(found: &BTreeSet<Fired>, wanted: &BTreeSet<Fired>) -> String {
+    let list = |set: Vec<&Fired>| set.iter().map(|fired| format!("\n  {fired:?}")).collect::<String>();
+    format!(
+        "{} wanted, {} found; missing:{}\nnot wanted:{}",
+        wanted.len(),
+        found.len(),
+        list(wanted.difference(found).collect()),
+        list(found.difference(wanted).collect()),
+    )
 }

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
 mod agreement;
-mod alerting;
 mod alerts;
 mod bench;
 mod benign;
@@ -29,3 +28,4 @@ mod skip;
 mod stage;
 mod tidy;
 mod verify;
+mod windows;

@@ -114,7 +114,7 @@ impl super::audit::Audit {
             let here = line.matches.iter().filter(|(place, _)| *place == number).count();
             seen.get(&(partition, line.offset)).copied().unwrap_or(0) < here
         });
-        let least = before().last().map(|line| partition as i64 * 1_000_000 + line.offset + 1);
+        let least = before().next_back().map(|line| partition as i64 * 1_000_000 + line.offset + 1);
         if let Some(line) = missing {
             return Some(format!("{watermark:?} stands on {number} before a match of {partition}/{}", line.offset));
         }
