@@ -49,7 +49,7 @@ pub(crate) struct Route {
 
 /// Partitions of a matches topic that we make: so many members can share the counting. They must never become more,
 /// as an alert's group is counted where its key says.
-const MATCHES_PARTITIONS: i32 = 12;
+pub(super) const MATCHES_PARTITIONS: i32 = 12;
 /// What is kept by key: the latest record of each, for ever.
 const COMPACTED: [(&str, &str); 3] =
     [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
