@@ -302,6 +302,13 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
     let (route, inputs) = kafka::topics::prepare(settings)?;
+    let alerts = rules.borrow().packs().alerts.len();
+    if settings.alerts.is_none() && alerts > 0 {
+        tracing::info!(
+            alerts,
+            "the packs have alerts, and nobody counts them: matches.topic and alerts.topic are not set"
+        );
+    }
     tell_bounds(settings, &rules.borrow(), &route);
     status.promise(settings.delivery.mode);
     let inputs = match &settings.alerts {

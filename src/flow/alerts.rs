@@ -8,6 +8,7 @@
 
 pub(crate) mod counter;
 mod lane;
+pub(crate) mod meters;
 mod settle;
 mod stored;
 mod view;

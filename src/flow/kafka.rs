@@ -18,6 +18,7 @@ pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod statistics;
 pub(crate) mod survey;
 pub(crate) mod topics;
 mod transactor;

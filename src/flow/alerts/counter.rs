@@ -9,11 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::lane::{Lane, bookmark};
+use super::meters::AlertMeters;
 use super::settle::Producing;
 use super::view::View;
 use crate::alert::{self, Alerts, Change, State, Windows, partition_of};
 use crate::flow::kafka::topics::Route;
-use crate::flow::meters::AlertMeters;
 use crate::flow::notify::{Board, Notice};
 use crate::flow::shutdown::{Drained, StopFlag, Word};
 use crate::flow::status::{WorkerStatus, now_ms};

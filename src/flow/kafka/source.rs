@@ -21,12 +21,12 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use serde::Deserialize;
 
 use super::committer::Committer;
 use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::raw::{Fetched, Polled, Queue};
+use super::statistics::Statistics;
 use super::trimmer::Trimmer;
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
@@ -409,135 +409,5 @@ impl Source for Member {
         self.committer.end();
         drop(self.queue);
         drop(self.consumer);
-    }
-}
-
-/// The part of librdkafka's statistics that lag is told from, and which partitions nothing comes to.
-#[derive(Deserialize)]
-struct Statistics {
-    /// Wall clock, seconds since 1970.
-    #[serde(default)]
-    time: i64,
-    #[serde(default)]
-    brokers: HashMap<String, BrokerStatistics>,
-    #[serde(default)]
-    topics: HashMap<String, TopicStatistics>,
-}
-
-#[derive(Deserialize)]
-struct BrokerStatistics {
-    nodeid: i32,
-    state: String,
-    /// Microseconds since it last sent anything, negative when it never did.
-    rxidle: i64,
-}
-
-/// A broker that was asked for lines answers within `fetch.wait.max.ms`, also when there are none.
-const SILENCE_MAX_MICROS: i64 = 2_000_000;
-
-#[derive(Deserialize)]
-struct TopicStatistics {
-    #[serde(default)]
-    partitions: HashMap<String, PartitionStatistics>,
-}
-
-/// Offsets are negative while unknown.
-#[derive(Deserialize)]
-struct PartitionStatistics {
-    partition: i32,
-    /// The broker that it is fetched from, negative while there is none.
-    #[serde(default = "nobody")]
-    broker: i32,
-    #[serde(default)]
-    fetch_state: String,
-    #[serde(default)]
-    fetchq_cnt: i64,
-    /// What will be fetched next.
-    next_offset: i64,
-    lo_offset: i64,
-    hi_offset: i64,
-    /// The end for a reader of committed lines.
-    ls_offset: i64,
-}
-
-fn nobody() -> i32 {
-    -1
-}
-
-impl Statistics {
-    /// The partitions that are read to their ends, whatever transactions are open in them, and whose broker would have
-    /// told of more; with the time at which that was so.
-    fn idle(&self) -> HashMap<(String, i32), i64> {
-        let answers = |nodeid: i32| {
-            self.brokers.values().any(|broker| {
-                let is_heard = (0..SILENCE_MAX_MICROS).contains(&broker.rxidle);
-                broker.nodeid == nodeid && broker.state == "UP" && is_heard
-            })
-        };
-        let at_its_end = |partition: &&PartitionStatistics| {
-            let read = partition.hi_offset >= 0 && partition.next_offset >= partition.hi_offset;
-            read && partition.fetchq_cnt == 0 && partition.fetch_state == "active" && answers(partition.broker)
-        };
-        let of_topic = |(topic, statistics): (&String, &TopicStatistics)| {
-            let idle: Vec<_> = statistics.partitions.values().filter(at_its_end).collect();
-            idle.into_iter().map(|one| ((topic.clone(), one.partition), self.time * 1000)).collect::<Vec<_>>()
-        };
-        self.topics.iter().flat_map(of_topic).collect()
-    }
-
-    fn tell(&self, status: &WorkerStatus) {
-        for (topic, statistics) in &self.topics {
-            for partition in statistics.partitions.values() {
-                let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
-                if end < 0 {
-                    continue;
-                }
-                // With nothing in the queue, all before the next fetch was handed over, transaction markers at the
-                // end included, which never reach us as lines.
-                let read_to = if partition.fetchq_cnt == 0 { partition.next_offset } else { -1 };
-                status.reaches(topic, partition.partition, partition.lo_offset, end, read_to);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn idle_is_who_is_read_to_the_end_on_a_broker_that_answers() {
-        let statistics = |next: i64, state: &str, rxidle: i64, broker: i32, waiting: i64| {
-            let json = format!(
-                r#"{{"time":1790000000,"brokers":{{"b:9092/1":{{"nodeid":1,"state":"{state}","rxidle":{rxidle}}}}},
-                "topics":{{"logs":{{"partitions":{{"3":{{"partition":3,"broker":{broker},"fetch_state":"active",
-                "fetchq_cnt":{waiting},"next_offset":{next},"lo_offset":0,"hi_offset":100,"ls_offset":95}}}}}}}}}}"#
-            );
-            serde_json::from_str::<Statistics>(&json).unwrap().idle()
-        };
-        let idle = HashMap::from([(("logs".to_owned(), 3), 1_790_000_000_000)]);
-        assert_eq!(statistics(100, "UP", 90_000, 1, 0), idle);
-        for (next, state, rxidle, broker, waiting) in [
-            // A transaction is open at 95.
-            (95, "UP", 90_000, 1, 0),
-            (100, "DOWN", 90_000, 1, 0),
-            (100, "UP", 5_000_000, 1, 0),
-            (100, "UP", -1, 1, 0),
-            (100, "UP", 90_000, -1, 0),
-            (100, "UP", 90_000, 1, 7),
-        ] {
-            assert_eq!(statistics(next, state, rxidle, broker, waiting), HashMap::new());
-        }
-    }
-
-    #[test]
-    fn lag_is_read_from_the_statistics() {
-        let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
-            "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
-            "-1":{"partition":-1,"fetchq_cnt":0,"next_offset":-1001,"lo_offset":-1001,"hi_offset":-1001,"ls_offset":-1001}}}}}"#;
-        let statistics: Statistics = serde_json::from_slice(json).unwrap();
-        let partition = &statistics.topics["logs"].partitions["3"];
-        assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
-        assert_eq!(statistics.idle(), HashMap::new());
     }
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::{BESIDE_OVERHEAD, Sent, Worker};
 use crate::alert::{self, Alerts, Place, Watermark, partition_of};
 use crate::engine::{Countable, Engine};
+use crate::flow::alerts::meters::MatchMeters;
 use crate::flow::kafka::topics::Route;
 use crate::flow::ledger::Ticket;
-use crate::flow::meters::MatchMeters;
 use crate::flow::record::{Line, Writer};
 use crate::flow::transport::{Sink, Source, To};
 use crate::flow::{Failure, Settings};
@@ -81,8 +81,9 @@ impl<K: Sink> Worker<K> {
     pub(super) fn tell_watermarks<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
         let Some(counting) = &self.counting else { return Ok(()) };
         // Blocked, nothing is known of the ends of paused partitions, and nothing more is to wait for the output.
+        let nobody_counts = counting.alerts.ids().next().is_none();
         let must_wait = now < counting.next || counting.in_flight > 0 || self.holding || self.is_full();
-        if must_wait || self.batch.is_alone() || self.lanes.is_empty() {
+        if nobody_counts || must_wait || self.batch.is_alone() || self.lanes.is_empty() {
             return Ok(());
         }
         let partitions = counting.partitions;
