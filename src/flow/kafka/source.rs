@@ -9,10 +9,10 @@
 //! silent jump.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -26,11 +26,11 @@ use super::committer::Committer;
 use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::raw::{Fetched, Polled, Queue};
-use super::statistics::Statistics;
+use super::statistics::{Ends, Statistics};
 use super::trimmer::Trimmer;
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
-use crate::flow::status::WorkerStatus;
+use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
 use crate::flow::{Failure, Settings};
 use crate::telemetry::{caught, foreign};
@@ -47,11 +47,14 @@ struct Context {
     any: AtomicBool,
     status: Arc<WorkerStatus>,
     last_word: LastWord,
-    /// When the partitions that are read to their ends were known to be, in milliseconds since 1970.
-    idle: Mutex<HashMap<(String, i32), i64>>,
+    ends: Mutex<Ends>,
 }
 
 impl Context {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
         self.any.store(true, Ordering::Release);
@@ -76,7 +79,7 @@ impl ClientContext for Context {
         match serde_json::from_slice::<Statistics>(json) {
             Ok(statistics) => {
                 statistics.tell(&self.status);
-                *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = statistics.idle();
+                self.ends().hear(&statistics);
             }
             Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),
         }
@@ -156,7 +159,7 @@ impl Member {
             any: AtomicBool::new(false),
             status,
             last_word: LastWord::default(),
-            idle: Mutex::default(),
+            ends: Mutex::default(),
         };
         let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
@@ -238,6 +241,12 @@ impl Member {
             .collect()
     }
 
+    /// Reading begins at these places, whatever was told of the partitions before.
+    fn begin(&self, starts: &[(Partition, Option<i64>)]) {
+        let (mut ends, now_ms) = (self.consumer.context().ends(), now_ms());
+        starts.iter().for_each(|(partition, _)| ends.begins(partition, now_ms));
+    }
+
     fn try_rewind(&self, starts: &[(Partition, Option<i64>)]) -> KafkaResult<()> {
         let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
         sought.elements().iter().try_for_each(|element| element.error())
@@ -311,6 +320,7 @@ impl Source for Member {
     }
 
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
+        self.begin(starts);
         starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
             Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
         })
@@ -328,7 +338,10 @@ impl Source for Member {
         }
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
-            let Err(error) = self.try_rewind(starts) else { return Ok(()) };
+            let Err(error) = self.try_rewind(starts) else {
+                self.begin(starts);
+                return Ok(());
+            };
             if Instant::now() >= deadline {
                 return Err(Failure::unavailable(format!("reading could not go back to what was committed: {error}")));
             }
@@ -361,8 +374,7 @@ impl Source for Member {
     }
 
     fn idle(&self, partition: &Partition) -> Option<i64> {
-        let place = (partition.topic.to_string(), partition.number);
-        self.consumer.context().idle.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied()
+        self.consumer.context().ends().idle(partition)
     }
 
     fn inputs(&self) -> Vec<(String, i32)> {

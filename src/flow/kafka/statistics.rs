@@ -5,6 +5,41 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::flow::status::WorkerStatus;
+use crate::flow::transport::Partition;
+
+/// When partitions were known to be read to their ends.
+///
+/// Of a partition that was given anew, or read from elsewhere, the client tells for a while where it stood before.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// Milliseconds since 1970 of the statistics that said so.
+    idle: HashMap<(String, i32), i64>,
+    /// When reading began, or went elsewhere.
+    began: HashMap<(String, i32), i64>,
+}
+
+/// Statistics this much younger than the beginning speak of what was read since: a broker that answers has then told
+/// anew where the partition ends, many times over.
+const NEW_MS: i64 = 3_000;
+
+impl Ends {
+    /// Takes in what the client says.
+    pub(super) fn hear(&mut self, statistics: &Statistics) {
+        self.idle = statistics.idle();
+    }
+
+    /// A partition is read from somewhere from now on.
+    pub(super) fn begins(&mut self, partition: &Partition, now_ms: i64) {
+        self.began.insert((partition.topic.to_string(), partition.number), now_ms);
+    }
+
+    /// The last moment at which a partition was surely read to its end.
+    pub(super) fn idle(&self, partition: &Partition) -> Option<i64> {
+        let place = (partition.topic.to_string(), partition.number);
+        let (idle, began) = (*self.idle.get(&place)?, *self.began.get(&place)?);
+        (idle >= began.saturating_add(NEW_MS)).then_some(idle)
+    }
+}
 
 /// See the top of the file.
 #[derive(Deserialize)]
@@ -123,6 +158,30 @@ mod tests {
         ] {
             assert_eq!(statistics(next, state, rxidle, broker, waiting), HashMap::new());
         }
+    }
+
+    /// A partition came back at its beginning, and the client still told of its end: all of it was taken for late.
+    #[test]
+    fn what_was_so_before_a_partition_came_back_is_no_news() {
+        let at = |time: i64| {
+            let json = format!(
+                r#"{{"time":{time},"brokers":{{"b:9092/1":{{"nodeid":1,"state":"UP","rxidle":9}}}},"topics":{{"logs":{{"partitions":
+                {{"3":{{"partition":3,"broker":1,"fetch_state":"active","next_offset":9,"lo_offset":0,"hi_offset":9,"ls_offset":9}}}}}}}}}}"#
+            );
+            serde_json::from_str::<Statistics>(&json).unwrap()
+        };
+        let partition = Partition { topic: "logs".into(), number: 3 };
+        let mut ends = Ends::default();
+        ends.hear(&at(100));
+        assert_eq!(ends.idle(&partition), None, "it is not ours");
+        ends.begins(&partition, 100_500);
+        assert_eq!(ends.idle(&partition), None);
+        ends.hear(&at(103));
+        assert_eq!(ends.idle(&partition), None);
+        ends.hear(&at(104));
+        assert_eq!(ends.idle(&partition), Some(104_000));
+        ends.begins(&partition, 104_200);
+        assert_eq!(ends.idle(&partition), None, "it went back");
     }
 
     #[test]

@@ -198,10 +198,11 @@ struct Harm<'s> {
 }
 
 impl<'s> Harm<'s> {
-    fn new(stage: &'s Stage, random: fastrand::Rng) -> Self {
+    fn new(stage: &'s Stage, mut random: fastrand::Rng) -> Self {
         let daemons: Vec<Daemon> = (0..3).map(|_| stage.start()).collect();
         daemons.iter().for_each(|daemon| drop(daemon.address()));
-        let next = Instant::now() + Duration::from_secs(1);
+        // The first comes while the backlog is read.
+        let next = Instant::now() + Duration::from_millis(random.u64(100..1_500));
         Self { stage, random, daemons, next, killed: 0, stopped: 0, started: 3 }
     }
 
