@@ -108,6 +108,8 @@ fn written(random: &mut fastrand::Rng, now: i64, grid: i64) -> Written {
     let time = match random.u32(0..20) {
         0 => None,
         1 => Some(500_000_000_000),
+        // Beside the grid by a millisecond, as ends of windows and horizons may be.
+        2..5 => Some((now - behind) / grid * grid + random.i64(-1..=1)),
         _ => Some((now - behind) / grid * grid),
     };
     let pick = |random: &mut fastrand::Rng, from: &[&'static str]| from.get(random.usize(0..=from.len())).copied();
