@@ -1,6 +1,6 @@
 //! The alert role: matches in, what fires and what is over out.
 //!
-//! A [`Counter`](counter::Counter) is a member of a group of its own, `<group>-alerts`, which shares the partitions of the
+//! A counter (`counter`) is a member of a group of its own, `<group>-alerts`, which shares the partitions of the
 //! matches topic. Each partition has its windows (`lane`); what they tell goes to the alerts topic before the offset
 //! behind it is committed, in one transaction or before it (`settle`), and only then to Alertmanagers and to whoever asks
 //! over HTTP (`view`). No state is kept anywhere else: what was committed says from where to read again, silently, and

@@ -273,6 +273,7 @@ impl<K: Sink> Worker<K> {
             return lane.put_back(source, line.offset);
         }
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
+        self.batch.holds_a_line();
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
         let timed = self.judged.is_multiple_of(SAMPLED);

@@ -30,6 +30,8 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 const CHANGES_MAX: usize = 1000;
 /// How often it is looked whether there is something to delete.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two attempts to commit in the end.
+const COMMIT_PAUSE: Duration = Duration::from_millis(50);
 /// How often the status is written.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// What is over since no longer than this is told to Alertmanagers again by a new owner: the one before may not have
@@ -389,10 +391,18 @@ impl<K: Sink> Counter<K> {
 
     /// Tells and commits what it can, and leaves the group.
     fn leave<S: Source>(mut self, source: S, drained: impl FnOnce(Drained)) {
-        let committed = self.settle(&source).unwrap_or_else(|failure| {
-            tracing::error!("{}", foreign(failure.message.as_bytes()));
-            false
-        });
+        let deadline = source.now() + self.settings.delivery.shutdown_timeout;
+        let committed = loop {
+            match self.settle(&source) {
+                // In the middle of a rebalance the group takes nothing, for some milliseconds.
+                Ok(false) if source.now() < deadline && !self.committing => self.sink.wait(COMMIT_PAUSE),
+                Ok(done) => break done,
+                Err(failure) => {
+                    tracing::error!("{}", foreign(failure.message.as_bytes()));
+                    break false;
+                }
+            }
+        };
         drained(Drained { unsettled: 0, committed });
         drop(self.sink);
         if self.committing {

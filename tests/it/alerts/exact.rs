@@ -183,7 +183,10 @@ fn run(broker: &str, seed: u64, mode: &str) {
         harm.started
     );
     assert!(harm.killed > 0 && harm.stopped > 0, "nothing happened to the daemons");
-    harm.daemons.iter_mut().for_each(Daemon::stop);
+    harm.daemons.iter().for_each(|daemon| daemon.signal("TERM"));
+    for daemon in &mut harm.daemons {
+        daemon.wait(Duration::from_secs(20));
+    }
 }
 
 /// Three daemons, and what is done to them.
