@@ -3,6 +3,7 @@
 //! Results go to stdout; complaints, diagnostics and logs go to stderr. Colours vanish by themselves when a stream is no
 //! terminal.
 
+pub mod alerts;
 pub mod arguments;
 pub mod bench;
 pub mod check;
@@ -24,8 +25,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, FmtArguments,
-    RunArguments, SchemaArguments, VerifyArguments,
+    AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments,
+    FmtArguments, RunArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -61,6 +62,8 @@ pub enum Verb {
     Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
     Bench(BenchArguments),
+    /// See what fires in the whole fleet: since when, and which lines were counted.
+    Alerts(AlertsArguments),
     /// Look at the lines that could not be published, or send them again.
     #[command(subcommand)]
     DeadLetter(dead_letter::Verb),
@@ -133,6 +136,7 @@ impl Cli {
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
+            Verb::Alerts(arguments) => alerts::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),
             Verb::Verify(arguments) => verify::run(&arguments),
             Verb::Config(verb) => config::run(&verb),

@@ -106,6 +106,42 @@ pub struct RunArguments {
     /// The configuration.
     #[command(flatten)]
     pub daemon: DaemonArguments,
+    /// What this daemon does: classify lines, count alerts (delivery.roles); without it, both.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<String>,
+}
+
+impl RunArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        let mut daemon = self.daemon.clone();
+        if !self.roles.is_empty() {
+            daemon.config.set.push(Setting::flag("--roles", "delivery.roles", self.roles.clone()));
+        }
+        daemon.layers()
+    }
+}
+
+/// `alerts`: what fires, and why?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct AlertsArguments {
+    /// The configuration.
+    #[command(flatten)]
+    pub daemon: DaemonArguments,
+    /// Only alerts whose id has this in it.
+    #[arg(long, value_name = "ID")]
+    pub alert: Option<String>,
+    /// Show what is over, too, as far as the alerts topic still has it.
+    #[arg(long)]
+    pub all: bool,
+    /// Show the lines that were counted, as the input has them.
+    #[arg(long)]
+    pub lines: bool,
+    /// One JSON object per line, as on the alerts topic.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `verify`: did every line arrive?

@@ -324,14 +324,37 @@ impl Writer {
         }
     }
 
-    /// What a source said, for the state topic.
-    pub(crate) fn state<'m>(line: &Line<'_>, key: &'m str, said: Option<&'m str>) -> Record<'m> {
+    /// What is written beside a line because of it: what its source said, what alerts count.
+    pub(crate) fn beside<'m>(
+        to: To,
+        partition: i32,
+        line: &Line<'_>,
+        key: &'m str,
+        value: Option<&'m str>,
+    ) -> Record<'m> {
+        let timestamp_ms = line.timestamp_ms;
+        Self::text(to, partition, Some(key), value, timestamp_ms)
+    }
+
+    /// How far an input partition is, for one partition of the matches topic.
+    pub(crate) fn watermark(partition: i32, timestamp_ms: i64, json: &str) -> Record<'_> {
+        Self::text(To::Matches, partition, None, Some(json), timestamp_ms)
+    }
+
+    /// A record of ours alone.
+    pub(crate) fn text<'m>(
+        to: To,
+        partition: i32,
+        key: Option<&'m str>,
+        value: Option<&'m str>,
+        timestamp_ms: i64,
+    ) -> Record<'m> {
         Record {
-            to: To::State,
-            partition: line.partition,
-            key: Some(key.as_bytes()),
-            value: said.map(|said| Cow::Borrowed(said.as_bytes())),
-            timestamp_ms: line.timestamp_ms,
+            to,
+            partition,
+            key: key.map(str::as_bytes),
+            value: value.map(|value| Cow::Borrowed(value.as_bytes())),
+            timestamp_ms,
             header_bytes: 0,
             added: Vec::new(),
             step: Step::Bare,

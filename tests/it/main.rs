@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
 mod agreement;
+mod alerts;
 mod bench;
 mod benign;
 mod broker;

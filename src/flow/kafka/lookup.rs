@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 type Client = BaseConsumer<DefaultConsumerContext>;
 
 /// Reads now and then.
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     settings: Settings,
     /// Reads committed records.
     reader: OnceCell<Arc<Client>>,
@@ -38,7 +38,7 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self { settings: settings.clone(), reader: OnceCell::new(), peeker: OnceCell::new() }
     }
 
@@ -69,6 +69,11 @@ impl Lookup {
     /// The line at `offset`, `None` when the topic has it no longer.
     pub(super) fn find(&self, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, Failure> {
         self.find_with(partition, offset, read_line)
+    }
+
+    /// The value of the line at `offset`, `None` when the topic has it no longer.
+    pub(crate) fn value(&self, partition: &Partition, offset: i64) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.find(partition, offset)?.map(|line| line.payload().unwrap_or_default().to_vec()))
     }
 
     fn find_with<M>(

@@ -8,28 +8,32 @@
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
 //! silent jump.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use serde::Deserialize;
 
 use super::committer::Committer;
+use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::raw::{Broken, Fetched, Polled, Queue, Records};
+use super::statistics::{Ends, Statistics};
+use super::trimmer::Trimmer;
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
-use crate::flow::status::WorkerStatus;
-use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller};
+use crate::flow::status::{WorkerStatus, now_ms};
+use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::foreign;
+use crate::telemetry::{caught, foreign};
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,9 +47,14 @@ struct Context {
     any: AtomicBool,
     status: Arc<WorkerStatus>,
     last_word: LastWord,
+    ends: Mutex<Ends>,
 }
 
 impl Context {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
         self.any.store(true, Ordering::Release);
@@ -68,7 +77,10 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, json: &[u8]) {
         match serde_json::from_slice::<Statistics>(json) {
-            Ok(statistics) => statistics.tell(&self.status),
+            Ok(statistics) => {
+                statistics.tell(&self.status);
+                self.ends().hear(&statistics);
+            }
             Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),
         }
     }
@@ -134,6 +146,10 @@ pub(crate) struct Member {
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     lookup: Lookup,
+    inputs: Inputs,
+    /// Made when first needed.
+    trimmer: OnceCell<Option<Trimmer>>,
+    settings: Settings,
 }
 
 /// Tells the group, to whoever commits for us, that we are a member.
@@ -141,9 +157,14 @@ pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Sen
 
 impl Member {
     /// Joins the group in the background.
-    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
-        let context =
-            Context { events: Mutex::default(), any: AtomicBool::new(false), status, last_word: LastWord::default() };
+    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>, inputs: Inputs) -> Result<Self, Failure> {
+        let context = Context {
+            events: Mutex::default(),
+            any: AtomicBool::new(false),
+            status,
+            last_word: LastWord::default(),
+            ends: Mutex::default(),
+        };
         let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
             .map_err(|error| clients::refused(settings, &error))?;
@@ -157,8 +178,17 @@ impl Member {
         let no_queue = || Failure::software("no queue to read from".to_owned());
         let queue = Queue::of_consumer(consumer.clone()).ok_or_else(no_queue)?;
         let records = Records::apart(consumer.clone()).ok_or_else(no_queue)?;
-        let paused = RefCell::default();
-        Ok(Self { records, queue, paused, consumer, committer, lookup: Lookup::new(settings) })
+        Ok(Self {
+            records,
+            queue,
+            paused: RefCell::default(),
+            consumer,
+            committer,
+            lookup: Lookup::new(settings),
+            inputs,
+            trimmer: OnceCell::new(),
+            settings: settings.clone(),
+        })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -213,7 +243,7 @@ impl Member {
         }
     }
 
-    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
+    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<Standing>>> {
         let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
         let found = self.consumer.committed_offsets(asked, PATIENCE)?;
         partitions
@@ -222,17 +252,28 @@ impl Member {
                 let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
                 element.error()?;
                 Ok(match element.offset() {
-                    Offset::Offset(offset) => Some(offset),
+                    Offset::Offset(offset) => Some(Standing { offset, note: note(&element) }),
                     _ => None,
                 })
             })
             .collect()
     }
 
+    /// Reading begins at these places, whatever was told of the partitions before.
+    fn begin(&self, starts: &[(Partition, Option<i64>)]) {
+        let (mut ends, now_ms) = (self.consumer.context().ends(), now_ms());
+        starts.iter().for_each(|(partition, _)| ends.begins(partition, now_ms));
+    }
+
     fn try_rewind(&self, starts: &[(Partition, Option<i64>)]) -> KafkaResult<()> {
         let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
         sought.elements().iter().try_for_each(|element| element.error())
     }
+}
+
+/// What was committed with an offset. The binding panics where that is not UTF-8, as somebody else's may be.
+fn note(element: &TopicPartitionListElem<'_>) -> String {
+    caught(AssertUnwindSafe(|| element.metadata().to_owned())).unwrap_or_default()
 }
 
 fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
@@ -277,7 +318,7 @@ impl Source for Member {
         context.any.store(true, Ordering::Release);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -310,6 +351,7 @@ impl Source for Member {
                 return Err(refused(format!("{} has no queue for {}", partition.topic, partition.number)));
             }
         }
+        self.begin(starts);
         starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| refused(error.to_string()))
     }
 
@@ -328,7 +370,10 @@ impl Source for Member {
         self.records.forget(starts.iter().map(|(partition, _)| partition));
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
-            let Err(error) = self.try_rewind(starts) else { return Ok(()) };
+            let Err(error) = self.try_rewind(starts) else {
+                self.begin(starts);
+                return Ok(());
+            };
             if Instant::now() >= deadline {
                 return Err(Failure::unavailable(format!("reading could not go back to what was committed: {error}")));
             }
@@ -364,6 +409,26 @@ impl Source for Member {
         self.lookup.state(partition, waiting, tell)
     }
 
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        // What is here and was not handed over yet is unknown to the worker, and no longer the client's to tell of.
+        if !self.records.is_empty() {
+            return None;
+        }
+        self.consumer.context().ends().idle(partition)
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        self.inputs.list()
+    }
+
+    fn trim(&self, needed: Vec<(Partition, i64)>) {
+        let trimmer = self.trimmer.get_or_init(|| {
+            let started = Trimmer::start(&self.settings);
+            started.inspect_err(|failure| tracing::warn!("nothing is deleted: {failure}")).ok()
+        });
+        trimmer.iter().for_each(|trimmer| trimmer.trim(needed.clone()));
+    }
+
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         let gone = next.iter().find_map(|(partition, offset)| {
             let (low, high) = self.consumer.fetch_watermarks(&partition.topic, partition.number, PATIENCE).ok()?;
@@ -397,64 +462,5 @@ impl Source for Member {
         drop(self.records);
         drop(self.queue);
         drop(self.consumer);
-    }
-}
-
-/// The part of librdkafka's statistics that lag is told from.
-#[derive(Deserialize)]
-struct Statistics {
-    #[serde(default)]
-    topics: HashMap<String, TopicStatistics>,
-}
-
-#[derive(Deserialize)]
-struct TopicStatistics {
-    #[serde(default)]
-    partitions: HashMap<String, PartitionStatistics>,
-}
-
-/// Offsets are negative while unknown.
-#[derive(Deserialize)]
-struct PartitionStatistics {
-    partition: i32,
-    #[serde(default)]
-    fetchq_cnt: i64,
-    /// What will be fetched next.
-    next_offset: i64,
-    lo_offset: i64,
-    hi_offset: i64,
-    /// The end for a reader of committed lines.
-    ls_offset: i64,
-}
-
-impl Statistics {
-    fn tell(&self, status: &WorkerStatus) {
-        for (topic, statistics) in &self.topics {
-            for partition in statistics.partitions.values() {
-                let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
-                if end < 0 {
-                    continue;
-                }
-                // With nothing in the queue, all before the next fetch was handed over, transaction markers at the
-                // end included, which never reach us as lines.
-                let read_to = if partition.fetchq_cnt == 0 { partition.next_offset } else { -1 };
-                status.reaches(topic, partition.partition, partition.lo_offset, end, read_to);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lag_is_read_from_the_statistics() {
-        let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
-            "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
-            "-1":{"partition":-1,"fetchq_cnt":0,"next_offset":-1001,"lo_offset":-1001,"hi_offset":-1001,"ls_offset":-1001}}}}}"#;
-        let statistics: Statistics = serde_json::from_slice(json).unwrap();
-        let partition = &statistics.topics["logs"].partitions["3"];
-        assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
     }
 }

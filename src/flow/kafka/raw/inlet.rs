@@ -152,6 +152,11 @@ impl Records {
         taken.remove(next)
     }
 
+    /// Nothing is here that was not handed over.
+    pub(in crate::flow::kafka) fn is_empty(&self) -> bool {
+        self.taken.borrow().is_empty()
+    }
+
     /// Takes more out of the queue, waiting at most `time`, in milliseconds rounded down. False when there is nothing.
     pub(in crate::flow::kafka) fn fill(&self, time: Duration) -> bool {
         let mut messages = [null_mut(); BATCH];
