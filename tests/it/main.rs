@@ -12,6 +12,7 @@ mod broker;
 mod classify;
 mod config;
 mod delivery;
+mod explain;
 mod flow;
 mod laws;
 mod limits;

@@ -1,0 +1,137 @@
+//! `explain` tells what the engine did, and nothing else: for every example of the shipped packs and for made-up lines by
+//! the hundred thousand, what it names is what `classify` says, and the clauses that it shows hold exactly where a rule
+//! matches.
+
+use fastrand::Rng;
+
+use fingerpost::cli::packs;
+use fingerpost::engine::explain::{Asks, Clause, Explanation, Fate};
+use fingerpost::engine::{Engine, Memory, Outcome, Settings, Writer};
+use fingerpost::flow::PacksFrom;
+use fingerpost::pack::Condition;
+
+/// Of the made-up lines; a release build does them in a few seconds.
+const LINES: usize = 100_000;
+
+fn engine() -> Engine {
+    packs::load(&PacksFrom::Builtin, Settings::default()).expect("the shipped packs load").engine
+}
+
+#[test]
+fn the_primary_is_classifys_for_every_example() {
+    let engine = engine();
+    let (mut tagged, mut not) = (0, 0);
+    let examples = engine.packs().rules.iter().flat_map(|rule| rule.reports()).map(|(_, examples)| examples);
+    for example in examples.flat_map(|examples| examples.yes.iter().chain(&examples.no)) {
+        let (mut memory, mut other) = (engine.memory(), engine.memory());
+        for line in &example.lines {
+            match agree(&engine, line.as_bytes(), Some("example"), &mut memory, &mut other) {
+                true => tagged += 1,
+                false => not += 1,
+            }
+        }
+    }
+    assert!(tagged > 100 && not > 50, "{tagged} tagged, {not} not");
+}
+
+#[test]
+fn the_primary_is_classifys_for_made_up_lines() {
+    let engine = engine();
+    let mut rng = Rng::with_seed(7);
+    let (mut memory, mut other) = (engine.memory(), engine.memory());
+    let mut tagged = 0;
+    for _ in 0..LINES {
+        let (line, source) = super::lines::line(&mut rng);
+        tagged += usize::from(agree(&engine, &line, source.as_deref(), &mut memory, &mut other));
+    }
+    assert!(tagged > LINES / 3, "{tagged} tagged");
+}
+
+/// Holds an explanation against a classification; true when the line is tagged.
+fn agree(engine: &Engine, line: &[u8], source: Option<&str>, memory: &mut Memory, other: &mut Memory) -> bool {
+    let outcome = engine.classify(line, source, memory);
+    let explanation = engine.explain(line, Writer { source, app: None }, other);
+    if let Err(problem) = compare(engine, &outcome, &explanation) {
+        panic!("{problem}: {}", String::from_utf8_lossy(line));
+    }
+    outcome.verdict.is_some()
+}
+
+fn compare(engine: &Engine, outcome: &Outcome, told: &Explanation<'_>) -> Result<(), String> {
+    let ids = |outcome: &Outcome| -> Vec<&str> {
+        let rules = outcome.verdict.as_ref().map(|verdict| verdict.rules.as_slice()).unwrap_or_default();
+        rules.iter().map(|rule| engine.reported()[*rule].id.as_str()).collect()
+    };
+    let claimed = ids(outcome);
+    if ids(&told.outcome) != claimed || told.outcome.verdict != outcome.verdict {
+        return Err(format!("the outcome is {:?}", ids(&told.outcome)));
+    }
+    let primary = told.primary().map(|trial| trial.report.id.as_str());
+    if primary != claimed.first().copied() {
+        return Err(format!("the primary is {primary:?}"));
+    }
+    let mut reported: Vec<&str> = Vec::new();
+    let mut last = None;
+    for trial in &told.trials {
+        if let Fate::Matched(standing) = trial.fate {
+            if !reported.contains(&trial.report.id.as_str()) {
+                if last.is_some_and(|last| standing > last) {
+                    return Err(format!("{} stands above what is before it", trial.report.id));
+                }
+                last = Some(standing);
+                reported.push(&trial.report.id);
+            }
+        }
+        let holds = all_hold(&trial.clauses);
+        if holds != (trial.fate != Fate::Unmatched) && !outcome.crossed.hits {
+            return Err(format!("{}: its clauses hold: {holds}, but {:?}", trial.report.id, trial.fate));
+        }
+        for case in &trial.cases {
+            if all_hold(&case.clauses) != case.holds {
+                return Err(format!("{}: its case {} holds: {}", trial.report.id, case.report.id, case.holds));
+            }
+        }
+        let chosen = trial.cases.iter().position(|case| case.is_chosen);
+        if chosen != trial.cases.iter().position(|case| case.holds) {
+            return Err(format!("{}: case {chosen:?} was chosen", trial.report.id));
+        }
+        for clause in &trial.clauses {
+            spots_are_true(told, clause)?;
+        }
+    }
+    (reported == claimed).then_some(()).ok_or_else(|| format!("reported are {reported:?}"))
+}
+
+/// All of them, and one of `any`.
+fn all_hold(clauses: &[Clause<'_>]) -> bool {
+    let is_any = |clause: &&Clause<'_>| matches!(clause.asks, Asks::Any(_));
+    let mut any = clauses.iter().filter(is_any).peekable();
+    let others = clauses.iter().filter(|clause| !is_any(clause)).all(|clause| clause.holds);
+    others && (any.peek().is_none() || any.any(|clause| clause.holds))
+}
+
+fn spots_are_true(told: &Explanation<'_>, clause: &Clause<'_>) -> Result<(), String> {
+    let (Asks::All(condition) | Asks::Any(condition)) = clause.asks else { return Ok(()) };
+    let has_place = !matches!(condition, Condition::LevelError);
+    if has_place && clause.holds == clause.spots.is_empty() {
+        return Err(format!("{condition:?} holds: {}, and is at {:?}", clause.holds, clause.spots));
+    }
+    for spot in &clause.spots {
+        let there = &told.texts[spot.text][spot.span.clone()];
+        let is_it = match condition {
+            Condition::Phrase(phrase) => there.eq_ignore_ascii_case(phrase),
+            Condition::PhraseThen { phrase, then } => {
+                let there = there.to_ascii_lowercase();
+                there.starts_with(&phrase.to_ascii_lowercase())
+                    && then.iter().any(|then| there.ends_with(&then.to_ascii_lowercase()))
+            }
+            Condition::Words(words) => words.iter().any(|word| there.eq_ignore_ascii_case(word)),
+            Condition::Regex(regex) => regex.is_match(there) || !there.is_empty(),
+            Condition::LevelError => false,
+        };
+        if !is_it {
+            return Err(format!("{condition:?} is said to be met by {there:?}"));
+        }
+    }
+    Ok(())
+}
