@@ -10,8 +10,11 @@ pub mod classify;
 pub mod config;
 pub mod dead_letter;
 pub mod demo;
+pub mod explain;
+pub mod look;
 pub mod packs;
 pub mod run;
+pub mod scan;
 pub mod verify;
 
 use std::io::{self, ErrorKind, Write};
@@ -21,7 +24,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, RunArguments, VerifyArguments,
+    BenchArguments, CheckArguments, ClassifyArguments, Color, DemoArguments, ExplainArguments, RunArguments,
+    ScanArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -51,6 +55,10 @@ pub enum Verb {
     Demo(DemoArguments),
     /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
     Classify(ClassifyArguments),
+    /// Read log files: what the rules know of them, with line numbers, runbook sections and what to do.
+    Scan(ScanArguments),
+    /// Tell why a line is tagged, or why not: every rule that matched or came near, clause by clause.
+    Explain(ExplainArguments),
     /// Check packs: every mistake in them, and every example run.
     Check(CheckArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
@@ -120,6 +128,8 @@ impl Cli {
             Verb::Run(arguments) => run::run(&arguments),
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
+            Verb::Scan(arguments) => scan::run(&arguments),
+            Verb::Explain(arguments) => explain::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),

@@ -50,16 +50,18 @@ impl Examined<'_> {
         self.judge().rule(rule, &Said::default()).is_some()
     }
 
-    /// Where a rule's conditions are met, in the order of the text; places that overlap are one.
+    /// Where a rule's conditions are met that make it report this id, in the order of the text; places that overlap are one.
     ///
     /// # Panics
     /// When there is no rule of this index.
     #[must_use]
-    pub fn spots(&self, rule: usize) -> Vec<Spot> {
+    pub fn spots(&self, rule: usize, id: &str) -> Vec<Spot> {
         let judge = self.judge();
         let rule_of = &self.engine.packs.rules[rule];
-        let (checks, _) = &self.engine.decider.rules[rule];
-        let conditions = rule_of.all.iter().zip(&checks.all).chain(rule_of.any.iter().zip(&checks.any));
+        let (checks, also) = &self.engine.decider.rules[rule];
+        let cases = rule_of.cases.iter().zip(also).filter(|(case, _)| case.report.id == id);
+        let of_cases = cases.flat_map(|(case, also)| case.also.iter().zip(also));
+        let conditions = rule_of.all.iter().zip(&checks.all).chain(rule_of.any.iter().zip(&checks.any)).chain(of_cases);
         let met = conditions.filter(|(_, check)| judge.check(check).is_some());
         let mut all: Vec<Spot> = met.flat_map(|(condition, _)| spots(condition, self.texts())).collect();
         all.sort_by_key(|spot| (spot.text, spot.span.start));
