@@ -150,12 +150,23 @@ pub fn usable<T>(loaded: Loaded<T>) -> Option<T> {
     loaded.config
 }
 
-/// Prints to stdout. A reader who has seen enough (`| head`) is no error.
+/// Prints to stdout, without colours where nobody would see them. A reader who has seen enough (`| head`) is no error.
 ///
 /// # Errors
 /// Any other trouble with the stream.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout();
+    print_to(anstream::stdout(), text)
+}
+
+/// Prints what a program reads, every character of it.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_exactly(text: &str) -> Result<()> {
+    print_to(io::stdout(), text)
+}
+
+fn print_to(mut out: impl Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::into(error)),
         _ => Ok(()),

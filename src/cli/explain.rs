@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{ExplainArguments, Format};
 use super::run::report_failure;
-use super::{Exit, packs, print, show, usable};
+use super::{Exit, packs, print, print_exactly, show, usable};
 use crate::config;
 use crate::engine::explain::Explanation;
 use crate::engine::{Engine, Writer};
@@ -138,10 +138,10 @@ fn tell(
     arguments: &ExplainArguments,
 ) -> Result<Exit> {
     let near = Near::of(told, arguments.all);
-    print(&match arguments.format {
-        Format::Text => text::explanation(engine, heading, line, told, &near),
-        Format::Json => format!("{}\n", json::explanation(line, told, &near)),
-    })?;
+    match arguments.format {
+        Format::Text => print(&text::explanation(engine, heading, line, told, &near))?,
+        Format::Json => print_exactly(&format!("{}\n", json::explanation(line, told, &near)))?,
+    }
     Ok(Exit::Fine)
 }
 

@@ -22,7 +22,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::arguments::ScanArguments;
+use super::arguments::{ScanArguments, ScanFormat};
 use super::{Exit, packs, show, usable};
 use crate::config;
 use crate::engine::{Detail, Engine, Memory, Outcome, Writer};
@@ -65,8 +65,12 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
     match packs::load(&config.packs, config.engine) {
         Ok(loaded) => {
             let report = Report::new(arguments.format);
-            let out = BufWriter::with_capacity(1 << 16, anstream::stdout().lock());
-            scan(&loaded.engine, &arguments.files, report, out)
+            // What keeps colours from programs also takes characters out of what a log says; only text has colours.
+            let out: Box<dyn Write> = match arguments.format {
+                ScanFormat::Text => Box::new(anstream::stdout().lock()),
+                ScanFormat::Json | ScanFormat::Markdown | ScanFormat::Slack => Box::new(io::stdout().lock()),
+            };
+            scan(&loaded.engine, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
         }
         Err(problems) => {
             show(&problems);

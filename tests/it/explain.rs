@@ -2,13 +2,23 @@
 //! the hundred thousand, what it names is what `classify` says, and the clauses that it shows hold exactly where a rule
 //! matches.
 
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
 use fastrand::Rng;
+use rdkafka::producer::Producer;
+use serde_json::Value;
 
 use fingerpost::cli::packs;
 use fingerpost::engine::explain::{Asks, Clause, Explanation, Fate};
 use fingerpost::engine::{Engine, Memory, Outcome, Settings, Writer};
 use fingerpost::flow::PacksFrom;
 use fingerpost::pack::Condition;
+
+use super::broker::broker;
+use super::records::Record;
+use super::stage::Stage;
 
 /// Of the made-up lines; a release build does them in a few seconds.
 const LINES: usize = 100_000;
@@ -134,4 +144,81 @@ fn spots_are_true(told: &Explanation<'_>, clause: &Clause<'_>) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// Exit code, stdout, stderr.
+fn explain(arguments: &[&str], stdin: &str) -> (Option<i32>, String, String) {
+    let path = std::env::temp_dir().join(format!("fingerpost-explain-{}", std::process::id()));
+    fs::write(&path, stdin).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+        .arg("explain")
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .env_remove("FINGERPOST_CONFIG")
+        .stdin(fs::File::open(&path).unwrap())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+const SETTINGS: [&str; 4] = ["--packs", "tests/cases/scan/packs", "--set", "runbooks.base_url=https://runbooks"];
+
+#[test]
+fn lines_are_explained_as_expected() {
+    let lines = fs::read_to_string("tests/cases/explain/lines").unwrap();
+    for (format, extension) in [("text", "txt"), ("json", "json")] {
+        let arguments: Vec<&str> = SETTINGS.into_iter().chain(["--format", format, "-"]).collect();
+        let (code, out, err) = explain(&arguments, &lines);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let expected = std::path::PathBuf::from(format!("tests/cases/explain/lines.{extension}"));
+        let expected = snapbox::Data::read_from(&expected, Some(snapbox::data::DataFormat::Text));
+        snapbox::assert_data_eq!(out, expected.raw());
+    }
+}
+
+#[test]
+fn a_place_on_kafka_is_explained_with_what_its_source_said_there() {
+    let Some(broker) = broker() else { return };
+    let stage = Stage::new(&broker, "explain");
+    stage.create(&stage.name, 2, &[]);
+    let config = stage.dir.join("fingerpost.toml");
+    let packs = fs::canonicalize("tests/cases/scan/packs").unwrap();
+    fs::write(&config, format!("{}[packs]\ndir = {:?}\n", stage.config, packs)).unwrap();
+    let producer = stage.producer();
+    for (partition, line) in [
+        (0, r#"{"pod":"a","msg":"mounted read-only"}"#),
+        (0, r#"{"pod":"b","msg":"unwrap failed"}"#),
+        (1, r#"{"pod":"a","msg":"unwrap failed"}"#),
+        (0, r#"{"pod":"a","msg":"unwrap failed"}"#),
+        (0, r#"{"pod":"b","msg":"mounted read-only"}"#),
+    ] {
+        Record::plain(line, 1_700_000_000_000).send(&producer, &stage.name, partition);
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    let told = |place: &str, more: &[&str]| {
+        let arguments = [&["-c", config.to_str().unwrap(), "--format", "json", place], more].concat();
+        let (code, out, err) = explain(&arguments, "");
+        assert_eq!(code, Some(0), "{place}: {err}");
+        let told: Value = serde_json::from_str(&out).unwrap();
+        let since = told["contexts"][0]["since"].as_i64();
+        (told["primary"].as_str().unwrap_or_default().to_owned(), since)
+    };
+    let name = &stage.name;
+    let sealed = || "vault.sealed".to_owned();
+    assert_eq!(told(&format!("{name}:0:0"), &[]), (String::new(), Some(0)));
+    // Another pod said it, and this one later.
+    assert_eq!(told(&format!("{name}:0:1"), &[]), (sealed(), None));
+    assert_eq!(told(&format!("{name}/0/2"), &[]), ("vault.frozen".to_owned(), Some(0)));
+    // It was said in another partition, or before what was asked for.
+    assert_eq!(told(&format!("{name}:1:0"), &[]), (sealed(), None));
+    assert_eq!(told(&format!("{name}:0:2"), &["--before", "1"]), (sealed(), None));
+    for (place, why) in [
+        (format!("{name}:0:4"), "has offsets 0 to 3; there is no line at 4"),
+        (format!("{name}:2:0"), "has partitions 0 to 1, not 2"),
+        (format!("{name}.other:0:0"), "does not exist"),
+    ] {
+        let (code, out, err) = explain(&["-c", config.to_str().unwrap(), &place], "");
+        assert!(code == Some(69) && out.is_empty() && err.contains(why), "{place}: {code:?} {out}{err}");
+    }
 }

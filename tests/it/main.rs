@@ -23,6 +23,7 @@ mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
+mod scan;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;

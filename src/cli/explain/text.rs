@@ -44,6 +44,10 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
             out += &rule(told, &told.trials[*at], near);
         }
     }
+    // Others may follow.
+    if heading.is_some() {
+        out.push('\n');
+    }
     out
 }
 

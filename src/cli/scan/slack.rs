@@ -124,7 +124,8 @@ mod tests {
     use super::*;
 
     fn tally(rules: usize) -> Tally {
-        let mut tally = Tally { lines: 10, files: vec!["a`b.log".into()], ..Tally::default() };
+        let mut tally = Tally::default();
+        (tally.lines, tally.files) = (10, vec!["a`b.log".into()]);
         for rule in 0..rules {
             let added = json!({
                 "rule": format!("disk.full-{rule}"), "rules": [], "title": "A *volume* is <full> & broken",
