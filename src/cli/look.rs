@@ -18,8 +18,8 @@ const COLUMNS: usize = 100;
 const COLUMNS_MIN: usize = 40;
 /// Columns of the line that are shown around a marked spot, if there is room.
 const AROUND: usize = 36;
-/// And at least.
-const AROUND_MIN: usize = 6;
+/// Columns that a cut in the midst takes.
+const GAP: usize = 3;
 
 /// Colour of a severity, as a block.
 #[must_use]
@@ -162,15 +162,14 @@ impl Excerpt {
 fn shown_spans(length: usize, spans: &[Range<usize>], columns: usize) -> Vec<Range<usize>> {
     let mut sorted: Vec<Range<usize>> = spans.iter().filter(|span| span.end <= length).cloned().collect();
     sorted.sort_by_key(|span| span.start);
-    let mut room = columns;
+    let mut room = columns.saturating_sub(2 * GAP);
     let mut shown: Vec<Range<usize>> = Vec::new();
     for span in sorted {
-        let least = if shown.is_empty() { 0 } else { 2 * AROUND_MIN + 3 };
-        if room <= least + 3 {
+        if room <= 2 * GAP {
             break;
         }
-        let end = span.end.min(span.start + (room - least));
-        room = room.saturating_sub(least + (end - span.start));
+        let end = span.end.min(span.start + room);
+        room = room.saturating_sub(end - span.start + GAP);
         shown.push(span.start..end);
     }
     shown
@@ -181,21 +180,23 @@ fn pieces(length: usize, spans: &[Range<usize>], columns: usize) -> Vec<Range<us
     if length <= columns {
         return vec![0..length];
     }
-    let marked: usize = spans.iter().map(ExactSizeIterator::len).sum();
-    let cuts = 3 * (spans.len() + 1);
-    let around = columns.saturating_sub(marked + cuts) / (2 * spans.len()).max(1);
     if spans.is_empty() {
-        return vec![0..columns.saturating_sub(2)];
+        return vec![0..columns.saturating_sub(GAP)];
     }
-    let around = around.max(AROUND_MIN);
-    // With one spot there is room for more on its right, where the story goes on.
+    let widths = (0..=columns).rev().map(|around| around_spans(length, spans, around));
+    let taken = |pieces: &[Range<usize>]| pieces.iter().map(|piece| piece.len() + GAP).sum::<usize>() + GAP;
+    widths.into_iter().find(|pieces| taken(pieces) <= columns).unwrap_or_else(|| spans.to_vec())
+}
+
+fn around_spans(length: usize, spans: &[Range<usize>], around: usize) -> Vec<Range<usize>> {
+    // More is shown behind a spot, where the story goes on.
     let before = around.min(AROUND);
     let mut pieces: Vec<Range<usize>> = Vec::new();
     for span in spans {
         let piece = span.start.saturating_sub(before)..(span.end + 2 * around - before).min(length);
         match pieces.last_mut() {
             // A gap that is no longer than its mark is no gap.
-            Some(last) if piece.start <= last.end + 3 => last.end = piece.end.max(last.end),
+            Some(last) if piece.start <= last.end + GAP => last.end = piece.end.max(last.end),
             _ => pieces.push(piece),
         }
     }
@@ -242,7 +243,7 @@ mod tests {
         );
         let long = both(&line, &[500..1400], 40);
         assert!(long.lines().next().unwrap().chars().count() <= 40, "{long}");
-        assert!(both(&line, &[], 40).starts_with(&"a".repeat(38)));
+        assert!(both(&line, &[], 40).starts_with(&"a".repeat(37)));
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -20,8 +21,9 @@ use super::broker::broker;
 use super::records::Record;
 use super::stage::Stage;
 
-/// Of the made-up lines; a release build does them in a few seconds.
+/// Made-up lines, and those of one seed; sources are remembered within them.
 const LINES: usize = 100_000;
+const BATCH: usize = 5_000;
 
 fn engine() -> Engine {
     packs::load(&PacksFrom::Builtin, Settings::default()).expect("the shipped packs load").engine
@@ -47,14 +49,26 @@ fn the_primary_is_classifys_for_every_example() {
 #[test]
 fn the_primary_is_classifys_for_made_up_lines() {
     let engine = engine();
-    let mut rng = Rng::with_seed(7);
-    let (mut memory, mut other) = (engine.memory(), engine.memory());
-    let mut tagged = 0;
-    for _ in 0..LINES {
-        let (line, source) = super::lines::line(&mut rng);
-        tagged += usize::from(agree(&engine, &line, source.as_deref(), &mut memory, &mut other));
-    }
+    let run = |worker: usize, workers: usize| -> usize {
+        (worker..LINES / BATCH).step_by(workers).map(|seed| agree_on_seed(&engine, seed as u64)).sum()
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let tagged: usize = thread::scope(|scope| {
+        let run = &run;
+        let workers: Vec<_> = (0..workers).map(|worker| scope.spawn(move || run(worker, workers))).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
     assert!(tagged > LINES / 3, "{tagged} tagged");
+}
+
+fn agree_on_seed(engine: &Engine, seed: u64) -> usize {
+    let mut rng = Rng::with_seed(seed);
+    let (mut memory, mut other) = (engine.memory(), engine.memory());
+    let lines = (0..BATCH).filter(|_| {
+        let (line, source) = super::lines::line(&mut rng);
+        agree(engine, &line, source.as_deref(), &mut memory, &mut other)
+    });
+    lines.count()
 }
 
 /// Holds an explanation against a classification; true when the line is tagged.
@@ -148,7 +162,8 @@ fn spots_are_true(told: &Explanation<'_>, clause: &Clause<'_>) -> Result<(), Str
 
 /// Exit code, stdout, stderr.
 fn explain(arguments: &[&str], stdin: &str) -> (Option<i32>, String, String) {
-    let path = std::env::temp_dir().join(format!("fingerpost-explain-{}", std::process::id()));
+    let of_thread = format!("{:?}", thread::current().id()).replace(['(', ')'], "-");
+    let path = std::env::temp_dir().join(format!("fingerpost-explain-{}-{of_thread}", std::process::id()));
     fs::write(&path, stdin).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
         .arg("explain")
@@ -158,6 +173,7 @@ fn explain(arguments: &[&str], stdin: &str) -> (Option<i32>, String, String) {
         .stdin(fs::File::open(&path).unwrap())
         .output()
         .unwrap();
+    fs::remove_file(&path).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
