@@ -7,6 +7,7 @@
 //! ```
 
 use std::fmt::Write as _;
+use std::iter::once;
 use std::ops::Range;
 
 use anstyle::{AnsiColor, Style};
@@ -178,10 +179,10 @@ fn shown_spans(length: usize, spans: &[Range<usize>], columns: usize) -> Vec<Ran
 /// The parts of the line that are shown: as much around each span as there is room for.
 fn pieces(length: usize, spans: &[Range<usize>], columns: usize) -> Vec<Range<usize>> {
     if length <= columns {
-        return vec![0..length];
+        return once(0..length).collect();
     }
     if spans.is_empty() {
-        return vec![0..columns.saturating_sub(GAP)];
+        return once(0..columns.saturating_sub(GAP)).collect();
     }
     let widths = (0..=columns).rev().map(|around| around_spans(length, spans, around));
     let taken = |pieces: &[Range<usize>]| pieces.iter().map(|piece| piece.len() + GAP).sum::<usize>() + GAP;
@@ -212,6 +213,8 @@ fn boundary(line: &[u8], offset: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_line_that_fits_is_shown_whole() {
-        assert_eq!(both("a key was deleted", &[2..5], 40), "a key was deleted\n  ^^^");
+        assert_eq!(both("a key was deleted", from_ref(&(2..5)), 40), "a key was deleted\n  ^^^");
         assert_eq!(both("鍵 key\tx\u{1b}[31m", &[4..7, 8..9], 40), "鍵 key x·[31m\n   ^^^ ^");
         assert_eq!(both("nothing", &[], 40), "nothing\n");
         assert_eq!(both("", &[], 40), "\n");
@@ -234,14 +237,14 @@ mod tests {
         let line = format!("{}here it is{}and here{}", "a".repeat(500), "b".repeat(500), "c".repeat(500));
         let (first, second) = (500..510, 1010..1018);
         assert_eq!(
-            both(&line, &[first.clone()], 40),
+            both(&line, from_ref(&first), 40),
             "… aaaaaaaaaaaahere it isbbbbbbbbbbbb …\n              ^^^^^^^^^^"
         );
         assert_eq!(
             both(&line, &[second, first], 60),
             "… aaaaaaaahere it isbbbbbbbb … bbbbbbbband herecccccccc …\n          ^^^^^^^^^^                   ^^^^^^^^"
         );
-        let long = both(&line, &[500..1400], 40);
+        let long = both(&line, from_ref(&(500..1400)), 40);
         assert!(long.lines().next().unwrap().chars().count() <= 40, "{long}");
         assert!(both(&line, &[], 40).starts_with(&"a".repeat(37)));
     }

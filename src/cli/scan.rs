@@ -169,7 +169,7 @@ impl<'e, W: Write> Scan<'e, W> {
         let mut sections = Sections::default();
         let mut teller = Teller::new(name);
         let ended = loop {
-            match lines.next() {
+            match lines.advance() {
                 Ok(Some(line)) => {
                     if line.number == 1 && note.is_none() && lines::is_binary(line.bytes) {
                         note = Some("holds NUL bytes, as no text does; it is read as if it were one");

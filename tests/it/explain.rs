@@ -97,14 +97,14 @@ fn compare(engine: &Engine, outcome: &Outcome, told: &Explanation<'_>) -> Result
     let mut reported: Vec<&str> = Vec::new();
     let mut last = None;
     for trial in &told.trials {
-        if let Fate::Matched(standing) = trial.fate {
-            if !reported.contains(&trial.report.id.as_str()) {
-                if last.is_some_and(|last| standing > last) {
-                    return Err(format!("{} stands above what is before it", trial.report.id));
-                }
-                last = Some(standing);
-                reported.push(&trial.report.id);
+        if let Fate::Matched(standing) = trial.fate
+            && !reported.contains(&trial.report.id.as_str())
+        {
+            if last.is_some_and(|last| standing > last) {
+                return Err(format!("{} stands above what is before it", trial.report.id));
             }
+            last = Some(standing);
+            reported.push(&trial.report.id);
         }
         let holds = all_hold(&trial.clauses);
         if holds != (trial.fate != Fate::Unmatched) && !outcome.crossed.hits {

@@ -56,7 +56,7 @@ impl<R: Read> Lines<R> {
     ///
     /// # Errors
     /// What kept the stream from being read to its end; all that came before, the beginning of a line too, was given out.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn advance(&mut self) -> io::Result<Option<Line<'_>>> {
         let mut looked = 0;
         loop {
             let held = self.end - self.start;
@@ -152,7 +152,7 @@ mod tests {
         let mut lines = Lines::new(input, longest);
         let mut given = Vec::new();
         loop {
-            match lines.next() {
+            match lines.advance() {
                 Ok(Some(line)) => {
                     assert_eq!(line.number, given.len() as u64 + 1);
                     given.push(line.bytes.to_vec());
@@ -188,7 +188,7 @@ mod tests {
         let text = format!("{}\nshort\n{}", "x".repeat(40 << 20), "y".repeat(30 << 20));
         let mut lines = Lines::new(text.as_bytes(), 1000);
         let mut lengths = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some(line) = lines.advance().unwrap() {
             lengths.push(line.bytes.len());
         }
         assert_eq!(lengths, [1001, 5, 1001]);

@@ -33,13 +33,14 @@ pub fn report(tally: &Tally) -> String {
 fn advice(group: &Group) -> String {
     let first = &group.first;
     let mut out = format!("\n### {}\n\n", escaped(first.member("title")));
+    let words = if group.count > 1 { "the first in container" } else { "container" };
     let _ = writeln!(
         out,
         "**{}** `{}`, {}{}\n",
         first.severity.as_str(),
         first.member("rule"),
         escaped(&places(group)),
-        first.section.container().map(|name| format!(", container `{name}`")).unwrap_or_default()
+        first.section.container().map(|name| format!(", {words} `{name}`")).unwrap_or_default()
     );
     let excerpt = Excerpt::new(&first.line, &first.spans, COLUMNS);
     let text = excerpt.text();

@@ -51,7 +51,8 @@ fn advice(group: &Group) -> String {
         Severity::Warning => ":large_yellow_circle:",
         Severity::Info => ":large_blue_circle:",
     };
-    let container = first.section.container().map(|name| format!(", container {}", code(name))).unwrap_or_default();
+    let words = if group.count > 1 { "the first in container" } else { "container" };
+    let container = first.section.container().map(|name| format!(", {words} {}", code(name))).unwrap_or_default();
     let mut out = format!(
         "\n{sign} *{}* {}, {}{container}\n",
         escaped(first.member("title")),
@@ -103,7 +104,7 @@ fn verbatim(text: &str) -> String {
 
 /// Text; code that a pack's author wrote stays code.
 fn escaped(text: &str) -> String {
-    let balanced = text.matches('`').count() % 2 == 0;
+    let balanced = text.matches('`').count().is_multiple_of(2);
     let text = entities(text).replace(['\n', '\r'], " ");
     let plain = |part: &str| part.replace('*', "∗").replace('~', "∼");
     let parts = text.split('`').enumerate();
@@ -135,7 +136,14 @@ mod tests {
             let serde_json::Value::Object(added) = added else { unreachable!() };
             let line = b"<!channel> ```no space``` left".to_vec();
             let place = Place { file: "a`b.log".into(), number: 7 };
-            tally.count(&Finding::new(place, Section::None, &line, &[14..22], Severity::Critical, added));
+            tally.count(&Finding::new(
+                place,
+                Section::None,
+                &line,
+                std::slice::from_ref(&(14..22)),
+                Severity::Critical,
+                added,
+            ));
         }
         tally
     }
