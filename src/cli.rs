@@ -161,7 +161,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints what a program reads, every character of it.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_exactly(text: &str) -> Result<()> {
     print_to(io::stdout(), text)
 }
