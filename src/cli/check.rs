@@ -1,5 +1,5 @@
-//! `fingerpost check`: are the packs sound? Everything wrong with every file, and every example run against the whole
-//! pack set.
+//! `fingerpost check`: are the packs sound? Everything wrong with every file, and every example, and every sequence of lines that an
+//! alert shows, run against the whole pack set.
 
 use std::io::Write;
 
@@ -32,7 +32,10 @@ pub fn check(from: &PacksFrom, settings: Settings, colour: bool, out: &mut impl 
         Ok(loaded) => {
             write!(out, "{}", diagnostic::draw(&loaded.warnings, colour))?;
             let (warnings, s) = counted(loaded.warnings.len());
-            writeln!(out, "{}: {} examples hold, {warnings} warning{s}", contents(&loaded.engine), loaded.examples)?;
+            let (alerts, alerts_s) = counted(loaded.sequences);
+            let tests = if alerts == 0 { String::new() } else { format!(" and {alerts} test{alerts_s} of alerts") };
+            let (contents, examples) = (contents(&loaded.engine), loaded.examples);
+            writeln!(out, "{contents}: {examples} examples{tests} hold, {warnings} warning{s}")?;
             Ok(true)
         }
         Err(problems) => {

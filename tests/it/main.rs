@@ -29,3 +29,4 @@ mod skip;
 mod stage;
 mod tidy;
 mod verify;
+mod windows;
