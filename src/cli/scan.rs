@@ -24,6 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{ScanArguments, ScanFormat};
 use super::{Exit, packs, show, usable};
+use crate::alert::{Alerts, Clock, event_time};
 use crate::config;
 use crate::engine::{Detail, Engine, Memory, Outcome, Writer};
 use finding::{Finding, Place, Tally};
@@ -47,7 +48,7 @@ rules ask for that app. What sources said earlier counts for later lines of all 
 its file, or of its container in that file. A line longer than limits.payload is counted and not judged.
 
 Formats: text is for people. json is one object per line, with `type`: finding (file, line, container, section, text, part,
-spans in bytes of text, fingerpost: the object that the line would be given), trouble (file, line, what), and in the end
+spans in bytes of text, escalation, fingerpost: the object that the line would be given), trouble (file, line, what), and in the end
 summary (files, lines, bytes, findings, too_long, rules: rule, severity, count). markdown is for an issue. slack is one
 message in Slack's mrkdwn, of at most 4,000 characters, for a thread.
 
@@ -70,7 +71,8 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
                 ScanFormat::Text => Box::new(anstream::stdout().lock()),
                 ScanFormat::Json | ScanFormat::Markdown | ScanFormat::Slack => Box::new(io::stdout().lock()),
             };
-            scan(&loaded.engine, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
+            let alerts = Alerts::new(&loaded.engine, config.escalation);
+            scan(&loaded.engine, &alerts, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
         }
         Err(problems) => {
             show(&problems);
@@ -84,10 +86,10 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
 ///
 /// # Errors
 /// An output that cannot be written, except that a reader who has had enough is no error.
-pub fn scan(engine: &Engine, files: &[PathBuf], report: Report, out: impl Write) -> Result<Exit> {
+pub fn scan(engine: &Engine, alerts: &Alerts, files: &[PathBuf], report: Report, out: impl Write) -> Result<Exit> {
     let stdin = [PathBuf::from(STDIN)];
     let files = if files.is_empty() { &stdin } else { files };
-    let mut scan = Scan::new(engine, report, out);
+    let mut scan = Scan::new(engine, alerts, report, out);
     let done = files.iter().try_for_each(|file| scan.file(file)).and_then(|()| scan.end());
     match done {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -98,6 +100,8 @@ pub fn scan(engine: &Engine, files: &[PathBuf], report: Report, out: impl Write)
 /// One run over all files.
 struct Scan<'e, W> {
     engine: &'e Engine,
+    /// Who know whom to call in.
+    alerts: &'e Alerts,
     memory: Memory,
     /// Apps that rules ask for.
     apps: HashSet<&'e str>,
@@ -135,10 +139,13 @@ impl Teller {
 }
 
 impl<'e, W: Write> Scan<'e, W> {
-    fn new(engine: &'e Engine, report: Report, out: W) -> Self {
+    fn new(engine: &'e Engine, alerts: &'e Alerts, report: Report, out: W) -> Self {
+        let mut memory = engine.memory();
+        memory.count_for_alerts();
         Self {
             engine,
-            memory: engine.memory(),
+            alerts,
+            memory,
             apps: engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect(),
             locator: Locator::default(),
             tally: Tally::default(),
@@ -220,7 +227,16 @@ impl<'e, W: Write> Scan<'e, W> {
         let spots = primary.map(|rule| examined.spots(rule, id)).unwrap_or_default();
         let spans = self.locator.locate(line.bytes, &examined, &spots);
         let place = Place { file: teller.file.clone(), number: line.number };
-        Some(Finding::new(place, section.clone(), line.bytes, &spans, verdict.severity, added))
+        let finding = Finding::new(place, section.clone(), line.bytes, &spans, verdict.severity, added);
+        Some(Finding { escalation: self.escalation(outcome), ..finding })
+    }
+
+    /// By the line's own time, or by now when it tells none.
+    fn escalation(&self, outcome: &Outcome) -> Option<String> {
+        let line = outcome.countable.as_deref()?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let time = event_time(line.time.as_deref(), now, Clock::default());
+        self.alerts.escalation(line, time.at).map(str::to_owned)
     }
 
     fn end(&mut self) -> io::Result<()> {

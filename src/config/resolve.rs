@@ -97,12 +97,12 @@ impl Resolver<'_> {
             limits: self.limits(),
             base_url: self.base_url(),
         };
-        Judging { engine, packs: self.packs(), log: self.log() }
+        Judging { engine, packs: self.packs(), escalation: escalation::resolve(self), log: self.log() }
     }
 
     /// Everything, when nothing is wrong.
     pub(super) fn config(&mut self) -> Option<Config> {
-        let Judging { engine, packs, log } = self.judging();
+        let Judging { engine, packs, escalation, log } = self.judging();
         let (mut common, secret_options) = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
@@ -125,7 +125,6 @@ impl Resolver<'_> {
             poll_interval: self.duration("packs.poll_interval"),
             watch: self.boolean("packs.watch"),
         };
-        let escalation = escalation::resolve(self);
         let http = self.listen();
         let token = self.token();
         (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })

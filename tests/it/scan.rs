@@ -207,3 +207,25 @@ fn tagged(engine: &Engine, text: &[u8]) -> Vec<(u64, Value)> {
     };
     lines.filter_map(tag).collect()
 }
+
+#[test]
+fn whom_to_call_in_goes_by_the_line_its_time_and_the_configuration() {
+    let failed = |operation: &str, time: &str| {
+        let text = format!("*FAILED* *{operation}* on Carrier: *c1* (10.0.0.1) at {time}");
+        serde_json::json!({ "time": time, "msg": text }).to_string() + "\n"
+    };
+    // A Monday in summer: eight in the morning UTC is nine in London.
+    let (work, night) = ("2024-06-03T08:00:00Z", "2024-06-03T07:59:59Z");
+    let told = |line: &str, more: &[&str]| {
+        let (code, out, err) = scan(Path::new("."), &[&["--format", "json", "-"], more].concat(), line.as_bytes());
+        assert_eq!(code, Some(0), "{err}");
+        let finding: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+        finding["escalation"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(told(&failed("deploy", work), &[]).contains("@deploy @update"));
+    assert!(told(&failed("deploy", night), &[]).contains("issue"));
+    assert!(told(&failed("deploy", work), &["--set", "escalation.zone=UTC"]).contains("issue"));
+    assert!(told(&failed("deploy", night), &["--set", "escalation.cie=true"]).contains("PT2ZIIQ"));
+    assert!(told(&failed("delete", night), &["--set", "escalation.cie=true"]).contains("resolve the alert by hand"));
+    assert_eq!(told("KEY_DELETED_ERR", &[]), "");
+}

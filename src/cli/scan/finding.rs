@@ -30,6 +30,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The object that the line would be given.
     pub added: Map<String, Value>,
+    /// Whom to call in when that does not help.
+    pub escalation: Option<String>,
 }
 
 /// A line of a file.
@@ -56,7 +58,8 @@ impl Finding {
         let part = if line.len() > LINE_MAX { from..line.len().min(from + LINE_MAX) } else { 0..line.len() };
         let moved = |span: &Range<usize>| span.start - part.start..span.end - part.start;
         let spans = spans.iter().filter(|span| span.end <= part.end).map(moved).collect();
-        Self { place, section, is_part: part.len() < line.len(), line: line[part].to_vec(), spans, severity, added }
+        let is_part = part.len() < line.len();
+        Self { place, section, is_part, line: line[part].to_vec(), spans, severity, added, escalation: None }
     }
 
     /// A member of the added object as text; empty when it is absent.
@@ -78,7 +81,9 @@ impl Finding {
 
     /// Lines of which this is the same need not be told again what to do.
     fn advice(&self) -> Vec<String> {
-        ["rule", "runbook", "action", "contact", "see", "snooze"].map(|name| self.member(name).to_owned()).into()
+        let members =
+            ["rule", "runbook", "action", "contact", "see", "snooze"].map(|name| self.member(name).to_owned());
+        members.into_iter().chain(self.escalation.clone()).collect()
     }
 }
 

@@ -52,6 +52,7 @@ fn advice(group: &Group) -> String {
         ("Contact", escaped(first.member("contact"))),
         ("See", first.member("see").to_owned()),
         ("Snooze", escaped(first.member("snooze"))),
+        ("Escalation", escaped(first.escalation.as_deref().unwrap_or_default())),
     ];
     for (name, text) in rows.iter().filter(|(_, text)| !text.is_empty()) {
         let _ = writeln!(out, "- **{name}**: {text}");

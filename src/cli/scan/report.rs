@@ -77,6 +77,9 @@ fn finding_json(finding: &Finding) -> Value {
     if let Some(container) = finding.section.container() {
         value["container"] = container.into();
     }
+    if let Some(escalation) = &finding.escalation {
+        value["escalation"] = escalation.as_str().into();
+    }
     if finding.section == Section::Webhooks {
         value["section"] = "webhooks".into();
     }

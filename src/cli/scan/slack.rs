@@ -75,6 +75,9 @@ fn advice(group: &Group) -> String {
     if !last.is_empty() {
         let _ = writeln!(out, "{}", last.join(" · "));
     }
+    if let Some(escalation) = &first.escalation {
+        let _ = writeln!(out, "Escalation: {}", escaped(escalation));
+    }
     out
 }
 

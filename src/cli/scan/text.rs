@@ -64,6 +64,9 @@ fn advice(out: &mut String, finding: &Finding) {
             let _ = writeln!(out, "    {words} {text}");
         }
     }
+    if let Some(escalation) = &finding.escalation {
+        let _ = writeln!(out, "    if unsolved: {escalation}");
+    }
 }
 
 fn short(value: &serde_json::Value) -> String {
