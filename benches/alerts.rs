@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header([
+    table.load_style(presets::NOTHING).set_header([
         "burst",
         "judging, ns a line",
         "counting, ns a match",
@@ -95,11 +95,9 @@ fn main() -> ExitCode {
         "groups by the books, MiB",
         "resident, MiB",
     ]);
-    (1..7).for_each(|column| {
-        table.column_mut(column).into_iter().for_each(|column| {
-            column.set_cell_alignment(CellAlignment::Right);
-        })
-    });
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
     let mib = |bytes: usize| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
     let bound = Limits::default().bytes * PARTITIONS as usize;
     let mut all_hold = true;

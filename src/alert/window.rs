@@ -1,6 +1,8 @@
 //! The counting of one partition of the matches topic: its groups, what falls due in them, and how it goes on after a
 //! restart. What a stretch is, `stretch` knows; when one is over, `horizon`; what one group needs, `group`.
 
+mod resume;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,49 +15,9 @@ use super::change::{Change, LINES_MAX, State, Words};
 use super::counting::Alerts;
 use super::group::{Event, Group, Told, Witness};
 use super::horizon::Inputs;
-use super::record::{Match, Place, Record, Said, Unreadable};
+use super::meters::{Limits, Meters};
+use super::record::{Match, Place, Record, Said};
 use super::stretch::{Entry, Rule};
-
-/// Bounds of what one partition's windows hold. Beyond them the group that would be over soonest is forgotten (one that
-/// fires is told to be over), and that is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Groups of all alerts together.
-    pub groups: usize,
-    /// Bytes of all groups together, about.
-    pub bytes: usize,
-}
-
-impl Default for Limits {
-    /// 25,000 groups and 32 MiB: 300,000 and 384 MiB in a topic of 12 partitions.
-    fn default() -> Self {
-        Self { groups: 25_000, bytes: 32 << 20 }
-    }
-}
-
-/// What happened in a partition's windows, for metrics. Counters but for the first three.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Meters {
-    /// Groups that hold something now.
-    pub groups: usize,
-    /// Groups that fire now.
-    pub firing: usize,
-    /// Bytes of all groups now, about.
-    pub bytes: usize,
-    /// Matches counted.
-    pub counted: u64,
-    /// Matches that were there already.
-    pub repeated: u64,
-    /// Matches that cover no time that is not settled yet: repeats from long ago.
-    pub passed: u64,
-    /// Matches counted although they are older than the horizon, for the times ahead of it only: an input partition that was
-    /// new, or had been quiet, brought old lines.
-    pub behind: u64,
-    /// Matches of alerts that the packs do not have, or have with another group.
-    pub unknown: u64,
-    /// Groups forgotten because of the bounds.
-    pub evicted: u64,
-}
 
 /// Shared words of lines beyond which those that nobody uses any more are dropped.
 const SHARED_MAX: usize = 1024;
@@ -117,67 +79,6 @@ impl Windows {
         }
     }
 
-    /// Takes over what a record of the alerts topic says; `None` is a tombstone. Of several records of a key the one that is
-    /// furthest counts, and that is the last, unless somebody went on writing who had lost the partition. All of them come
-    /// before the first [`Windows::read`].
-    ///
-    /// # Errors
-    /// When the value is no such record.
-    pub fn restore(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), Unreadable> {
-        let change = value.map(Change::from_json).transpose()?;
-        match &change {
-            Some(change) => {
-                let far =
-                    (change.ends_at.unwrap_or(change.settled), change.ends_at.is_none(), Reverse(change.starts_at));
-                if self.restored.get(key).is_some_and(|known| *known > far) {
-                    return Ok(());
-                }
-                self.restored.insert(key.to_owned(), far);
-            }
-            None => _ = self.restored.remove(key),
-        }
-        let known = self.by_key.get(key).copied();
-        let is_past = |change: &Change| change.ends_at.is_some_and(|ends_at| ends_at <= self.horizon);
-        let Some(change) = change.filter(|change| !is_past(change)) else {
-            known.into_iter().for_each(|slot| self.remove(slot));
-            return Ok(());
-        };
-        let Some(alert) = self.alerts.find(&change.alert, change.group.len()) else {
-            self.orphan(change);
-            return Ok(());
-        };
-        let slot = known.unwrap_or_else(|| self.insert(key.into(), alert));
-        match change.ends_at {
-            Some(ends_at) => self.groups[slot].restore_over(ends_at),
-            None => {
-                let settled = change.settled;
-                let told = self.told_again(alert, change);
-                self.groups[slot].restore(told, settled);
-            }
-        }
-        self.enqueue(slot);
-        Ok(())
-    }
-
-    /// An alert that fires and that the packs do not have any more is over, since nobody will ever count for it.
-    fn orphan(&mut self, change: Change) {
-        if change.state == State::Firing {
-            let ends_at = Some(change.starts_at.max(change.settled));
-            self.changes.push(Change { state: State::Resolved, ends_at, ..change });
-        }
-    }
-
-    fn told_again(&mut self, alert: usize, change: Change) -> Told {
-        let Change { group, starts_at, count, lines, labels, place, said, .. } = change;
-        let lines = lines.iter().map(|place| (self.number(place), place.offset)).collect();
-        let witness =
-            Witness { at: starts_at, input: self.number(&place), offset: place.offset, said: self.share(said) };
-        let values: Vec<String> = group.into_iter().map(|(_, value)| value).collect();
-        let made = self.words(alert, &values, &witness.said, count).labels();
-        let labels = (made != labels).then(|| labels.into_boxed_slice());
-        Told { starts_at, until: starts_at, count, lines, witness, labels }
-    }
-
     /// Takes the record at `offset`. What it gives is to be written to the alerts topic before the offset behind it is
     /// committed. Records before the bookmark's `next` give nothing: they have been told of.
     pub fn read(&mut self, offset: i64, record: &Record) -> Vec<Change> {
@@ -190,61 +91,6 @@ impl Windows {
             Record::Watermark(watermark) => {
                 self.inputs.told(watermark);
                 self.advance();
-            }
-        }
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Everything before the bookmark's `next` has been read. The first [`Windows::read`] behind it says so as well.
-    pub fn caught_up(&mut self) -> Vec<Change> {
-        self.catch_up();
-        std::mem::take(&mut self.changes)
-    }
-
-    fn catch_up(&mut self) {
-        if self.is_live {
-            return;
-        }
-        self.is_live = true;
-        self.restored = HashMap::new();
-        self.next = self.next.max(self.bookmark.next);
-        // In the order of keys: the order of slots depends on how far back the reading began.
-        let mut slots: Vec<(Arc<str>, usize)> =
-            self.groups.iter().map(|(slot, group)| (Arc::clone(&group.key), slot)).collect();
-        slots.sort();
-        for (_, slot) in slots {
-            // Settling one can push out others, when memory is short.
-            if self.groups.contains(slot) {
-                self.settle(slot, None);
-            }
-        }
-    }
-
-    /// Other packs. Alerts go on with the lines that they have; those that are gone are over.
-    pub fn exchange(&mut self, alerts: Arc<Alerts>) -> Vec<Change> {
-        let slots: Vec<usize> = self.groups.iter().map(|(slot, _)| slot).collect();
-        for slot in &slots {
-            let labels = self.firing_labels(*slot);
-            if let Some(told) = &mut self.groups[*slot].told {
-                told.labels = labels.map(Vec::into_boxed_slice);
-            }
-        }
-        for slot in &slots {
-            let (id, values) = parts(&self.groups[*slot].key);
-            match alerts.find(&id, values.len()) {
-                Some(alert) => self.groups[*slot].alert = alert,
-                None => self.end(*slot),
-            }
-        }
-        self.alerts = alerts;
-        if self.is_live {
-            for slot in slots {
-                let Some(group) = self.groups.get(slot) else { continue };
-                if group.told.is_some() && group.stretch(self.rule(group.alert)).is_none() {
-                    self.end(slot);
-                } else {
-                    self.settle(slot, None);
-                }
             }
         }
         std::mem::take(&mut self.changes)
@@ -354,13 +200,13 @@ impl Windows {
             return *slot;
         }
         let key: Arc<str> = key.into();
-        while self.groups.len() >= self.limits.groups.max(1) {
-            self.evict();
-        }
         self.insert(key, alert)
     }
 
     fn insert(&mut self, key: Arc<str>, alert: usize) -> usize {
+        while self.groups.len() >= self.limits.groups.max(1) {
+            self.evict();
+        }
         let slot = self.groups.insert(Group::new(Arc::clone(&key), alert, self.horizon));
         self.by_key.insert(key, slot);
         slot
@@ -455,10 +301,6 @@ impl Windows {
 
     fn words<'a>(&'a self, alert: usize, group: &'a [String], said: &'a Said, count: usize) -> Words<'a> {
         Words { alerts: &self.alerts, definition: self.alerts.definition(alert), group, said, count }
-    }
-
-    fn firing_labels(&self, slot: usize) -> Option<Vec<(String, String)>> {
-        self.change(&self.groups[slot], None).map(|change| change.labels)
     }
 
     /// Forgets a group before its time; one that fires is told to be over as soon as it can be by what is known.
