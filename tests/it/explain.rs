@@ -183,6 +183,12 @@ const SETTINGS: [&str; 4] = ["--packs", "tests/cases/scan/packs", "--set", "runb
 #[test]
 fn lines_are_explained_as_expected() {
     let lines = fs::read_to_string("tests/cases/explain/lines").unwrap();
+    let from = PacksFrom::Directory("tests/cases/scan/packs".into());
+    let engine = packs::load(&from, Settings::default()).expect("sound packs").engine;
+    let (mut memory, mut other) = (engine.memory(), engine.memory());
+    for line in lines.lines() {
+        agree(&engine, line.as_bytes(), Some("-"), &mut memory, &mut other);
+    }
     for (format, extension) in [("text", "txt"), ("json", "json")] {
         let arguments: Vec<&str> = SETTINGS.into_iter().chain(["--format", format, "-"]).collect();
         let (code, out, err) = explain(&arguments, &lines);
@@ -203,6 +209,7 @@ fn a_place_on_kafka_is_explained_with_what_its_source_said_there() {
     fs::write(&config, format!("{}[packs]\ndir = {:?}\n", stage.config, packs)).unwrap();
     let producer = stage.producer();
     for (partition, line) in [
+        (0, r#"{"pod":"a","msg":"starting"}"#),
         (0, r#"{"pod":"a","msg":"mounted read-only"}"#),
         (0, r#"{"pod":"b","msg":"unwrap failed"}"#),
         (1, r#"{"pod":"a","msg":"unwrap failed"}"#),
@@ -222,15 +229,16 @@ fn a_place_on_kafka_is_explained_with_what_its_source_said_there() {
     };
     let name = &stage.name;
     let sealed = || "vault.sealed".to_owned();
-    assert_eq!(told(&format!("{name}:0:0"), &[]), (String::new(), Some(0)));
+    assert_eq!(told(&format!("{name}:0:0"), &[]), (String::new(), None));
+    assert_eq!(told(&format!("{name}:0:1"), &[]), (String::new(), Some(1)));
     // Another pod said it, and this one later.
-    assert_eq!(told(&format!("{name}:0:1"), &[]), (sealed(), None));
-    assert_eq!(told(&format!("{name}/0/2"), &[]), ("vault.frozen".to_owned(), Some(0)));
+    assert_eq!(told(&format!("{name}:0:2"), &[]), (sealed(), None));
+    assert_eq!(told(&format!("{name}/0/3"), &[]), ("vault.frozen".to_owned(), Some(1)));
     // It was said in another partition, or before what was asked for.
     assert_eq!(told(&format!("{name}:1:0"), &[]), (sealed(), None));
-    assert_eq!(told(&format!("{name}:0:2"), &["--before", "1"]), (sealed(), None));
+    assert_eq!(told(&format!("{name}:0:3"), &["--before", "1"]), (sealed(), None));
     for (place, why) in [
-        (format!("{name}:0:4"), "has offsets 0 to 3; there is no line at 4"),
+        (format!("{name}:0:5"), "has offsets 0 to 4; there is no line at 5"),
         (format!("{name}:2:0"), "has partitions 0 to 1, not 2"),
         (format!("{name}.other:0:0"), "does not exist"),
     ] {
