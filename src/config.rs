@@ -70,6 +70,8 @@ pub struct Judging {
     pub engine: engine::Settings,
     /// Where the packs come from.
     pub packs: PacksFrom,
+    /// What escalation lists depend on; for `scan`.
+    pub escalation: alert::Settings,
     /// What is logged, and how.
     pub log: Log,
 }

@@ -22,6 +22,7 @@ mod countable;
 mod decide;
 mod examine;
 pub mod examples;
+pub mod explain;
 mod filter;
 mod json;
 mod line;
@@ -29,6 +30,7 @@ mod phrases;
 mod search;
 mod settings;
 mod splice;
+mod spots;
 pub mod trial;
 mod verdict;
 
@@ -38,13 +40,14 @@ use std::collections::HashMap;
 use crate::pack::{Packs, Severity};
 use countable::Counted;
 use decide::{Decider, Judge, Match};
-use line::Object;
+use line::{Line, Object, Record};
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
 pub use countable::{Countable, CountableRule};
 pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
+pub use spots::Spot;
 pub use verdict::{Detail, Verdict};
 
 /// Atoms (see [`crate::pack::atom`]) of so many bytes and more cost the scan nothing, however many there are; shorter ones
@@ -73,6 +76,15 @@ pub struct Engine {
     /// Of each report of each rule, its index in `reported`.
     reported_as: Vec<usize>,
     counted: Counted,
+}
+
+/// Who wrote a line, where it does not say so itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writer<'w> {
+    /// What the memory is kept by: the Kafka key, or the file's name.
+    pub source: Option<&'w str>,
+    /// The app. A line that names none in any other way is inside every rule's scope but where an app is required.
+    pub app: Option<&'w str>,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -162,7 +174,12 @@ impl Engine {
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
     /// the file's name. Lines of one source must come in order, with the same memory.
     pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
-        self.passed(line).unwrap_or_else(|| self.judge(line, source, memory))
+        self.classify_by(line, Writer { source, app: None }, memory)
+    }
+
+    /// The same for lines of which more is known than their source.
+    pub fn classify_by(&self, line: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
+        self.passed(line).unwrap_or_else(|| self.judge(line, writer, memory))
     }
 
     /// What becomes of a line that need not be judged: it is too long, or nothing in it may concern us.
@@ -194,19 +211,19 @@ impl Engine {
     }
 
     /// Judges a line that [`Engine::passed`] says nothing of.
-    pub(crate) fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+    pub(crate) fn judge(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
-        let record = line::parse(payload, &self.settings);
+        let record = self.open(payload, writer);
         let line = &record.line;
         let is_object = record.object.is_some();
-        let probe = line.app.as_deref() == Some(PROBE_APP);
+        let probe = is_probe(line);
         if probe {
             return Outcome { probe, is_object, object: record.object, ..Outcome::default() };
         }
         let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
         let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
         let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
-        let source = line.source.as_deref().or(source);
+        let source = line.source.as_deref().or(writer.source);
         let mut said = memory.said(source);
         if judge.contexts(&mut said)
             && let Some(source) = source
@@ -214,13 +231,24 @@ impl Engine {
             memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
-        let index = |found: &Match<'_>| self.reported_as[self.first_reports[found.rule] + found.case];
-        let ids: Vec<usize> = matches.iter().map(index).collect();
+        let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
         let countable =
             memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
         Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
+    }
+
+    /// Takes a line apart; it is of the app that it names, else of its writer's.
+    fn open<'l>(&self, payload: &'l [u8], writer: Writer<'_>) -> Record<'l> {
+        let mut record = line::parse(payload, &self.settings);
+        record.line.app = record.line.app.or_else(|| writer.app.map(str::to_owned));
+        record
+    }
+
+    /// What a match is reported as: an index into [`Engine::reported`].
+    fn index(&self, found: &Match<'_>) -> usize {
+        self.reported_as[self.first_reports[found.rule] + found.case]
     }
 
     /// An empty memory, one for each input topic-partition.
@@ -258,4 +286,9 @@ impl Engine {
     pub fn digest(&self) -> &str {
         &self.packs.digest
     }
+}
+
+/// LogDNA's set-up probe is nobody's line.
+fn is_probe(line: &Line<'_>) -> bool {
+    line.app.as_deref() == Some(PROBE_APP)
 }

@@ -10,6 +10,7 @@
 
 pub mod alerts;
 pub mod dead_letters;
+pub mod glance;
 mod kafka;
 mod ledger;
 #[cfg(test)]

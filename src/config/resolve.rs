@@ -97,16 +97,15 @@ impl Resolver<'_> {
             limits: self.limits(),
             base_url: self.base_url(),
         };
-        Judging { engine, packs: self.packs(), log: self.log() }
+        Judging { engine, packs: self.packs(), escalation: escalation::resolve(self), log: self.log() }
     }
 
     /// Everything, when nothing is wrong.
     pub(super) fn config(&mut self) -> Option<Config> {
-        let Judging { engine, packs, log } = self.judging();
+        let Judging { engine, packs, escalation, log } = self.judging();
         let (mut common, secret_options) = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
-        let escalation = escalation::resolve(self);
         let flow = flow::Settings {
             kafka: flow::Kafka {
                 bootstrap_servers: connection::bootstrap_servers(self),

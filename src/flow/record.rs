@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use super::transport::To;
 use super::{Lines, Output, Place};
 use crate::NAME;
-use crate::engine::{Detail, Engine, Memory, Outcome, Verdict};
+use crate::engine::{self, Detail, Engine, Memory, Outcome, Verdict};
 use crate::telemetry::caught;
 
 /// One record as it was read.
@@ -372,7 +372,7 @@ pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Op
         engine.passed(value).unwrap_or_else(|| {
             // An empty key names nobody: lines that have one would all share a memory.
             let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
-            engine.judge(value, source.as_deref(), memory)
+            engine.judge(value, engine::Writer { source: source.as_deref(), app: None }, memory)
         })
     })))
 }

@@ -13,6 +13,7 @@ mod broker;
 mod classify;
 mod config;
 mod delivery;
+mod explain;
 mod flow;
 mod fmt;
 mod laws;
@@ -25,6 +26,7 @@ mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
+mod scan;
 mod schema;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
