@@ -202,7 +202,7 @@ fn tagged(engine: &Engine, text: &[u8]) -> Vec<(u64, Value)> {
     let lines = text.split(|byte| *byte == b'\n').zip(1..);
     let tag = |(line, number): (&[u8], u64)| {
         let outcome = engine.classify(line, Some("stdin"), &mut memory);
-        let added = outcome.added(fingerpost::engine::Detail::Full)?.to_owned();
+        let added = outcome.added(fingerpost::engine::Detail::Full)?.into_owned();
         Some((number, serde_json::from_str(&added).unwrap()))
     };
     lines.filter_map(tag).collect()
