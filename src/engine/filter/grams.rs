@@ -211,10 +211,21 @@ impl Grams {
     }
 
     /// The atoms with a window, or [`CROWDED`].
+    #[inline(always)]
     fn by_window(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let start = (hash >> self.windows_shift) as usize;
-        let slots = (start..).map(|at| self.windows[at & (self.windows.len() - 1)]);
-        slots.take_while(|slot| slot.atom != 0).filter(move |slot| slot.tag == hash as u32).map(|slot| slot.atom)
+        let mut at = (hash >> self.windows_shift) as usize;
+        std::iter::from_fn(move || {
+            loop {
+                let slot = self.windows[at & (self.windows.len() - 1)];
+                if slot.atom == 0 {
+                    return None;
+                }
+                at += 1;
+                if slot.tag == hash as u32 {
+                    return Some(slot.atom);
+                }
+            }
+        })
     }
 
     /// Whether a line may hold an atom.
