@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
-use super::transport::To;
+use super::transport::{Fetched, To};
 use super::{Lines, Output, Place};
 use crate::NAME;
 use crate::engine::{self, Detail, Engine, Memory, Outcome, Verdict};
@@ -29,8 +29,28 @@ pub(crate) struct Line<'m> {
     pub(crate) value: Option<&'m [u8]>,
     /// Milliseconds since 1970; negative when the record has none.
     pub(crate) timestamp_ms: i64,
-    /// What its headers are, as far as it matters here.
-    pub(crate) headers: Headers,
+    /// What its headers are.
+    pub(crate) headers: Seen<'m>,
+}
+
+/// The headers of a record. The client takes them apart when they are first looked at, which a line that goes nowhere need
+/// not pay for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Seen<'m> {
+    /// They were looked at.
+    Known(Headers),
+    /// Of this record.
+    Of(&'m Fetched),
+}
+
+impl Seen<'_> {
+    /// What they are, as far as it matters here.
+    pub(crate) fn get(self) -> Headers {
+        match self {
+            Self::Known(headers) => headers,
+            Self::Of(fetched) => fetched.headers(),
+        }
+    }
 }
 
 /// The size of a record's headers, and whether some of them are an earlier run's.
@@ -211,7 +231,7 @@ impl Writer {
 
     /// Whether the topic may refuse even the original, for its size.
     pub(crate) fn is_risky(&self, line: &Line<'_>) -> bool {
-        let bytes = line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len) + line.headers.bytes;
+        let bytes = line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len) + line.headers.get().bytes;
         bytes + RECORD_OVERHEAD > self.record_limit
     }
 
@@ -288,7 +308,7 @@ impl Writer {
                 .value
                 .map(|value| cut.map_or(Cow::Borrowed(value), |outcome| outcome.value(value, Detail::None))),
             timestamp_ms: line.timestamp_ms,
-            header_bytes: line.headers.bytes,
+            header_bytes: line.headers.get().bytes,
             added: Vec::new(),
             step: Step::Bare,
         }
@@ -302,7 +322,7 @@ impl Writer {
             key: line.key,
             value: line.value.map(Cow::Borrowed),
             timestamp_ms: line.timestamp_ms,
-            header_bytes: line.headers.bytes,
+            header_bytes: line.headers.get().bytes,
             added: vec![(Name::Source, source_of(line)), (Name::Reason, reason.as_bytes().to_vec())],
             step: Step::Bare,
         }
@@ -406,7 +426,7 @@ mod tests {
             key: None,
             value,
             timestamp_ms: 1000,
-            headers: Headers::default(),
+            headers: Seen::Known(Headers::default()),
         }
     }
 

@@ -10,7 +10,7 @@ use super::broker::Place;
 use super::{Due, INPUT, Input, Shared, World, pulse};
 use crate::flow::Failure;
 use crate::flow::kafka::Code;
-use crate::flow::record::{Headers, Line};
+use crate::flow::record::{Headers, Line, Seen};
 use crate::flow::transport::{
     Answer, Delivery, Event, Fetched, Mark, Partition, Problem, Source, Standing, Teller, To,
 };
@@ -292,7 +292,7 @@ impl Delivery for Read {
             key: self.0.key.as_deref(),
             value: self.0.value.as_deref(),
             timestamp_ms: self.0.timestamp_ms(),
-            headers: Headers::default(),
+            headers: Seen::Known(Headers::default()),
         }
     }
 

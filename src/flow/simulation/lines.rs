@@ -11,7 +11,7 @@ use crate::diagnostic::Source;
 use crate::engine::{Engine, Memory};
 use crate::flow::memory::audit::{Expected, Wanted};
 use crate::flow::memory::{INPUT, Input};
-use crate::flow::record::{Headers, Line, Notes, Writer};
+use crate::flow::record::{Headers, Line, Notes, Seen, Writer};
 use crate::flow::{Settings, kafka::topics::Route};
 use crate::pack::{Alert, IdPattern, Name, Severity, Threshold};
 
@@ -168,7 +168,7 @@ fn line(input: &Input) -> Line<'_> {
         key: input.key.as_deref(),
         value: input.value.as_deref(),
         timestamp_ms: input.timestamp_ms(),
-        headers: Headers::default(),
+        headers: Seen::Known(Headers::default()),
     }
 }
 

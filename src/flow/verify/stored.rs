@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::engine::Engine;
 use crate::flow::Place;
-use crate::flow::record::{self, Line, Name};
+use crate::flow::record::{self, Line, Name, Seen};
 
 /// A header: name and value.
 pub(crate) type Header = (String, Option<Vec<u8>>);
@@ -45,7 +45,7 @@ impl Stored {
             key: self.key.as_deref(),
             value: self.value.as_deref(),
             timestamp_ms: self.timestamp_ms,
-            headers,
+            headers: Seen::Known(headers),
         }
     }
 

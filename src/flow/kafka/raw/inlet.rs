@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::{NonNull, null, null_mut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rdkafka::bindings::{
@@ -27,7 +27,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use super::outlet::Headers;
 use super::{Native, OK, bytes, each, text};
 use crate::flow::kafka::Code;
-use crate::flow::record::{self, Line};
+use crate::flow::record::{self, Line, Seen};
 use crate::flow::transport::Partition;
 
 /// What comes out of a consumer's queue.
@@ -273,12 +273,19 @@ fn named(level: c_int) -> RDKafkaLogLevel {
 /// A record in the client's memory.
 pub(crate) struct Fetched {
     message: NonNull<rd_kafka_message_t>,
-    /// What they are.
-    headers: record::Headers,
+    /// What they are, once somebody asked.
+    headers: OnceLock<record::Headers>,
     /// Somebody took them.
     headers_are_gone: AtomicBool,
     /// Let go after the message.
     _client: Arc<dyn Native>,
+}
+
+impl std::fmt::Debug for Fetched {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = self.message();
+        write!(formatter, "a record of partition {} at {}", message.partition, message.offset)
+    }
 }
 
 impl Drop for Fetched {
@@ -296,14 +303,7 @@ unsafe impl Sync for Fetched {}
 impl Fetched {
     /// The message must be ours, and nobody else's.
     fn new(message: NonNull<rd_kafka_message_t>, client: Arc<dyn Native>) -> Self {
-        let mut fetched = Self {
-            message,
-            headers: record::Headers::default(),
-            headers_are_gone: AtomicBool::new(false),
-            _client: client,
-        };
-        fetched.see_headers();
-        fetched
+        Self { message, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false), _client: client }
     }
 
     /// As a record, unless it says why there is none.
@@ -338,27 +338,27 @@ impl Fetched {
             key: bytes(message.key, message.key_len),
             value: bytes(message.payload, message.len),
             timestamp_ms: if has_time { timestamp_ms } else { -1 },
-            headers: self.headers,
+            headers: Seen::Of(self),
         }
     }
 
-    /// Some of its headers are ours, of an earlier run.
-    pub(super) fn has_stale_headers(&self) -> bool {
-        self.headers.stale
-    }
-
-    /// Looks at the headers as they came.
-    fn see_headers(&mut self) {
-        let mut headers = null_mut();
-        // SAFETY: the message is valid, and has its headers still.
-        if unsafe { rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) } == OK {
-            // SAFETY: so are the headers.
-            unsafe { each(headers, |name, value| self.headers.see(&name.to_string_lossy(), value)) };
-        }
+    /// What its headers are, as they came.
+    pub(in crate::flow) fn headers(&self) -> record::Headers {
+        *self.headers.get_or_init(|| {
+            let (mut headers, mut seen) = (null_mut(), record::Headers::default());
+            // SAFETY: the message is valid.
+            if unsafe { rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) } == OK {
+                // SAFETY: so are the headers.
+                unsafe { each(headers, |name, value| seen.see(&name.to_string_lossy(), value)) };
+            }
+            seen
+        })
     }
 
     /// Takes its headers off; `None` when it has none, or somebody took them.
     pub(super) fn take_headers(&self) -> Option<Headers> {
+        // Once it is known what they are, nobody looks at the message's own again.
+        self.headers();
         if self.headers_are_gone.swap(true, Ordering::AcqRel) {
             return None;
         }

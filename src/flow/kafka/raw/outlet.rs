@@ -199,7 +199,7 @@ impl Outlet {
         let sent = Sent { ticket, weight: record.weight(), to: record.to, _lent: lent.cloned() };
         let number = self.client.context().in_flight().sent.insert(sent);
         let taken = of.and_then(|of| of.take_headers());
-        let headers = with_added(taken.as_ref(), record, of.is_some_and(|of| of.has_stale_headers()));
+        let headers = with_added(taken.as_ref(), record, of.is_some_and(|of| of.headers().stale));
         let all = taken.as_ref().or(headers.as_ref());
         let result = self.produce(record, lent.is_some(), all, number);
         if result == OK {
