@@ -18,6 +18,7 @@
 //! ```
 
 mod context;
+mod countable;
 mod decide;
 mod examine;
 pub mod examples;
@@ -34,11 +35,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::pack::{Packs, Rule, Severity};
+use countable::Counted;
 use decide::{Decider, Judge};
 use line::Object;
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
+pub use countable::{Countable, CountableRule};
 pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
 pub use verdict::{Detail, Verdict};
@@ -65,6 +68,7 @@ pub struct Engine {
     decider: Decider,
     reported: Vec<Reported>,
     by_id: HashMap<String, usize>,
+    counted: Counted,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -92,6 +96,8 @@ pub struct Outcome {
     pub is_object: bool,
     /// Limits it crossed.
     pub crossed: Crossed,
+    /// What alerts need of it: there when the memory counts for alerts and some alert of the packs looks at one of its rules.
+    pub countable: Option<Box<Countable>>,
     object: Option<Object>,
 }
 
@@ -145,7 +151,8 @@ impl Engine {
                 None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
             }
         }
-        Ok(Self { packs, settings, phrases, decider, reported, by_id })
+        let counted = Counted::new(&packs, &reported);
+        Ok(Self { packs, settings, phrases, decider, reported, by_id, counted })
     }
 
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
@@ -200,10 +207,12 @@ impl Engine {
             memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
-        let ids = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let ids: Vec<usize> = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let countable =
+            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
-        Outcome { verdict, probe, is_object, crossed, object: record.object }
+        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
     }
 
     /// An empty memory, one for each input topic-partition.

@@ -1,5 +1,5 @@
-//! `fingerpost check`: are the packs sound? Everything wrong with every file, what is most likely not meant, and every
-//! example run, and tried, against the whole pack set. It is all told in one run: what an error leaves standing is
+//! `fingerpost check`: are the packs sound? Everything wrong with every file, what is most likely not meant, every
+//! example run, and tried, against the whole pack set, and every sequence of an alert run. It is all told in one run: what an error leaves standing is
 //! looked at further.
 
 mod explain;
@@ -11,6 +11,7 @@ use anyhow::Result;
 use jiff::civil::Date;
 
 use crate::cli::arguments::{CheckArguments, CheckFormat, Denied};
+use crate::cli::packs::Proven;
 use crate::cli::{Exit, packs, print, usable};
 use crate::config;
 use crate::diagnostic::{self, Diagnostic, Grade};
@@ -70,13 +71,13 @@ pub fn check(from: &PacksFrom, settings: Settings, today: Date) -> Report {
             return Report::unreadable(vec![Diagnostic::error("P026", message)]);
         }
     };
-    let (failures, examples) = packs::proven(&engine);
+    let Proven { failures, examples, sequences } = packs::proven(&engine);
     let holds = failures.is_empty();
     let settled = linted(engine.packs(), &failures, understood, today);
     problems.extend(failures);
     problems.extend(settled.diagnostics);
     diagnostic::sort(&mut problems);
-    Report::of(&engine, sources, examples, understood && holds, problems, settled.waived)
+    Report::of(&engine, sources, (examples, sequences), understood && holds, problems, settled.waived)
 }
 
 /// What the lints have to say, less what is waived.

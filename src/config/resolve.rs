@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, codes, connection, escalation, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn boolean(&self, name: &str) -> bool {
+    pub(super) fn boolean(&self, name: &str) -> bool {
         match self.given(name).map(|given| &given.value) {
             Some(Value::Boolean(yes)) => *yes,
             _ => unreachable!("{name} is true or false with a default"),
@@ -125,9 +125,10 @@ impl Resolver<'_> {
             poll_interval: self.duration("packs.poll_interval"),
             watch: self.boolean("packs.watch"),
         };
+        let escalation = escalation::resolve(self);
         let http = self.listen();
         let token = self.token();
-        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, token, log })
+        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })
     }
 
     fn fields(&self) -> Fields {

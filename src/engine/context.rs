@@ -142,12 +142,22 @@ pub struct Memory {
     news: Option<Vec<String>>,
     /// Sources that were told of, each with the line at which, as long as that line may be done again.
     told: Vec<(i64, String)>,
+    /// Outcomes carry what alerts count.
+    counting: bool,
 }
 
 impl Memory {
     pub(super) fn new(sources: usize) -> Self {
         let bound = NonZeroUsize::new(sources).unwrap_or(NonZeroUsize::MIN);
-        Self { sources: LruCache::sparse(bound), evicted: 0, at: 0, settled: 0, news: None, told: Vec::new() }
+        Self {
+            sources: LruCache::sparse(bound),
+            evicted: 0,
+            at: 0,
+            settled: 0,
+            news: None,
+            told: Vec::new(),
+            counting: false,
+        }
     }
 
     /// Sources remembered.
@@ -186,6 +196,17 @@ impl Memory {
         if let Some(news) = &mut self.news {
             news.extend(told);
         }
+    }
+
+    /// From now on the outcomes of lines judged with this memory carry what alerts count: [`super::Outcome::countable`].
+    /// Without it nothing is spent on that.
+    pub fn count_for_alerts(&mut self) {
+        self.counting = true;
+    }
+
+    /// Whether [`Memory::count_for_alerts`] was called.
+    pub(super) fn counts_for_alerts(&self) -> bool {
+        self.counting
     }
 
     /// From now on [`Memory::news`] tells what is learned.

@@ -30,3 +30,4 @@ mod skip;
 mod stage;
 mod tidy;
 mod verify;
+mod windows;

@@ -24,25 +24,36 @@ pub struct Report {
     digest: String,
     rules: usize,
     examples: usize,
+    sequences: usize,
 }
 
 impl Report {
     pub(super) fn of(
         engine: &Engine,
         sources: Vec<Arc<Source>>,
-        examples: usize,
+        (examples, sequences): (usize, usize),
         loadable: bool,
         diagnostics: Vec<Diagnostic>,
         waived: Vec<Waived>,
     ) -> Self {
         let (digest, rules) = (engine.digest().to_owned(), engine.packs().rules.len());
-        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, examples }
+        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, examples, sequences }
     }
 
     /// When there is nothing to check.
     pub(super) fn unreadable(diagnostics: Vec<Diagnostic>) -> Self {
         let (contents, digest) = (String::new(), String::new());
-        Self { diagnostics, loadable: false, waived: vec![], sources: vec![], contents, digest, rules: 0, examples: 0 }
+        Self {
+            diagnostics,
+            loadable: false,
+            waived: vec![],
+            sources: vec![],
+            contents,
+            digest,
+            rules: 0,
+            examples: 0,
+            sequences: 0,
+        }
     }
 
     /// Errors, warnings.
@@ -65,13 +76,17 @@ impl Report {
             format!("more about a code: fingerpost check --explain {}\n", first.code)
         });
         let (examples, es) = counted(self.examples);
-        let verb = if examples == 1 { "holds" } else { "hold" };
+        let tests = match counted(self.sequences) {
+            (0, _) => String::new(),
+            (sequences, s) => format!(" and {sequences} test{s} of alerts"),
+        };
+        let verb = if examples == 1 && tests.is_empty() { "holds" } else { "hold" };
         let end = if !self.loadable {
             format!("{errors} error{s}, {warnings} warning{ws}{waived}: these packs would not be loaded")
         } else if errors > 0 {
             format!("{}: {errors} error{s}, {warnings} warning{ws}{waived}", self.contents)
         } else {
-            format!("{}: {examples} example{es} {verb}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}", self.contents)
         };
         format!("{drawn}{more}{end}\n")
     }
@@ -92,6 +107,7 @@ impl Report {
             "packs": self.sources.len(),
             "rules": self.rules,
             "examples": self.examples,
+            "sequences": self.sequences,
             "errors": errors,
             "warnings": warnings,
             "diagnostics": self.diagnostics.iter().map(described).collect::<Vec<_>>(),
