@@ -244,6 +244,9 @@ pub struct CheckArguments {
     /// Check the built-in packs, whatever is configured.
     #[arg(long)]
     pub builtin: bool,
+    /// Hold the packs against their runbooks, the Markdown files of this directory.
+    #[arg(long, value_name = "DIR")]
+    pub runbooks: Option<PathBuf>,
     /// Take warnings for errors: `warnings` for all of them, or a code as in L05; may be repeated.
     #[arg(long, value_name = "WHAT", value_parser = parse_denied)]
     pub deny: Vec<Denied>,

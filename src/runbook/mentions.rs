@@ -130,7 +130,8 @@ impl Mention {
             }
             Kind::Quote => words >= 3 && (trouble || attentive) && !self.names_heading(runbook),
             Kind::Emphasis => words >= 2,
-            Kind::Item => attentive && trouble && words >= 2,
+            // A longer one is a sentence.
+            Kind::Item => attentive && trouble && (2..=8).contains(&words),
         }
     }
 

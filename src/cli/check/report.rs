@@ -20,6 +20,7 @@ pub struct Report {
     pub loadable: bool,
     waived: Vec<Waived>,
     sources: Vec<Arc<Source>>,
+    runbooks: Vec<Arc<Source>>,
     contents: String,
     digest: String,
     rules: usize,
@@ -37,7 +38,18 @@ impl Report {
         waived: Vec<Waived>,
     ) -> Self {
         let (digest, rules) = (engine.digest().to_owned(), engine.packs().rules.len());
-        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, examples, sequences }
+        Self {
+            diagnostics,
+            loadable,
+            waived,
+            sources,
+            runbooks: Vec::new(),
+            contents: contents(engine),
+            digest,
+            rules,
+            examples,
+            sequences,
+        }
     }
 
     /// When there is nothing to check.
@@ -48,12 +60,18 @@ impl Report {
             loadable: false,
             waived: vec![],
             sources: vec![],
+            runbooks: vec![],
             contents,
             digest,
             rules: 0,
             examples: 0,
             sequences: 0,
         }
+    }
+
+    /// The same, told to have been held against these runbooks.
+    pub(super) fn beside(self, runbooks: Vec<Arc<Source>>) -> Self {
+        Self { runbooks, ..self }
     }
 
     /// Errors, warnings.
@@ -80,13 +98,18 @@ impl Report {
             (0, _) => String::new(),
             (sequences, s) => format!(" and {sequences} test{s} of alerts"),
         };
+        let beside = match counted(self.runbooks.len()) {
+            (0, _) => String::new(),
+            (runbooks, s) => format!(" held against {runbooks} runbook{s}"),
+        };
+        let contents = format!("{}{beside}", self.contents);
         let verb = if examples == 1 && tests.is_empty() { "holds" } else { "hold" };
         let end = if !self.loadable {
             format!("{errors} error{s}, {warnings} warning{ws}{waived}: these packs would not be loaded")
         } else if errors > 0 {
-            format!("{}: {errors} error{s}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{contents}: {errors} error{s}, {warnings} warning{ws}{waived}")
         } else {
-            format!("{}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{contents}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}")
         };
         format!("{drawn}{more}{end}\n")
     }
@@ -108,6 +131,7 @@ impl Report {
             "rules": self.rules,
             "examples": self.examples,
             "sequences": self.sequences,
+            "runbooks": self.runbooks.len(),
             "errors": errors,
             "warnings": warnings,
             "diagnostics": self.diagnostics.iter().map(described).collect::<Vec<_>>(),
@@ -131,6 +155,13 @@ impl Report {
         }
         for source in &self.sources {
             report.add_test_suite(self.suite(source));
+        }
+        for runbook in &self.runbooks {
+            let here = |it: &&Diagnostic| it.place.as_ref().is_some_and(|(source, _)| Arc::ptr_eq(source, runbook));
+            let found: Vec<&Diagnostic> = self.diagnostics.iter().filter(here).collect();
+            let mut suite = TestSuite::new(runbook.name.as_str());
+            suite.add_test_case(test_case("the runbook", &found));
+            report.add_test_suite(suite);
         }
         Ok(report.to_string()?)
     }

@@ -86,6 +86,7 @@ impl File<'_> {
             id: id.unwrap_or_else(|| Placed { value: String::new(), span: table.span.clone() }),
             from,
         };
+        let _ = table.strings("todo");
         if raw.from.is_empty() {
             let help = "name the rules whose lines count: from = [\"family.*\"]";
             let (span, message) = (raw.id.span.clone(), "this alert counts nothing");
