@@ -78,6 +78,13 @@ pub static TABLE: &[Code] = &[
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
     error("P031", "how many are enough is not said", "Write the operator: \">= 5\" or \"> 50\". A bare number leaves open whether it is enough."),
     error("P032", "not a window", "Write a duration from 1ms to 168h, as in 15m or 1h."),
+    error("P033", "a group that is no label", "Each key of `group_by` must be a label as it is, or all groups would be one alert to whoever receives them."),
+    error("P034", "a label or an annotation that cannot be called so", "Labels are made of letters, digits and `_`; `alertname`, `severity` and the annotations that every alert has are set already."),
+    error("P035", "a template that cannot be filled in", "Values stand in braces and are facts, `app`, `region` or one of `members`; `{crn:5}` is a part between colons; `{{` and `}}` are braces."),
+    error("P036", "an alert that never fires", "`except` and `unless` name all of its rules, so nothing is left to count."),
+    error("P037", "a test of an alert that cannot be read", "A step is when it happens and the line, as in '14m59s {\"msg\":\"…\"}', with `x4` for four such lines and `+6m` for one that is read later; a test says `fires` or `silent`."),
+    error("P038", "a test of an alert does not hold", "The lines were run on a virtual clock with all packs loaded, and the alert did not fire or end as the test says. Such packs are not loaded."),
+    warning("P039", "an alert without a test", "Nothing proves that it ever fires. Show when it does, and when it stays silent, in `[[test]]`s."),
     error("P050", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
     error("P051", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
 

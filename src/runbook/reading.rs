@@ -180,7 +180,13 @@ impl Reading<'_> {
     /// Ends the paragraph, if one is being read.
     fn flush(&mut self) {
         let index = self.runbook.prose.len();
-        let Some((text, mentions)) = std::mem::take(&mut self.pending).finish(index) else { return };
+        let pending = std::mem::take(&mut self.pending);
+        let starts_item = pending.starts_item;
+        let Some((text, mentions)) = pending.finish(index) else {
+            // In a list with blank lines between its items, a paragraph begins within the item.
+            self.pending.starts_item = starts_item;
+            return;
+        };
         self.runbook.text.push_folded(&text);
         self.runbook.prose.push(text);
         self.runbook.mentions.extend(mentions);

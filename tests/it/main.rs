@@ -12,6 +12,7 @@ mod broker;
 mod classify;
 mod config;
 mod delivery;
+mod drift;
 mod flow;
 mod fmt;
 mod laws;

@@ -208,12 +208,14 @@ fn mentions(desk: &mut Desk<'_>, pack: usize, name: &str, runbook: &Runbook) {
         let diagnostic = diagnostic("L18", message).at(&runbook.source, mention.span.clone(), "reads like a log line");
         desk.findings.push(Finding { subject: Subject::Pack(pack), diagnostic: diagnostic.help(help) });
     }
+    // With a section gone it is not known any more where log lines are to be expected.
+    if desk.findings.iter().any(|finding| finding.subject == Subject::Pack(pack) && finding.diagnostic.code == "L16") {
+        return;
+    }
     for ((owner, _, text, span), _) in
         ignored.into_iter().zip(used).filter(|((owner, ..), used)| *owner == pack && !used)
     {
-        let message = format!(
-            "`{text}` is ignored for nothing: the runbook does not mention it as a log line, or a rule claims it"
-        );
+        let message = format!("`{text}` is ignored for nothing: the runbook does not show it, or a rule claims it");
         desk.report(Subject::Pack(owner), "L44", span, message, "not needed").help("drop it from `ignore`");
     }
 }
