@@ -216,18 +216,22 @@ fn target(packs: &Packs, index: usize, runbooks: &BTreeMap<String, String>) -> T
         sections.filter_map(|(id, heading)| Some((id.clone(), line_of(heading.as_str()?)?))).collect();
     let phrases =
         packs.rules.iter().filter(|rule| rule.pack == index).flat_map(|rule| rule.all.iter().chain(&rule.any));
-    let mut phrases = phrases.filter_map(|condition| match condition {
+    let phrases = phrases.filter_map(|condition| match condition {
         Condition::Phrase(phrase) => Some(phrase.as_str()),
         _ => None,
     });
+    let phrases: Vec<&str> = phrases.collect();
     let once = |phrase: &str| text.to_lowercase().matches(&phrase.to_lowercase()).count() == 1 && text.contains(phrase);
     let line =
         |phrase: &str| text.lines().find(|line| line.contains(phrase) && !line.starts_with('#')).map(str::to_owned);
-    let phrase = phrases.find(|phrase| phrase.len() > 8 && once(phrase) && line(phrase).is_some());
+    let phrase = phrases.iter().copied().find(|phrase| phrase.len() > 8 && once(phrase) && line(phrase).is_some());
     let rules = file["rule"].as_array().unwrap();
-    let ours = rules.iter().find_map(|rule| rule["not_in_runbook"]["phrase"].as_str()).map(str::to_owned);
+    let ours = rules.iter().filter_map(|rule| rule["not_in_runbook"]["phrase"].as_str());
+    let ours = ours.into_iter().find(|phrase| phrase.contains(' ')).map(str::to_owned);
     let ignored = file["pack"]["ignore"].as_array().into_iter().flatten().filter_map(|entry| entry["phrase"].as_str());
-    let ignored = ignored.map(|phrase| phrase.trim_end_matches(" *").to_owned()).next();
+    // Not one that a phrase goes with.
+    let mut ignored = ignored.map(|phrase| phrase.trim_end_matches(" *").to_owned());
+    let ignored = ignored.find(|ignored| phrases.iter().all(|it| !ignored.to_lowercase().contains(&it.to_lowercase())));
     Target {
         heading: lines.first().unwrap().1.clone(),
         lettered: lines.iter().find(|(id, _)| id.starts_with(|c: char| c.is_ascii_alphabetic())).cloned(),

@@ -100,7 +100,9 @@ fn phrases(desk: &mut Desk<'_>, pack: usize, runbook: &Runbook) {
         }
         for (own, span) in ours {
             let holds = phrases_of(desk, rule).iter().any(|(phrase, _)| same(phrase, &own));
-            let place = runbook.find(&own);
+            // That prose has a word in it, as in error, does not make the word the runbook's phrase.
+            let is_word = own.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let place = runbook.find(&own).filter(|_| !is_word);
             if holds && place.is_none() {
                 continue;
             }
