@@ -11,6 +11,7 @@ pub mod completions;
 pub mod config;
 pub mod dead_letter;
 pub mod demo;
+pub mod extract;
 pub mod fmt;
 pub mod packs;
 pub mod run;
@@ -24,8 +25,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, FmtArguments,
-    RunArguments, SchemaArguments, VerifyArguments,
+    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, ExtractArguments,
+    FmtArguments, RunArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -57,6 +58,8 @@ pub enum Verb {
     Classify(ClassifyArguments),
     /// Check packs: every mistake in them, what is most likely not meant, and every example run and tried.
     Check(CheckArguments),
+    /// Draft a pack from a runbook: phrases, sections, alerts, and what is left to decide.
+    Extract(ExtractArguments),
     /// Lay packs out in one way; comments stay.
     Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
@@ -131,6 +134,7 @@ impl Cli {
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::Extract(arguments) => extract::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),

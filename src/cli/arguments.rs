@@ -338,6 +338,15 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "write a length of time, as in 10s or 1m".to_owned())
 }
 
+/// `extract`: a draft from a runbook.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct ExtractArguments {
+    /// The runbook, a Markdown file. The draft goes to stdout.
+    #[arg(value_name = "RUNBOOK.md")]
+    pub runbook: PathBuf,
+}
+
 /// `fmt`: packs laid out in one way.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXIT_CODES)]

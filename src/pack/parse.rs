@@ -17,7 +17,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
 
-pub(super) use alert::{RawAlert, RawEscalate, RawSequence};
+pub(super) use alert::{ANNOTATIONS, RawAlert, RawEscalate, RawSequence};
 
 /// The codes of what can be wrong with any TOML file, as packs number them. The rest stand where they are reported.
 pub const CODES: Codes = Codes { syntax: "P001", unknown_key: "P002", wrong_type: "P003", missing_key: "P004" };

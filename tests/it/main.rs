@@ -13,6 +13,7 @@ mod classify;
 mod config;
 mod delivery;
 mod drift;
+mod extract;
 mod flow;
 mod fmt;
 mod laws;

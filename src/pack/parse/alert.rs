@@ -15,7 +15,7 @@ const TIMES_MAX: u32 = 100_000;
 const START: &str = "2024-01-03T12:00:00Z";
 
 /// Annotations that every alert has by itself.
-const ANNOTATIONS: [&str; 8] =
+pub(in crate::pack) const ANNOTATIONS: [&str; 8] =
     ["runbook", "runbook_url", "action", "contact", "escalation", "first_line", "silence", "snooze"];
 
 pub(in crate::pack) struct RawAlert {
