@@ -47,7 +47,9 @@ pub fn draft(runbook: &Runbook, file: &str, left_out: &LeftOut) -> Draft {
     let severity = shown.iter().find_map(severity_of).unwrap_or(Severity::Warning);
     let taken: Vec<Candidate> =
         candidates(runbook).into_iter().filter(|candidate| !left_out.contains_key(&candidate.key())).collect();
-    let mut writer = Writer { runbook, severity, text: String::new(), rules: Vec::new(), sections: Vec::new() };
+    let mut writer =
+        Writer { runbook, severity, text: String::new(), rules: Vec::new(), sections: Vec::new(), uncounted: false };
+    writer.uncounted = taken.is_empty() && !shown.is_empty();
     let mut rules = String::new();
     for candidate in &taken {
         let rule = writer.rule(&family, candidate);
@@ -88,6 +90,8 @@ struct Writer<'r> {
     rules: Vec<(String, String)>,
     /// Anchor and heading.
     sections: Vec<(String, String)>,
+    /// An alert is shown, and there is no phrase that it could count: it is only a comment.
+    uncounted: bool,
 }
 
 impl Writer<'_> {
@@ -101,6 +105,9 @@ impl Writer<'_> {
         }
         if self.sections.iter().any(|(anchor, _)| anchor == phrases::NO_ANCHOR) {
             todo.push("sections: the page has no heading above some phrase, so there is nothing to link to");
+        }
+        if self.uncounted {
+            todo.push("alerts: the runbook shows one, and no phrase that it could count; it stands below as a comment");
         }
         let name = file.rsplit('/').next().unwrap_or(file);
         let link = link.unwrap_or_else(|| format!("/{}.html", phrases::slug(name.trim_end_matches(".md"), 80)));
@@ -127,7 +134,7 @@ impl Writer<'_> {
         let id = self.id(family, candidate);
         let action = phrases::action(self.runbook, candidate);
         let mut todo = vec![
-            format!("severity: is it {}?", self.severity.as_str()),
+            format!("severity: is `{}` right?", self.severity.as_str()),
             "app: whose lines are they?".to_owned(),
             "match, no_match: lines of the log instead of these".to_owned(),
         ];

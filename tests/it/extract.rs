@@ -192,6 +192,15 @@ fn pages_that_are_no_runbooks_give_packs() {
 }
 
 #[test]
+fn an_alert_without_phrases_is_left_to_a_person() {
+    let text = "## Example Alerts\n\n~~~\nLabels:\n - alertname = a/b\n - team = {x}\n~~~\n";
+    let draft = extracted(Source { name: "a.md".into(), text: text.into() }, "a.md");
+    let report = checked(&draft);
+    assert!(draft.contains("# id = \"a/b\"") && draft.contains("#   team = \"{{x}}\""), "{draft}");
+    assert!(report.diagnostics.iter().any(|it| it.code == "L45" && it.message.contains("alerts: ")), "{draft}");
+}
+
+#[test]
 fn runbooks_of_others_give_packs() {
     let Some(directory) = std::env::var_os("FINGERPOST_OTHER_RUNBOOKS") else {
         skipped("extract of others' runbooks: FINGERPOST_OTHER_RUNBOOKS names no directory of Markdown files");

@@ -32,6 +32,7 @@ fn run(command: &str, directory: &Path) -> String {
         .env("PATH", path)
         .env("COLUMNS", "100")
         .env_remove("FINGERPOST_CONFIG")
+        .env_remove("FINGERPOST_RUNBOOKS")
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
@@ -50,6 +51,8 @@ fn app_log() -> String {
 #[test]
 fn transcripts_are_true() {
     let directory = std::env::temp_dir().join(format!("fingerpost-readme-{}", std::process::id()));
+    fs::create_dir_all(directory.join("runbooks")).unwrap();
+    fs::copy("tests/cases/readme/runbooks/volumes.md", directory.join("runbooks/volumes.md")).unwrap();
     fs::create_dir_all(directory.join("my-packs")).unwrap();
     fs::copy("tests/cases/readme/my-packs/storage.toml", directory.join("my-packs/storage.toml")).unwrap();
     fs::create_dir_all(directory.join("broken")).unwrap();

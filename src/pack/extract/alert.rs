@@ -54,13 +54,7 @@ pub(super) fn written(shown: &Shown, family: &str, line: Option<&str>) -> String
             let _ = writeln!(text, "lines = {}\nfires = \"0m\"", list(std::iter::once(step.as_str())));
             text
         }
-        None => {
-            let commented: String = text.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
-            format!(
-                "\n# The runbook shows an alert, and no phrase that it could count.{}",
-                commented.trim_start_matches('#').replacen("\n", "\n", 1)
-            )
-        }
+        None => text.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect(),
     }
 }
 

@@ -126,7 +126,7 @@ fn parts(text: &str) -> Vec<String> {
     let text = one_line(text);
     let fixed = VARIABLE.as_ref().map_or_else(|| vec![text.as_str()], |variable| variable.split(&text).collect());
     let trimmed = fixed.into_iter().map(|part| {
-        part.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '*' || c == '*')
+        part.trim_start_matches(|c: char| !c.is_alphanumeric())
             .trim_end_matches(|c: char| c.is_whitespace() || "([{<*-,.;`'=_#@!?".contains(c))
     });
     let mut parts: Vec<String> = Vec::new();
