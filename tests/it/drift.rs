@@ -19,7 +19,7 @@ use fingerpost::pack::{Condition, Packs, parse};
 use fingerpost::runbook::{Runbook, heading_text};
 use toml::de::DeTable;
 
-use crate::skip::skipped;
+use crate::skip::{skipped, unset};
 
 const MADE_UP: &str = "tests/cases/drift/runbooks";
 
@@ -249,13 +249,7 @@ fn the_place_in_the_runbook_is_shown_to_people_and_programs() {
     let runbooks = format!("{packs}/runbooks");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
-        let output = command
-            .args(["check", packs])
-            .args(arguments)
-            .env_remove("FINGERPOST_CONFIG")
-            .env_remove("FINGERPOST_RUNBOOKS")
-            .output()
-            .unwrap();
+        let output = unset(&mut command).args(["check", packs]).args(arguments).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, out) = run(&["--runbooks", &runbooks]);

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::skip::unset;
+
 /// Blocks of a Markdown text between ```console and ```.
 fn transcripts(text: &str) -> Vec<String> {
     text.split("```console\n").skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
@@ -26,13 +28,11 @@ fn commands(transcript: &str) -> Vec<(String, String)> {
 fn run(command: &str, directory: &Path) -> String {
     let bin = Path::new(env!("CARGO_BIN_EXE_fingerpost")).parent().unwrap().to_owned();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("sh")
+    let output = unset(&mut Command::new("sh"))
         .args(["-c", command])
         .current_dir(directory)
         .env("PATH", path)
         .env("COLUMNS", "100")
-        .env_remove("FINGERPOST_CONFIG")
-        .env_remove("FINGERPOST_RUNBOOKS")
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
