@@ -185,8 +185,34 @@ fn edited(from: &PacksFrom, directory: &Path) {
         let found = told(&packs, &copies);
         assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), ["L16"], "{}", draw(&found, false));
     }
+    let changed = each_phrase_changed(&packs, &runbooks);
+    println!("{changed} phrases, each told when the runbook says it otherwise");
+    assert!(changed >= 12, "only {changed} phrases");
     assert!(kinds.len() >= 16, "every kind of edit was made: {kinds:?}");
     println!("{kinds:?}");
+}
+
+/// Changes every phrase, wherever its runbook has it; gives how many there were.
+fn each_phrase_changed(packs: &Packs, runbooks: &BTreeMap<String, String>) -> usize {
+    let mut changed = 0;
+    for rule in &packs.rules {
+        let Some(name) = &packs.packs[rule.pack].runbook else { continue };
+        for condition in rule.all.iter().chain(&rule.any).chain(rule.cases.iter().flat_map(|case| &case.also)) {
+            let Condition::Phrase(phrase) = condition else { continue };
+            let text = runbooks[name].to_ascii_lowercase();
+            let (first, rest) = phrase.split_at(phrase.len() / 2);
+            let other = text.replace(&phrase.to_ascii_lowercase(), &format!("{first}\u{1f9ed}{rest}"));
+            if other == text {
+                continue;
+            }
+            let copies = BTreeMap::from([(name.clone(), other)]);
+            let found = told(packs, &copies);
+            let is_told = |it: &Diagnostic| it.code == "L17" && it.message.starts_with(&format!("`{phrase}`"));
+            assert!(found.iter().any(is_told), "`{phrase}` is changed in {name}, and nobody says so");
+            changed += 1;
+        }
+    }
+    changed
 }
 
 fn told(packs: &Packs, runbooks: &BTreeMap<String, String>) -> Vec<Diagnostic> {

@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 "the volume '***hidden***' is gone\",\"error\":\"lease of writer lost.`",
-                vec!["the volume", "lease of writer lost"],
+                vec!["the volume", "is gone", "lease of writer lost"],
             ),
             ("BXABC0417E Provided token is wrong", vec!["BXABC0417E Provided token is wrong"]),
             ("V2.0 path, read from file: /tmp/store/key", vec!["V2.0 path, read from file:"]),
