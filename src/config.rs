@@ -13,6 +13,7 @@
 //! The table of all keys is [`keys`], that of all complaints [`codes`]. Paths in the file are meant from the file's own
 //! directory, those in the environment and in flags from the current one.
 
+mod alerts;
 pub mod codes;
 mod connection;
 mod escalation;
@@ -69,6 +70,8 @@ pub struct Judging {
     pub engine: engine::Settings,
     /// Where the packs come from.
     pub packs: PacksFrom,
+    /// What escalation lists depend on; for `scan`.
+    pub escalation: alert::Settings,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -127,7 +130,7 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
         let given = raw.get(key.name);
         Row {
             name: key.name.to_owned(),
-            value: given.map(|given| given.value.to_string()),
+            value: given.map(|given| secret::without_users(&given.value.to_string())),
             absent: key.absent(),
             origin: given.map_or_else(|| Origin::Default.to_string(), |given| given.origin.to_string()),
         }

@@ -22,28 +22,32 @@ mod countable;
 mod decide;
 mod examine;
 pub mod examples;
+pub mod explain;
 mod filter;
 mod json;
 mod line;
 mod phrases;
+mod search;
 mod settings;
 mod splice;
+mod spots;
 pub mod trial;
 mod verdict;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::pack::{Packs, Rule, Severity};
+use crate::pack::{Packs, Severity};
 use countable::Counted;
-use decide::{Decider, Judge};
-use line::Object;
+use decide::{Decider, Judge, Match};
+use line::{Line, Object, Record};
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
 pub use countable::{Countable, CountableRule};
 pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
+pub use spots::Spot;
 pub use verdict::{Detail, Verdict};
 
 /// Atoms (see [`crate::pack::atom`]) of so many bytes and more cost the scan nothing, however many there are; shorter ones
@@ -67,8 +71,20 @@ pub struct Engine {
     phrases: Phrases,
     decider: Decider,
     reported: Vec<Reported>,
-    by_id: HashMap<String, usize>,
+    /// Of each rule, where the first of its reports stands in `reported_as`.
+    first_reports: Vec<usize>,
+    /// Of each report of each rule, its index in `reported`.
+    reported_as: Vec<usize>,
     counted: Counted,
+}
+
+/// Who wrote a line, where it does not say so itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writer<'w> {
+    /// What the memory is kept by: the Kafka key, or the file's name.
+    pub source: Option<&'w str>,
+    /// The app. A line that names none in any other way is inside every rule's scope but where an app is required.
+    pub app: Option<&'w str>,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -108,19 +124,14 @@ impl Outcome {
     pub fn value<'l>(&self, line: &'l [u8], detail: Detail) -> Cow<'l, [u8]> {
         match &self.object {
             None => Cow::Borrowed(line),
-            Some(object) => splice::splice(line, object, self.added(detail)),
+            Some(object) => splice::splice(line, object, self.added(detail).as_deref()),
         }
     }
 
     /// The added object as JSON text, for the header of a record whose value stays as it is.
     #[must_use]
-    pub fn added(&self, detail: Detail) -> Option<&str> {
-        let verdict = self.verdict.as_ref()?;
-        match detail {
-            Detail::None => None,
-            Detail::Short => Some(&verdict.short),
-            Detail::Full => Some(&verdict.full),
-        }
+    pub fn added(&self, detail: Detail) -> Option<Cow<'_, str>> {
+        self.verdict.as_ref()?.object(detail)
     }
 
     /// The line to write to a pipe: like [`Outcome::value`], but a matching line that is no JSON object is wrapped as
@@ -128,7 +139,7 @@ impl Outcome {
     #[must_use]
     pub fn piped<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
         match self.added(Detail::Full) {
-            Some(added) if !self.is_object => Cow::Owned(splice::wrap(line, added)),
+            Some(added) if !self.is_object => Cow::Owned(splice::wrap(line, &added)),
             _ => self.value(line, Detail::Full),
         }
     }
@@ -143,28 +154,40 @@ impl Engine {
         let phrases = Phrases::new(&packs)?;
         let decider = Decider::new(&packs, &phrases);
         let mut reported: Vec<Reported> = Vec::new();
-        let mut by_id = HashMap::new();
-        for (report, _) in packs.rules.iter().flat_map(Rule::reports) {
-            let index = *by_id.entry(report.id.clone()).or_insert(reported.len());
-            match reported.get_mut(index) {
-                Some(known) => known.severity = known.severity.max(report.severity),
-                None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
+        let mut by_id: HashMap<&str, usize> = HashMap::new();
+        let (mut first_reports, mut reported_as) = (Vec::with_capacity(packs.rules.len()), Vec::new());
+        for rule in &packs.rules {
+            first_reports.push(reported_as.len());
+            for (report, _) in rule.reports() {
+                let index = *by_id.entry(&report.id).or_insert(reported.len());
+                match reported.get_mut(index) {
+                    Some(known) => known.severity = known.severity.max(report.severity),
+                    None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
+                }
+                reported_as.push(index);
             }
         }
         let counted = Counted::new(&packs, &reported);
-        Ok(Self { packs, settings, phrases, decider, reported, by_id, counted })
+        Ok(Self { packs, settings, phrases, decider, reported, first_reports, reported_as, counted })
     }
 
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
     /// the file's name. Lines of one source must come in order, with the same memory.
     pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+        self.classify_by(line, Writer { source, app: None }, memory)
+    }
+
+    /// The same for lines of which more is known than their source.
+    pub fn classify_by(&self, line: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
+        self.passed(line).unwrap_or_else(|| self.judge(line, writer, memory))
+    }
+
+    /// What becomes of a line that need not be judged: it is too long, or nothing in it may concern us.
+    pub(crate) fn passed(&self, line: &[u8]) -> Option<Outcome> {
         if line.len() > self.settings.limits.payload {
-            return Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() };
+            return Some(Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() });
         }
-        if !self.may_concern(line) {
-            return Outcome::default();
-        }
-        self.judge(line, source, memory)
+        (!self.may_concern(line)).then(Outcome::default)
     }
 
     /// Whether the scan stops at a line, so that it is parsed and judged; at nearly all lines it does not. It stops too
@@ -187,19 +210,20 @@ impl Engine {
         }
     }
 
-    fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+    /// Judges a line that [`Engine::passed`] says nothing of.
+    pub(crate) fn judge(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
-        let record = line::parse(payload, &self.settings);
+        let record = self.open(payload, writer);
         let line = &record.line;
         let is_object = record.object.is_some();
-        let probe = line.app.as_deref() == Some(PROBE_APP);
+        let probe = is_probe(line);
         if probe {
             return Outcome { probe, is_object, object: record.object, ..Outcome::default() };
         }
         let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
         let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
         let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
-        let source = line.source.as_deref().or(source);
+        let source = line.source.as_deref().or(writer.source);
         let mut said = memory.said(source);
         if judge.contexts(&mut said)
             && let Some(source) = source
@@ -207,12 +231,24 @@ impl Engine {
             memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
-        let ids: Vec<usize> = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
         let countable =
             memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
         Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
+    }
+
+    /// Takes a line apart; it is of the app that it names, else of its writer's.
+    fn open<'l>(&self, payload: &'l [u8], writer: Writer<'_>) -> Record<'l> {
+        let mut record = line::parse(payload, &self.settings);
+        record.line.app = record.line.app.or_else(|| writer.app.map(str::to_owned));
+        record
+    }
+
+    /// What a match is reported as: an index into [`Engine::reported`].
+    fn index(&self, found: &Match<'_>) -> usize {
+        self.reported_as[self.first_reports[found.rule] + found.case]
     }
 
     /// An empty memory, one for each input topic-partition.
@@ -250,4 +286,9 @@ impl Engine {
     pub fn digest(&self) -> &str {
         &self.packs.digest
     }
+}
+
+/// LogDNA's set-up probe is nobody's line.
+fn is_probe(line: &Line<'_>) -> bool {
+    line.app.as_deref() == Some(PROBE_APP)
 }

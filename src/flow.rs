@@ -8,12 +8,16 @@
 //!
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
+pub mod alerts;
 pub mod dead_letters;
+pub mod glance;
 mod kafka;
 mod ledger;
 #[cfg(test)]
 mod memory;
 pub(crate) mod meters;
+pub mod notify;
+mod recent;
 mod record;
 pub mod reload;
 mod shutdown;
@@ -29,7 +33,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 pub use kafka::OWNED_OPTIONS;
@@ -41,6 +45,8 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::telemetry::caught;
+use alerts::counter::Counter;
+use notify::Notifier;
 use shutdown::{StopFlag, Word};
 use worker::Worker;
 
@@ -59,6 +65,25 @@ pub struct Settings {
     pub state: Option<String>,
     /// Where lines go that cannot be published; such a line ends the flow when absent.
     pub dead_letter: Option<String>,
+    /// How alerts are counted and told; not at all when absent.
+    pub alerts: Option<alerts::Settings>,
+    /// What of it this process does.
+    pub roles: Roles,
+}
+
+/// What a process does of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Judges lines and sends them on.
+    pub classify: bool,
+    /// Counts alerts, with [`Settings::alerts`].
+    pub alert: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { classify: true, alert: true }
+    }
 }
 
 /// How to reach the brokers.
@@ -262,7 +287,11 @@ pub struct Flow {
     /// The watchdog's patience with a transactional call.
     call_patience: Duration,
     status: Arc<Status>,
+    notifier: Option<Notifier>,
 }
+
+/// How long Alertmanagers are given in the end to take what is new.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The watchdog's patience with a worker's loop, whose longest waits are half a minute each.
 const TURN_PATIENCE: Duration = Duration::from_secs(120);
@@ -273,38 +302,90 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// # Errors
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
-    let route = kafka::topics::prepare(settings)?;
+    let (route, inputs) = kafka::topics::prepare(settings)?;
+    let alerts = rules.borrow().packs().alerts.len();
+    if settings.alerts.is_none() && alerts > 0 {
+        tracing::info!(
+            alerts,
+            "the packs have alerts, and nobody counts them: matches.topic and alerts.topic are not set"
+        );
+    }
     tell_bounds(settings, &rules.borrow(), &route);
     status.promise(settings.delivery.mode);
+    let inputs = match &settings.alerts {
+        Some(_) => kafka::inputs::Inputs::watch(settings, inputs)?,
+        None => kafka::inputs::Inputs::default(),
+    };
     let stop = StopFlag::default();
     let (sender, words) = channel();
-    let running = settings.delivery.workers.max(1);
+    let role = settings.alerts.as_ref().filter(|_| settings.roles.alert);
+    let classifiers = if settings.roles.classify { settings.delivery.workers.max(1) } else { 0 };
     // All clients first: a worker that runs while the next cannot be made would have to be stopped again.
-    let mut workers = Vec::with_capacity(running);
-    for _ in 0..running {
+    let mut workers = Vec::with_capacity(classifiers);
+    for _ in 0..classifiers {
         let own = status.add_worker();
-        let source = kafka::source::Member::new(settings, own.clone())?;
+        let source = kafka::source::Member::new(settings, own.clone(), inputs.clone())?;
         let sink = kafka::sink::Producer::new(settings, &route, source.membership(), &own)?;
         let worker = Worker::new(rules.clone(), settings, route, sink, own, stop.clone(), Instant::now());
         workers.push((worker, source));
     }
+    let counter = role.map(|alerts| counter(rules, settings, alerts, route, &status, &stop)).transpose()?;
+    let running = workers.len() + usize::from(counter.is_some());
     for (number, (worker, source)) in workers.into_iter().enumerate() {
-        let ended = sender.clone();
-        let body = move || {
-            // Nobody listens any more when the process is about to end.
-            let tell = |word: Word| drop(ended.send(word));
-            let result = caught(AssertUnwindSafe(|| worker.run(source, tell)));
-            let panicked = |panic: String| Failure::software(format!("worker {number}: {panic}"));
-            tell(Word::Ended(result.map_err(panicked)));
-        };
-        std::thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(body)
-            .map_err(|error| Failure::software(format!("no thread for worker {number}: {error}")))?;
+        run(format!("worker-{number}"), &sender, move |tell| worker.run(source, tell))?;
+    }
+    let mut notifier = None;
+    if let Some((counter, source, telling)) = counter {
+        notifier = telling;
+        run("alerts".to_owned(), &sender, move |tell| counter.run(source, tell))?;
     }
     let drain = settings.delivery.shutdown_timeout;
     let call_patience = 2 * kafka::clients::transaction_timeout(settings);
-    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, call_patience, status })
+    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, call_patience, status, notifier })
+}
+
+/// Runs something on a thread of its own, which tells how it goes.
+fn run(name: String, sender: &Sender<Word>, body: impl FnOnce(&dyn Fn(Word)) + Send + 'static) -> Result<(), Failure> {
+    let ended = sender.clone();
+    let thread = name.clone();
+    let body = move || {
+        // Nobody listens any more when the process is about to end.
+        let tell = |word: Word| drop(ended.send(word));
+        let result = caught(AssertUnwindSafe(|| body(&tell)));
+        let panicked = |panic: String| Failure::software(format!("{thread}: {panic}"));
+        tell(Word::Ended(result.map_err(panicked)));
+    };
+    std::thread::Builder::new()
+        .name(name.clone())
+        .spawn(body)
+        .map_err(|error| Failure::software(format!("no thread for {name}: {error}")))?;
+    Ok(())
+}
+
+type Counting = (Counter<kafka::sink::Producer>, kafka::source::Member, Option<Notifier>);
+
+/// The one that counts alerts, and those who tell Alertmanagers.
+fn counter(
+    rules: &Rules,
+    settings: &Settings,
+    alerts: &alerts::Settings,
+    route: kafka::topics::Route,
+    status: &Arc<Status>,
+    stop: &StopFlag,
+) -> Result<Counting, Failure> {
+    let role = alerts::settings(settings, alerts);
+    let own = status.add_counter();
+    let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default())?;
+    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own)?;
+    let notifier = (!alerts.notify.alertmanagers.is_empty()).then(|| Notifier::start(&alerts.notify)).transpose();
+    let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;
+    let board = notifier.as_ref().map(|notifier| notifier.board().clone());
+    if let Some(board) = &board {
+        status.alerts().tells(board.clone(), alerts.notify.alertmanagers.clone());
+    }
+    let view = status.alerts().clone();
+    let counter = Counter::new(rules.clone(), (&role, alerts), route, sink, own, stop.clone(), (view, board));
+    Ok((counter, source, notifier))
 }
 
 /// The program itself, its runtime, HTTP and metrics, and what the allocator keeps for later.
@@ -314,7 +395,14 @@ const PROCESS_BYTES: usize = 48 << 20;
 fn tell_bounds(settings: &Settings, engine: &Engine, route: &kafka::topics::Route) {
     let worker = kafka::clients::memory_of_worker(settings, route.record_limit, route.brokers);
     // While rules are reloaded there are two engines.
-    let bytes = PROCESS_BYTES + 2 * engine.memory_usage() + settings.delivery.workers.max(1) * worker;
+    let workers = if settings.roles.classify { settings.delivery.workers.max(1) * worker } else { 0 };
+    let counting = settings.alerts.as_ref().filter(|_| settings.roles.alert).map_or(0, |alerts| {
+        let role = alerts::settings(settings, alerts);
+        let member = kafka::clients::memory_of_worker(&role, route.alerts_limit, route.brokers);
+        // Whoever is alone has all partitions.
+        member + usize::try_from(route.matches_partitions).unwrap_or(0) * alerts.limits.bytes
+    });
+    let bytes = PROCESS_BYTES + 2 * engine.memory_usage() + workers + counting;
     metrics::gauge!(meters::names::MEMORY_BOUND).set(bytes as f64);
     tracing::info!(
         memory_bound_mib = bytes.div_ceil(1 << 20),
@@ -344,6 +432,9 @@ impl Flow {
         let hangs = || self.status.hangs(TURN_PATIENCE, self.call_patience);
         let end = shutdown::supervise(&self.words, self.running, &self.stop, self.drain, hangs);
         self.status.stop();
+        if let Some(notifier) = &self.notifier {
+            notifier.stop(Instant::now() + LAST_WORDS);
+        }
         end
     }
 }
@@ -385,6 +476,8 @@ pub(crate) fn test_settings() -> Settings {
         },
         state: None,
         dead_letter: None,
+        alerts: None,
+        roles: Roles::default(),
     }
 }
 

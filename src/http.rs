@@ -1,8 +1,10 @@
-//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`; and one thing to do, `POST /-/reload`.
+//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`, `/api/v1/alerts`; and one thing to do,
+//! `POST /-/reload`.
 //!
 //! The rest only reads: the status that the workers keep, and the counters. Nothing here takes a lock that a line could
 //! wait for.
 
+mod alerts;
 mod probes;
 mod reload;
 
@@ -100,6 +102,7 @@ fn router(room: Room) -> Router {
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .route("/version", get(probes::version))
+        .route("/api/v1/alerts", get(alerts::alerts))
         .route("/-/reload", post(reload::reload))
         .layer(map_response(guarded))
         .with_state(room)

@@ -15,6 +15,8 @@
 //!   hold are judged, and one verdict comes out: `kms.key-deleted`, critical, section "Error messages".
 //! - The added object is spliced in before the closing brace; no other byte is touched. The record goes to
 //!   `logs.enriched` with its key, headers, timestamp and partition.
+//! - [`alert`] makes a match of it for each alert that counts it, and counts matches: were they too many in their own time,
+//!   in one cluster, app or request, it says what fires since when, and when it is over.
 //! - The brokers acknowledge. The ticket is settled, and when everything before it is, the offset is committed.
 //! - [`http`] tells whoever asks how that goes; [`telemetry`] counts it; [`cli`] is how a person asks for any of it.
 //!

@@ -153,6 +153,8 @@ pub struct Metrics {
     shown: Arc<Mutex<HashSet<Place>>>,
     /// The digest that was shown last time.
     digest: Arc<Mutex<String>>,
+    /// Alerts that were shown to fire.
+    fired: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Topic and partition.
@@ -193,7 +195,7 @@ fn install_metrics() -> Metrics {
     for result in RELOAD_RESULTS {
         counter!(names::PACK_RELOADS, "result" => result).increment(0);
     }
-    Metrics { handle, shown: Arc::default(), digest: Arc::default() }
+    Metrics { handle, shown: Arc::default(), digest: Arc::default(), fired: Arc::default() }
 }
 
 impl Metrics {
@@ -202,8 +204,10 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, status: &Status, digest: &str, packs: &State) -> String {
         let partitions = status.partitions();
-        self.set_lag(&partitions);
+        let counted = status.counted_partitions();
+        self.set_lag(&[partitions.as_slice(), counted.as_slice()].concat());
         set_gauges(status, &partitions);
+        self.set_alerts(status);
         self.set_packs(digest, packs);
         self.handle.render()
     }
@@ -227,6 +231,23 @@ impl Metrics {
             set(gone, 0);
         }
         *shown = now;
+    }
+
+    /// An alert that fired and does not any more is 0, until the gauge is forgotten.
+    fn set_alerts(&self, status: &Status) {
+        let firing = status.alerts().firing_by_alert();
+        let mut fired = self.fired.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in fired.iter().filter(|alert| !firing.contains_key(*alert)) {
+            gauge!(names::ALERTS_FIRING, "alert" => gone.clone()).set(0.0);
+        }
+        for (alert, groups) in &firing {
+            gauge!(names::ALERTS_FIRING, "alert" => alert.clone()).set(*groups as f64);
+        }
+        fired.extend(firing.into_keys());
+        gauge!(names::ALERT_GROUPS).set(status.alerts().groups() as f64);
+        for (alertmanager, waiting) in status.alerts().waiting() {
+            gauge!(names::NOTIFICATIONS_WAITING, "alertmanager" => alertmanager).set(waiting as f64);
+        }
     }
 
     /// The digest before is 0 until its gauge is forgotten, so that one digest only is in use at any time.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::clock::{Clock, Origin, event_time};
-use super::escalation::Hours;
+use super::escalation::{Hours, escalation};
 use super::record::{Match, NO_VALUE, Place, Said};
 use super::stretch::Rule;
 use crate::engine::{Countable, CountableRule, Engine};
@@ -132,6 +132,17 @@ impl Alerts {
             });
         }
         counted
+    }
+
+    /// Whom to call in for a line of this event time, were an alert to fire on it: what the first alert says that counts the
+    /// line, by the order of the line's rules.
+    #[must_use]
+    pub fn escalation(&self, line: &Countable, at: i64) -> Option<&str> {
+        let facts: Vec<(usize, String)> = line.facts.iter().map(|(fact, value)| (*fact, text(value))).collect();
+        let value = |fact: usize| facts.iter().find(|(known, _)| *known == fact).map(|(_, text)| text.as_str());
+        let counting = line.rules.iter().flat_map(|rule| &self.by_rule[rule.id]);
+        let mut counting = counting.filter(|(_, role)| *role == Role::Counts);
+        counting.find_map(|(alert, _)| escalation(&self.definitions[*alert].alert.escalate, &self.settings, at, value))
     }
 
     /// Each alert that looks at a line, once, with the rule that speaks for the line: one that is against comes before

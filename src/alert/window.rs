@@ -26,7 +26,8 @@ const SHARED_MAX: usize = 1024;
 ///
 /// Its life: [`Windows::new`] with the bookmark of the commit; [`Windows::restore`] with each record of the alerts topic
 /// that has this partition's keys (the last for a key counts); [`Windows::read`] with every record of the matches topic
-/// from [`Bookmark::from`] on; [`Windows::caught_up`] once everything before [`Bookmark::next`] has been read.
+/// from [`Bookmark::from`] on; [`Windows::caught_up`] once everything before [`Bookmark::next`] has been read. When what it
+/// gave came to nothing (a transaction was aborted), it is thrown away and begins anew at what was committed.
 #[derive(Debug)]
 pub struct Windows {
     alerts: Arc<Alerts>,

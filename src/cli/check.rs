@@ -1,5 +1,5 @@
-//! `fingerpost check`: are the packs sound? Everything wrong with every file, what is most likely not meant, every
-//! example run, and tried, against the whole pack set, and every sequence of an alert run. It is all told in one run: what an error leaves standing is
+//! `fingerpost check`: are the packs sound? Everything wrong with every file, what is most likely not meant, and every
+//! example, and every sequence of an alert, run and tried against the whole pack set. It is all told in one run: what an error leaves standing is
 //! looked at further.
 
 mod explain;
@@ -86,14 +86,14 @@ pub fn check_sources(sources: Vec<Arc<Source>>, settings: Settings, runbooks: Op
             return Report::unreadable(vec![Diagnostic::error("P026", message)]);
         }
     };
-    let Proven { failures, examples, sequences } = packs::proven(&engine);
+    let Proven { failures, run } = packs::proven(&engine);
     let holds = failures.is_empty();
     let shelf = runbooks.map(|directory| shelf(engine.packs(), directory));
     let settled = linted(engine.packs(), &failures, understood, shelf.as_ref(), today);
     problems.extend(failures);
     problems.extend(settled.diagnostics);
     diagnostic::sort(&mut problems);
-    let report = Report::of(&engine, sources, (examples, sequences), understood && holds, problems, settled.waived);
+    let report = Report::of(&engine, sources, run, understood && holds, problems, settled.waived);
     report.beside(shelf.iter().flat_map(Shelf::sources).cloned().collect())
 }
 

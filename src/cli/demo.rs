@@ -189,6 +189,8 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
         },
         state: None,
         dead_letter: None,
+        alerts: None,
+        roles: flow::Roles::default(),
     };
     let (_, rules) = tokio::sync::watch::channel(engine.clone());
     flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))

@@ -23,10 +23,8 @@ pub struct Loaded {
     pub engine: Engine,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
-    /// Examples that were run; all hold.
-    pub examples: usize,
-    /// Sequences of alerts that were run; all hold.
-    pub sequences: usize,
+    /// What was run; all of it holds.
+    pub run: Run,
 }
 
 /// Loads packs and proves them.
@@ -46,31 +44,38 @@ pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Ve
     let Some(packs) = packs else { return Err(problems) };
     let engine = Engine::new(packs, settings)
         .map_err(|error| vec![Diagnostic::error("P026", format!("the phrases do not fit one automaton: {error}"))])?;
-    let proven = proven(&engine);
-    if !proven.failures.is_empty() {
+    let proof = proven(&engine);
+    if !proof.failures.is_empty() {
         let mut all = problems;
-        all.extend(proven.failures);
+        all.extend(proof.failures);
         diagnostic::sort(&mut all);
         return Err(all);
     }
-    Ok(Loaded { engine, warnings: problems, examples: proven.examples, sequences: proven.sequences })
+    Ok(Loaded { engine, warnings: problems, run: proof.run })
 }
 
-/// What came of all that packs prove themselves by.
+/// What packs prove themselves by, run.
 pub(super) struct Proven {
     /// What does not hold.
     pub(super) failures: Vec<Diagnostic>,
-    /// Examples that were run.
-    pub(super) examples: usize,
-    /// Sequences of alerts that were run.
-    pub(super) sequences: usize,
+    pub(super) run: Run,
+}
+
+/// How much was run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run {
+    /// Of rules.
+    pub examples: usize,
+    /// Of alerts.
+    pub sequences: usize,
 }
 
 /// Runs all that packs prove themselves by.
 pub(super) fn proven(engine: &Engine) -> Proven {
-    let (examples, sequences) = (examples::prove(engine), sequence::prove(engine));
-    let failures = [examples.failures, sequences.failures].concat();
-    Proven { failures: fails_anyhow(engine, failures), examples: examples.run, sequences: sequences.run }
+    let (of_examples, of_sequences) = (examples::prove(engine), sequence::prove(engine));
+    let failures = of_examples.failures.into_iter().chain(of_sequences.failures).collect();
+    let run = Run { examples: of_examples.run, sequences: of_sequences.run };
+    Proven { failures: fails_anyhow(engine, failures), run }
 }
 
 /// The failures that are not the settings' doing. Examples come in many shapes, and the configuration may say that lines

@@ -27,7 +27,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the process itself cannot be set up: no threads, no signal handlers.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
-    let Some(config) = usable(config::load(&arguments.daemon.layers())) else { return Ok(Exit::Config) };
+    let Some(config) = usable(config::load(&arguments.layers())) else { return Ok(Exit::Config) };
     telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
     match packs::load(&config.packs, config.engine.clone()) {
         Ok(loaded) => {

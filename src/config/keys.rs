@@ -96,6 +96,7 @@ pub static KEYS: &[Key] = &[
     key("output.where", Choice(&["value", "headers"]), Is("value"), "Where the finding goes: into the line's JSON, or into headers only."),
     key("output.source_header", Choice(&["matched", "all"]), Is("matched"), "Which records carry the header fingerpost-source."),
     key("delivery.mode", Choice(&["at_least_once", "exactly_once"]), Is("at_least_once"), "What is promised: no line is lost, and a crash repeats some or, with transactions, none."),
+    key("delivery.roles", List, Is("classify,alert"), "What this daemon does: classify lines, count alerts, or both."),
     key("delivery.commit_interval", Kind::Duration(Duration::from_millis(10), Duration::from_secs(600)), Nothing("1s, or 100ms with exactly_once"), "How often settled offsets, or transactions, are committed."),
     key("delivery.shutdown_timeout", Kind::Duration(Duration::from_millis(100), Duration::from_secs(600)), Is("5s"), "How long a stop may take to settle what is under way."),
     key("delivery.workers", Count(1, 64), Is("1"), "Workers of this daemon; each has a thread, a consumer and a producer."),
@@ -103,6 +104,14 @@ pub static KEYS: &[Key] = &[
     key("delivery.instance", Text, Nothing("a random name at each start"), "Name of this process in its transactions; no two that run may share one."),
     key("state.topic", Text, Nothing("forgotten with the process"), "Topic that keeps what sources said earlier, so that restarts and other daemons know it."),
     key("dead_letter.topic", Text, Nothing("such a line ends the daemon"), "Topic for lines that the output refuses, or at which the classifier fails."),
+    key("matches.topic", Text, Nothing("alerts are not counted"), "Topic of the matches that alerts count, so that all daemons count together."),
+    key("alerts.topic", Text, Nothing("alerts are not counted"), "Topic of what is firing and what has been resolved."),
+    key("alerts.alertmanager", List, Is(""), "Alertmanagers to tell, each with its http:// or https:// address; of a cluster, every one."),
+    key("alerts.repeat_interval", Kind::Duration(Duration::from_secs(1), Duration::from_secs(3600)), Is("1m"), "How often an Alertmanager is told again what is firing."),
+    key("alerts.username", Text, Nothing("no sign-in"), "User name for the Alertmanagers."),
+    key("alerts.password_file", SecretFile, Nothing("no sign-in"), "File that holds the password for that user name."),
+    key("alerts.token_file", SecretFile, Nothing("no sign-in"), "File that holds the bearer token for the Alertmanagers."),
+    key("alerts.ssl_ca_file", Path, Nothing("the system's authorities"), "PEM file of the authorities that may vouch for the Alertmanagers."),
     key("packs.dir", Path, Nothing("the built-in packs"), "Directory of the rule packs (*.toml)."),
     key("packs.watch", Boolean, Is("true"), "Have the system tell at once when that directory changes."),
     key("packs.poll_interval", Kind::Duration(Duration::from_secs(1), Duration::from_secs(3600)), Is("10s"), "How often that directory is looked at all the same."),
@@ -123,18 +132,21 @@ pub static KEYS: &[Key] = &[
     key("limits.hits", Count(1, 1 << 20), Limit(|limits| limits.hits), "Phrases looked at in one line; further ones are not."),
     key("limits.capture", Bytes(16, 64 * KIB), Limit(|limits| limits.capture), "One captured fact; a longer one is cut."),
     key("limits.sources", Count(1, 10_000_000), Limit(|limits| limits.sources), "Sources remembered for each partition; the one silent longest is forgotten."),
+    key("limits.alert_groups", Count(100, 10_000_000), Is("25000"), "Groups of all alerts, for each partition of the matches topic; beyond it the one soonest over is forgotten."),
+    key("limits.alert_memory", Bytes(MIB, 64 * 1024 * MIB), Is("32MiB"), "What those groups take in memory, for each partition of the matches topic."),
     key("limits.header", Bytes(256, MIB), Limit(|limits| limits.header), "The header `fingerpost`; a larger finding is shortened."),
     key("log.level", Text, Is("info"), "What is logged: error, warn, info, debug, trace, or per part as in `warn,fingerpost=debug`."),
     key("log.format", Choice(&["auto", "text", "json"]), Is("auto"), "How it is logged; `auto` is text on a terminal, else JSON."),
 ];
 
 /// The flags of `run` and `demo` that stand for a key; `--set` reaches all of them.
-pub const FLAGS: [(&str, &str); 5] = [
+pub const FLAGS: [(&str, &str); 6] = [
     ("--brokers", "kafka.bootstrap_servers"),
     ("--group", "kafka.group_id"),
     ("--input", "input.topics"),
     ("--output", "output.topic"),
     ("--packs", "packs.dir"),
+    ("--roles", "delivery.roles"),
 ];
 
 /// Tables that are handed to librdkafka.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, codes, connection, escalation, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalation, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
@@ -71,11 +71,11 @@ impl Resolver<'_> {
         }
     }
 
-    fn size(&self, name: &str) -> usize {
+    pub(super) fn size(&self, name: &str) -> usize {
         usize::try_from(self.number(name)).unwrap_or(usize::MAX)
     }
 
-    fn duration(&self, name: &str) -> Duration {
+    pub(super) fn duration(&self, name: &str) -> Duration {
         match self.given(name).map(|given| &given.value) {
             Some(Value::Duration(time)) => *time,
             _ => unreachable!("{name} is a length of time with a default"),
@@ -97,12 +97,12 @@ impl Resolver<'_> {
             limits: self.limits(),
             base_url: self.base_url(),
         };
-        Judging { engine, packs: self.packs(), log: self.log() }
+        Judging { engine, packs: self.packs(), escalation: escalation::resolve(self), log: self.log() }
     }
 
     /// Everything, when nothing is wrong.
     pub(super) fn config(&mut self) -> Option<Config> {
-        let Judging { engine, packs, log } = self.judging();
+        let Judging { engine, packs, escalation, log } = self.judging();
         let (mut common, secret_options) = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
@@ -119,13 +119,14 @@ impl Resolver<'_> {
             delivery: self.delivery(),
             state: topics::written(self, "state.topic"),
             dead_letter: topics::written(self, "dead_letter.topic"),
+            alerts: alerts::resolve(self, &escalation),
+            roles: alerts::roles(self),
         };
         topics::check_against_each_other(self);
         let reload = flow::reload::Settings {
             poll_interval: self.duration("packs.poll_interval"),
             watch: self.boolean("packs.watch"),
         };
-        let escalation = escalation::resolve(self);
         let http = self.listen();
         let token = self.token();
         (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })

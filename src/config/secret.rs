@@ -133,6 +133,7 @@ pub(super) fn mask(text: &str) -> String {
     let (table, _) = DeTable::parse_recoverable(text);
     spans_in_table("", table.get_ref(), &mut hidden);
     spans_in_lines(text, &mut hidden);
+    hidden.extend(in_addresses(text));
     let mut bytes = text.as_bytes().to_vec();
     for span in hidden {
         bytes[span].iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b'*');
@@ -153,6 +154,25 @@ fn spans_in_value(path: &str, value: &Spanned<DeValue<'_>>, hidden: &mut Vec<Ran
         _ if names_a_secret(path) => hidden.push(value.span()),
         _ => {}
     }
+}
+
+/// What stands before the `@` of an address, where some write a user name and a password.
+fn in_addresses(text: &str) -> Vec<Range<usize>> {
+    let user = |(slashes, _): (usize, &str)| {
+        let start = slashes + "://".len();
+        let end = text[start..].find(['/', '"', '\'', '\n', ' ', '?', '#']).map_or(text.len(), |length| start + length);
+        text[start..end].rfind('@').map(|length| start..start + length)
+    };
+    text.match_indices("://").filter_map(user).collect()
+}
+
+/// A value as it may be shown, without what stands before the `@` of an address.
+pub(super) fn without_users(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for span in in_addresses(text).into_iter().rev() {
+        shown.replace_range(span, "<hidden>");
+    }
+    shown
 }
 
 /// For files that do not parse: whatever follows the `=` after such a name on a line, and the lines of a long string.

@@ -42,10 +42,12 @@ pub(super) fn written(resolver: &mut Resolver<'_>, key: &str) -> Option<String> 
 }
 
 /// The topics that we write, and what an example of a name for each looks like.
-const WRITTEN: [(&str, &str); 3] = [
+const WRITTEN: [(&str, &str); 5] = [
     ("output.topic", "logs.enriched"),
     ("state.topic", "fingerpost.state"),
     ("dead_letter.topic", "fingerpost.dead-letter"),
+    ("matches.topic", "fingerpost.matches"),
+    ("alerts.topic", "fingerpost.alerts"),
 ];
 
 /// What is written must not be read: the line would come round for ever. A pattern leaves our topics out by itself. And

@@ -50,6 +50,16 @@ impl Said {
         self.seen.iter().any(|(name, since)| name == context && *since <= self.at)
     }
 
+    /// Offset of the line that said it first.
+    pub(super) fn since(&self, context: &str) -> Option<i64> {
+        self.seen.iter().find(|(name, since)| name == context && *since <= self.at).map(|(_, since)| *since)
+    }
+
+    /// All facts that hold for the line at hand.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.facts.iter().filter_map(|(name, _)| Some((name.as_str(), self.fact(name)?)))
+    }
+
     pub(super) fn fact(&self, fact: &str) -> Option<&Value> {
         let (_, values) = self.facts.iter().find(|(name, _)| name == fact)?;
         values.iter().rev().find(|(since, _)| *since <= self.at).map(|(_, value)| value)

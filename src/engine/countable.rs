@@ -82,7 +82,7 @@ impl Counted {
         }
         let member = |path: &String| Some((path.clone(), line.member(path)?));
         Some(Box::new(Countable {
-            facts: verdict::unite(matches),
+            facts: verdict::unite(matches).into_iter().map(|(fact, value)| (fact, value.clone())).collect(),
             app: line.app.clone(),
             region: line.first_member(&settings.fields.region),
             time: line.first_member(&settings.fields.time),

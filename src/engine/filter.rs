@@ -8,7 +8,7 @@
 //! cost no more than a line that matches: a gram that too many atoms share, and a line that would take too many
 //! comparisons. It never passes over a line that holds one.
 
-mod grams;
+pub(super) mod grams;
 mod short;
 mod simd;
 

@@ -207,6 +207,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
+            self.at += plain(&self.bytes[self.at..]);
             match self.peek().ok_or(NotJson)? {
                 b'"' => break,
                 b'\\' => {
@@ -214,8 +215,7 @@ impl<'a> Parser<'a> {
                     self.at += 1;
                     self.escape()?;
                 }
-                0..0x20 => return Err(NotJson),
-                _ => self.at += 1,
+                _ => return Err(NotJson),
             }
         }
         let raw = &self.bytes[start..self.at];
@@ -240,10 +240,13 @@ impl<'a> Parser<'a> {
 
     fn string(&mut self) -> Result<Cow<'a, str>> {
         let (raw, escaped) = self.raw_string()?;
-        if !escaped {
-            return Ok(String::from_utf8_lossy(raw));
+        if escaped {
+            let decoded = String::from_utf8(unescape(raw));
+            let replaced = |error: std::string::FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+            return Ok(Cow::Owned(decoded.unwrap_or_else(replaced)));
         }
-        Ok(Cow::Owned(String::from_utf8_lossy(&unescape(raw)).into_owned()))
+        // Nearly all of it is UTF-8, and only to see that is quicker.
+        Ok(std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed))
     }
 
     /// Steps over an object or array of any depth, checking it, without recursion.
@@ -288,6 +291,26 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
+}
+
+/// How many bytes stand before the first quote, backslash or control character: all of them when there is none.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The highest bit of every byte that is zero; above the lowest one that is, others may be marked, too.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let (quotes, backslashes) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let special = zeros(quotes) | zeros(backslashes) | control;
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 /// Decodes the escapes of a checked string. What is no UTF-8 stays for the caller to replace.
@@ -377,6 +400,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn strings_are_plain_up_to_what_ends_them(bytes in prop::collection::vec(
+            prop_oneof![Just(b'"'), Just(b'\\'), Just(0x1f_u8), Just(0x20), Just(0x21), Just(0x7f), Just(0x80), Just(0xff), b'a'..=b'z'],
+            0..40,
+        )) {
+            let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(bytes.len());
+            prop_assert_eq!(plain(&bytes), naive);
+            let clean: Vec<u8> = bytes.iter().map(|byte| byte | 0x80).collect();
+            prop_assert_eq!(plain(&clean), bytes.len());
+        }
+
         /// Whatever serde_json takes as well-formed we take, and the other way round, for text that is UTF-8.
         #[test]
         fn grammar_is_serde_jsons(text in "[\\[\\]{},:\"a0-9eE.+\\\\/untrfals -]{0,24}") {

@@ -82,7 +82,7 @@ pub(super) fn parse<'a>(payload: &'a [u8], settings: &Settings) -> Record<'a> {
     let line = match wrapped_line(&record) {
         Some(text) => parse(text.as_bytes(), settings).line.into_owned(),
         None => {
-            let mut reading = Reading { fields: &settings.fields, line: Line::default() };
+            let mut reading = Reading { fields: &settings.fields, line: Line::default(), path: String::new() };
             reading.document(record, settings.limits.nesting.saturating_sub(1), true);
             reading.finish()
         }
@@ -132,10 +132,26 @@ fn cuts(members: &[Member<'_>]) -> (Vec<Range<usize>>, usize) {
 struct Reading<'a, 's> {
     fields: &'s Fields,
     line: Line<'a>,
+    /// Of the value at hand, below its document.
+    path: String,
 }
 
-/// The path of a value below its document: `None` behind an array, where paths do not reach.
-type Path = Option<String>;
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// It has a path: it is not inside an array, where paths do not reach.
+    has_path: bool,
+    /// It is inside the record's `_source`.
+    under_wrapper: bool,
+    /// Levels of objects and arrays that may still be looked into.
+    room: usize,
+}
+
+impl Place {
+    fn deeper(self) -> Self {
+        Self { room: self.room.saturating_sub(1), ..self }
+    }
+}
 
 impl<'a> Reading<'a, '_> {
     fn finish(mut self) -> Line<'a> {
@@ -155,47 +171,54 @@ impl<'a> Reading<'a, '_> {
         {
             self.line.documents.push(inner.clone());
         }
-        for member in &members {
+        let outer = std::mem::take(&mut self.path);
+        for member in members.iter().filter(|member| !is_ours(member)) {
+            self.path.clear();
+            self.path.push_str(&member.key);
             let under_wrapper = is_record && is_wrapper(member);
-            if !is_ours(member) {
-                self.value(&member.value, Some(member.key.clone().into_owned()), under_wrapper, room);
-            }
+            self.value(&member.value, Place { has_path: true, under_wrapper, room });
         }
+        self.path = outer;
         self.line.documents[place] = members;
     }
 
-    fn value(&mut self, value: &Json<'a>, path: Path, under_wrapper: bool, room: usize) {
+    fn value(&mut self, value: &Json<'a>, place: Place) {
         match value {
             Json::String(text) => {
-                if !self.is_field(path.as_deref(), under_wrapper) {
-                    self.text(text, room);
+                if !self.is_field(place) {
+                    self.text(text, place.room);
                 }
             }
             Json::Array(values) => {
-                values.iter().for_each(|value| self.value(value, None, false, room.saturating_sub(1)))
+                let inside = Place { has_path: false, under_wrapper: false, ..place.deeper() };
+                values.iter().for_each(|value| self.value(value, inside));
             }
             Json::Object(members) => {
-                for member in members
-                    .iter()
-                    .filter(|member| !(under_wrapper && path.as_deref() == Some("_source") && is_ours(member)))
-                {
-                    let path = path.as_ref().map(|path| format!("{path}.{}", member.key));
-                    self.value(&member.value, path, under_wrapper, room.saturating_sub(1));
+                let is_source = place.under_wrapper && place.has_path && self.path == "_source";
+                let length = self.path.len();
+                for member in members.iter().filter(|member| !(is_source && is_ours(member))) {
+                    self.path.truncate(length);
+                    self.path.push('.');
+                    self.path.push_str(&member.key);
+                    self.value(&member.value, place.deeper());
                 }
+                self.path.truncate(length);
             }
             Json::TooDeep => self.line.too_deep = true,
             Json::Number(_) | Json::Bool(_) | Json::Null => {}
         }
     }
 
-    fn is_field(&self, path: Option<&str>, under_wrapper: bool) -> bool {
-        let Some(path) = path else { return false };
-        let inner = if under_wrapper { path.strip_prefix("_source.") } else { None };
+    fn is_field(&self, place: Place) -> bool {
+        if !place.has_path {
+            return false;
+        }
+        let inner = if place.under_wrapper { self.path.strip_prefix("_source.") } else { None };
         let Fields { app, source, region, time, level } = self.fields;
         [app, source, region, time, level]
             .into_iter()
             .flatten()
-            .any(|field| field == path || Some(field.as_str()) == inner)
+            .any(|field| *field == self.path || Some(field.as_str()) == inner)
     }
 
     /// A string is text, or, when it parses whole as JSON, what stands in that.
@@ -211,7 +234,10 @@ impl<'a> Reading<'a, '_> {
                 let members = members.into_iter().map(Member::into_owned).collect();
                 self.document(members, room.saturating_sub(2), false);
             }
-            Some((other, _)) => self.value(&other.into_owned(), None, false, room.saturating_sub(1)),
+            Some((other, _)) => {
+                let inside = Place { has_path: false, under_wrapper: false, room: room.saturating_sub(1) };
+                self.value(&other.into_owned(), inside);
+            }
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Finding phrases: the raw scan over payload bytes, and the exact search over decoded text.
 //!
 //! The scan may say "maybe" too often and never too rarely. It looks for *atoms*, the longest run of each trigger
-//! phrase that no JSON encoder escapes, and for `\u` escapes of characters that atoms are made of. The search, an
-//! Aho-Corasick automaton, then finds every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
+//! phrase that no JSON encoder escapes, and for `\u` escapes of characters that atoms are made of. The search then finds
+//! every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
 
 use std::collections::BTreeMap;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, BuildError, MatchKind};
+use aho_corasick::BuildError;
 
 use super::filter::Filter;
+use super::search::Search;
 use crate::NAME;
 use crate::pack::{Condition, Packs, atom, escapes, triggers};
 
@@ -18,13 +19,11 @@ pub(super) const PROBE_APP: &str = "logdna-selfstream-config-validation";
 /// Index of a phrase in [`Phrases`].
 pub(super) type PhraseId = usize;
 
-/// The filter, the automaton behind it, and which rules and contexts a phrase makes worth judging.
+/// The filter, the search behind it, and which rules and contexts a phrase makes worth judging.
 #[derive(Debug)]
 pub(super) struct Phrases {
     scan: Filter,
-    /// Over phrases in lower case, and texts brought to it: a third of the size and of the building time that one has
-    /// which knows both cases.
-    search: AhoCorasick,
+    search: Search,
     /// Phrases in lower case.
     ids: BTreeMap<String, PhraseId>,
     /// Lengths in bytes.
@@ -109,7 +108,7 @@ impl Phrases {
         }
         Ok(Self {
             scan: Filter::new(atoms.iter().map(String::as_str)),
-            search: AhoCorasickBuilder::new().match_kind(MatchKind::Standard).build(&by_id)?,
+            search: Search::new(&by_id)?,
             lengths: by_id.iter().map(|phrase| phrase.len()).collect(),
             ids,
             rules,
@@ -130,15 +129,16 @@ impl Phrases {
     /// Every phrase that occurs in one of the texts, looking at no more than `limit` occurrences.
     pub(super) fn search<'t>(&self, texts: impl Iterator<Item = &'t str>, limit: usize) -> Found {
         let mut found = Found { last: BTreeMap::new(), crossed: false };
-        let mut hits = 0;
+        let (mut number, mut hits) = (0, Vec::new());
         for text in texts {
-            for hit in self.search.find_overlapping_iter(&text.to_ascii_lowercase()) {
-                if hits == limit {
-                    found.crossed = true;
-                    return found;
-                }
-                hits += 1;
-                found.last.insert(hit.pattern().as_usize(), hits);
+            let more = self.search.hits(text, limit - number, &mut hits);
+            for hit in &hits {
+                number += 1;
+                found.last.insert(hit.phrase, number);
+            }
+            if more {
+                found.crossed = true;
+                break;
             }
         }
         found

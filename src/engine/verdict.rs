@@ -3,10 +3,13 @@
 //! Flat, scalars of fixed types plus one array. The fixed members come first, in one order; then the captured facts, in
 //! the order of their declaration; then the pack. An absent fact is absent: never null, never another type.
 
-use serde_json::{Map, Number, Value as Json};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::Serialize;
 
 use super::decide::Match;
-use crate::pack::{Packs, Report, Severity, Value};
+use crate::pack::{Packs, Severity, Value};
 
 /// How much of the added object is written, when a record must not get too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +24,8 @@ pub enum Detail {
 
 /// Facts longer than this (in bytes) count among the longer texts.
 const SHORT_FACT_MAX: usize = 64;
+/// Room for an object as they mostly are, in bytes.
+const OBJECT_USUAL: usize = 1024;
 
 /// What a matching line means.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +38,51 @@ pub struct Verdict {
     pub runbook: String,
     /// The primary's pack, as [`Pack::edition`](crate::pack::Pack::edition) has it.
     pub pack: String,
-    /// The added object, complete.
-    pub(super) full: String,
-    /// The added object without the longer texts.
-    pub(super) short: String,
+    object: Object,
+}
+
+impl Verdict {
+    /// The added object as JSON text.
+    pub(super) fn object(&self, detail: Detail) -> Option<Cow<'_, str>> {
+        match detail {
+            Detail::None => None,
+            Detail::Short => Some(Cow::Owned(self.object.short())),
+            Detail::Full => Some(Cow::Borrowed(&self.object.text)),
+        }
+    }
+}
+
+/// The added object, and which parts of it may be left out.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Object {
+    text: String,
+    /// Members that are longer texts, with the comma before them; ascending.
+    long: Vec<Range<usize>>,
+}
+
+impl Object {
+    /// Adds a member. The first one must not be long.
+    fn add(&mut self, name: &str, value: &impl Serialize, long: bool) {
+        let start = self.text.len();
+        self.text.push_str(if start == 0 { "{\"" } else { ",\"" });
+        self.text.push_str(name);
+        self.text.push_str("\":");
+        // Texts, finite numbers and lists of them: nothing that JSON could not say.
+        self.text.push_str(&serde_json::to_string(value).unwrap_or_default());
+        if long {
+            self.long.push(start..self.text.len());
+        }
+    }
+
+    fn short(&self) -> String {
+        let mut short = String::with_capacity(self.text.len());
+        let mut from = 0;
+        for long in &self.long {
+            short.push_str(&self.text[from..long.start]);
+            from = long.end;
+        }
+        short + &self.text[from..]
+    }
 }
 
 /// Puts the matches into words. `matches` is not empty, the primary is first.
@@ -45,34 +91,29 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     let report = primary.report;
     let pack = &packs.packs[packs.rules[primary.rule].pack];
     let runbook = link(primary, packs, base_url);
-    let ids: Vec<Json> = matches.iter().map(|found| Json::from(found.report.id.as_str())).collect();
-    let facts = unite(matches);
     let edition = pack.edition();
-    let object = |detail: Detail| {
-        let mut object = Map::new();
-        object.insert("v".into(), 1.into());
-        object.insert("rule".into(), report.id.as_str().into());
-        object.insert("rules".into(), Json::Array(ids.clone()));
-        object.insert("severity".into(), report.severity.as_str().into());
-        object.insert("severity_number".into(), report.severity.number().into());
-        texts(&mut object, primary, report, &runbook, detail);
-        for (fact, value) in &facts {
-            let long = matches!(value, Value::String(text) if text.len() > SHORT_FACT_MAX);
-            if detail == Detail::Full || !long {
-                object.insert(packs.facts[*fact].name.clone(), json(value));
-            }
+    let ids: Vec<&str> = matches.iter().map(|found| found.report.id.as_str()).collect();
+    let mut object = Object { text: String::with_capacity(OBJECT_USUAL), long: Vec::new() };
+    object.add("v", &1, false);
+    object.add("rule", &report.id, false);
+    object.add("rules", &ids, false);
+    object.add("severity", &report.severity.as_str(), false);
+    object.add("severity_number", &report.severity.number(), false);
+    texts(&mut object, primary, &runbook);
+    for (fact, value) in unite(matches) {
+        let long = matches!(value, Value::String(text) if text.len() > SHORT_FACT_MAX);
+        let name = &packs.facts[fact].name;
+        match value {
+            Value::String(text) => object.add(name, text, long),
+            Value::Int(number) => object.add(name, number, long),
+            // A fact that is a float is finite: `Kind::value_of` takes no other.
+            Value::Float(number) => object.add(name, number, long),
+            Value::Bool(flag) => object.add(name, flag, long),
         }
-        object.insert("pack".into(), edition.as_str().into());
-        Json::Object(object).to_string()
-    };
-    Some(Verdict {
-        rules,
-        severity: report.severity,
-        full: object(Detail::Full),
-        short: object(Detail::Short),
-        runbook: runbook.clone(),
-        pack: edition.clone(),
-    })
+    }
+    object.add("pack", &edition, false);
+    object.text.push('}');
+    Some(Verdict { rules, severity: report.severity, runbook, pack: edition, object })
 }
 
 /// Link to the section of a match; empty when its pack has no page.
@@ -81,40 +122,32 @@ pub(super) fn link(found: &Match<'_>, packs: &Packs, base_url: &str) -> String {
     link.map(|link| format!("{base_url}{link}#{}", found.report.anchor)).unwrap_or_default()
 }
 
-fn texts(object: &mut Map<String, Json>, primary: &Match<'_>, report: &Report, runbook: &str, detail: Detail) {
-    let full = detail == Detail::Full;
+fn texts(object: &mut Object, primary: &Match<'_>, runbook: &str) {
+    let report = primary.report;
     let members = [
-        ("title", Some(report.title.as_str()), full),
-        ("section", Some(report.section.as_str()), full),
-        ("runbook", Some(runbook), true),
-        ("action", primary.action(), full),
-        ("contact", primary.contact(), full),
-        ("see", primary.see(), full),
-        ("snooze", report.snooze.as_deref(), full),
+        ("title", Some(report.title.as_str()), true),
+        ("section", Some(report.section.as_str()), true),
+        ("runbook", Some(runbook), false),
+        ("action", primary.action(), true),
+        ("contact", primary.contact(), true),
+        ("see", primary.see(), true),
+        ("snooze", report.snooze.as_deref(), true),
     ];
-    for (name, text, wanted) in members {
-        if let (Some(text), true) = (text.filter(|text| !text.is_empty()), wanted) {
-            object.insert(name.into(), text.into());
+    for (name, text, long) in members {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            object.add(name, &text, long);
         }
     }
 }
 
 /// The facts of all matches; the primary's win a clash. In the order of declaration.
-pub(super) fn unite(matches: &[Match<'_>]) -> Vec<(usize, Value)> {
-    let mut united = super::decide::Facts::default();
+pub(super) fn unite<'m>(matches: &'m [Match<'_>]) -> Vec<(usize, &'m Value)> {
+    let mut united: Vec<(usize, &Value)> = Vec::new();
     for (fact, value) in matches.iter().flat_map(|found| &found.facts.0) {
-        united.offer(*fact, value.clone());
+        if united.iter().all(|(known, _)| known != fact) {
+            united.push((*fact, value));
+        }
     }
-    united.0.sort_by_key(|(fact, _)| *fact);
-    united.0
-}
-
-fn json(value: &Value) -> Json {
-    match value {
-        Value::String(text) => Json::from(text.as_str()),
-        Value::Int(number) => Json::from(*number),
-        // A fact that is a float is finite: `Kind::value_of` takes no other.
-        Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
-        Value::Bool(flag) => Json::from(*flag),
-    }
+    united.sort_by_key(|(fact, _)| *fact);
+    united
 }

@@ -8,18 +8,21 @@
 
 pub(crate) mod clients;
 mod committer;
+pub(crate) mod inputs;
 pub mod known;
 pub(crate) mod letters;
-mod lookup;
+pub(crate) mod lookup;
 pub(crate) mod options;
 pub mod probe;
 pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+mod statistics;
 pub(crate) mod survey;
 pub(crate) mod topics;
 mod transactor;
+mod trimmer;
 
 pub use options::OWNED_OPTIONS;
 

@@ -21,7 +21,9 @@ use std::collections::VecDeque;
 const LINE_BITS: u32 = 44;
 const _: () = assert!(usize::BITS == 64, "a ticket travels in a pointer of 64 bits");
 /// Lanes are numbered anew for every assignment of a partition; the numbers come round after a million assignments.
-pub(crate) const LANES: u32 = 1 << (usize::BITS - LINE_BITS);
+pub(crate) const LANES: u32 = NOBODY;
+/// The lane of records that no line waits for.
+const NOBODY: u32 = (1 << (usize::BITS - LINE_BITS)) - 1;
 
 /// The right to settle one record of a line, once. Not `Clone`; through a C library it travels as a number, which is why a ledger
 /// also checks at run time that no ticket is spent twice.
@@ -40,6 +42,16 @@ impl Ticket {
     /// Back from [`Ticket::pack`].
     pub(crate) fn unpack(packed: usize) -> Self {
         Self { lane: (packed >> LINE_BITS) as u32, line: (packed & ((1 << LINE_BITS) - 1)) as u64 }
+    }
+
+    /// For a record that no line waits for.
+    pub(crate) fn nobodys() -> Self {
+        Self { lane: NOBODY, line: 0 }
+    }
+
+    /// Whether it is from [`Ticket::nobodys`].
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.lane == NOBODY
     }
 
     /// The lane that opened it.
@@ -86,6 +98,8 @@ pub(crate) struct Ledger {
     published: usize,
     /// Of the lines before `ring` that are not committed, those published.
     uncommitted: usize,
+    /// The largest timestamp of the lines before `ring`; negative while there is none.
+    settled_ms: i64,
 }
 
 impl Ledger {
@@ -101,6 +115,7 @@ impl Ledger {
             unsettled: 0,
             published: 0,
             uncommitted: 0,
+            settled_ms: -1,
         }
     }
 
@@ -143,6 +158,7 @@ impl Ledger {
         self.unsettled -= usize::from(entry.is_settled());
         while let Some(done) = self.ring.front().copied().filter(Entry::is_settled) {
             self.mark = Some(done.offset);
+            self.settled_ms = self.settled_ms.max(done.timestamp_ms);
             self.published -= usize::from(done.published);
             self.uncommitted += usize::from(done.published);
             self.ring.pop_front();
@@ -180,6 +196,11 @@ impl Ledger {
     /// What to commit: the offset after the last line before which nothing is open. `None` until a line is settled.
     pub(crate) fn commit(&self) -> Option<i64> {
         self.mark.map(|offset| offset + 1)
+    }
+
+    /// The largest timestamp of the lines before [`Ledger::commit`], negative when none of them has one.
+    pub(crate) fn settled_ms(&self) -> i64 {
+        self.settled_ms
     }
 
     /// The last offset opened.

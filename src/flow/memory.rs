@@ -12,6 +12,7 @@
 pub(super) mod audit;
 mod broker;
 mod group;
+mod matches;
 mod member;
 pub(super) mod planted;
 mod producer;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::alert::IDLE_BEHIND_MS;
 use crate::flow::Mode;
 use audit::Audit;
 use broker::Broker;
@@ -169,6 +171,12 @@ impl World {
     /// The time as workers see it.
     pub(super) fn instant(&self) -> Instant {
         self.start + Duration::from_micros(self.now)
+    }
+
+    /// The wall clock beside a partition. Timestamps name lines here, so each partition has an age of its own; and what
+    /// an idle partition's clock is said to be is about the time that has passed.
+    fn wall_ms(&self, partition: usize) -> i64 {
+        partition as i64 * 1_000_000 + IDLE_BEHIND_MS + (self.now / 1000) as i64
     }
 
     /// Lets time pass.

@@ -46,6 +46,15 @@ pub(crate) mod names {
     pub(crate) const PACK_RELOADS: &str = name!("pack_reloads_total");
     pub(crate) const PACK_LOADED: &str = name!("pack_last_reload_success_timestamp_seconds");
     pub(crate) const PACK_STALE: &str = name!("pack_stale");
+    pub(crate) const MATCHES: &str = name!("alert_matches_total");
+    pub(crate) const MATCHES_READ: &str = name!("alert_matches_read_total");
+    pub(crate) const ALERT_CHANGES: &str = name!("alert_changes_total");
+    pub(crate) const ALERTS_FIRING: &str = name!("alerts_firing");
+    pub(crate) const ALERT_GROUPS: &str = name!("alert_groups");
+    pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
+    pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
+    pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
+    pub(crate) const NOTIFICATIONS_DROPPED: &str = name!("notifications_dropped_total");
 }
 
 /// What each metric says, and whether it is a counter, a gauge or a histogram.
@@ -95,6 +104,41 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (names::PACK_RELOADS, Kind::Counter, "Reloads of the packs, by result; polls that find nothing new are none."),
     (names::PACK_LOADED, Kind::Gauge, "When the packs in use were loaded, in seconds since 1970."),
     (names::PACK_STALE, Kind::Gauge, "1 while what is in the pack directory cannot be loaded; else 0."),
+    (
+        names::MATCHES,
+        Kind::Counter,
+        "Lines for each alert that looks at them: to be counted (written), or too late for it (late); of those to be \
+         counted, the ones that lack a value of the group (ungrouped).",
+    ),
+    (
+        names::MATCHES_READ,
+        Kind::Counter,
+        "Matches read: counted, there already (repeated), a repeat from long ago (passed), of an alert that the packs do \
+         not have (unknown), or of nobody of ours (unreadable). What is read again after a restart is counted again.",
+    ),
+    (
+        names::ALERT_CHANGES,
+        Kind::Counter,
+        "What was told of each alert: it fires (also when it is found to have begun earlier), or is over (resolved).",
+    ),
+    (names::ALERTS_FIRING, Kind::Gauge, "Groups of an alert that fire, among those that this process counts."),
+    (names::ALERT_GROUPS, Kind::Gauge, "Groups of all alerts that this process counts at the moment."),
+    (
+        names::EVENT_TIMES,
+        Kind::Counter,
+        "Lines that alerts look at and whose own time was not taken, but their record's timestamp.",
+    ),
+    (
+        names::NOTIFICATIONS,
+        Kind::Counter,
+        "Alerts posted to an Alertmanager: taken (sent), to be tried again (failed), or never taken (refused).",
+    ),
+    (names::NOTIFICATIONS_WAITING, Kind::Gauge, "Alerts of which an Alertmanager has not heard the latest word."),
+    (
+        names::NOTIFICATIONS_DROPPED,
+        Kind::Counter,
+        "Alerts that are over, and too many to be kept for Alertmanagers that do not answer.",
+    ),
 ];
 
 /// Kind of a metric.
@@ -129,6 +173,7 @@ pub(crate) struct Meters {
     pub(crate) state_written: Counter,
     pub(crate) state_read: Counter,
     pub(crate) state_too_large: Counter,
+    pub(crate) match_too_large: Counter,
     pub(crate) classify: Histogram,
     pub(crate) latency: Histogram,
     /// By index into `Engine::reported`.
@@ -176,6 +221,7 @@ impl Meters {
             state_written: counter!(names::STATE, "kind" => "written"),
             state_read: counter!(names::STATE, "kind" => "read"),
             state_too_large: limit("state"),
+            match_too_large: limit("match"),
             classify: histogram!(names::CLASSIFY),
             latency: histogram!(names::LATENCY),
             rules: engine.reported().iter().map(rule).collect(),
@@ -234,6 +280,17 @@ impl Meters {
     pub(crate) fn refused(&self, code: Code) {
         counter!(names::PRODUCE_ERRORS, "reason" => format!("{code:?}")).increment(1);
     }
+}
+
+/// Alerts were posted to an Alertmanager.
+pub(crate) fn told(alertmanager: &str, result: &'static str, alerts: usize) {
+    counter!(names::NOTIFICATIONS, "alertmanager" => alertmanager.to_owned(), "result" => result)
+        .increment(alerts as u64);
+}
+
+/// An alert that is over will not be told.
+pub(crate) fn let_go() {
+    counter!(names::NOTIFICATIONS_DROPPED).increment(1);
 }
 
 #[cfg(test)]

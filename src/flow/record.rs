@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use super::transport::To;
 use super::{Lines, Output, Place};
 use crate::NAME;
-use crate::engine::{Detail, Engine, Memory, Outcome, Verdict};
+use crate::engine::{self, Detail, Engine, Memory, Outcome, Verdict};
 use crate::telemetry::caught;
 
 /// One record as it was read.
@@ -240,7 +240,7 @@ impl Writer {
         if in_value {
             record.value = line.value.map(|value| outcome.value(value, detail));
         } else if let Some(object) = self.header_object(outcome, detail, notes) {
-            record.added.push((Name::Object, object.into()));
+            record.added.push((Name::Object, object.into_owned().into_bytes()));
         }
         let primary = verdict.rules.first().and_then(|rule| engine.reported().get(*rule));
         if let Some(primary) = primary {
@@ -254,7 +254,7 @@ impl Writer {
     }
 
     /// The object for the header `fingerpost`, as large as the header may be.
-    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<&'o str> {
+    fn header_object<'o>(&self, outcome: &'o Outcome, detail: Detail, notes: &mut Notes) -> Option<Cow<'o, str>> {
         let object = outcome.added(detail)?;
         if object.len() <= self.header_limit {
             return Some(object);
@@ -324,14 +324,37 @@ impl Writer {
         }
     }
 
-    /// What a source said, for the state topic.
-    pub(crate) fn state<'m>(line: &Line<'_>, key: &'m str, said: Option<&'m str>) -> Record<'m> {
+    /// What is written beside a line because of it: what its source said, what alerts count.
+    pub(crate) fn beside<'m>(
+        to: To,
+        partition: i32,
+        line: &Line<'_>,
+        key: &'m str,
+        value: Option<&'m str>,
+    ) -> Record<'m> {
+        let timestamp_ms = line.timestamp_ms;
+        Self::text(to, partition, Some(key), value, timestamp_ms)
+    }
+
+    /// How far an input partition is, for one partition of the matches topic.
+    pub(crate) fn watermark(partition: i32, timestamp_ms: i64, json: &str) -> Record<'_> {
+        Self::text(To::Matches, partition, None, Some(json), timestamp_ms)
+    }
+
+    /// A record of ours alone.
+    pub(crate) fn text<'m>(
+        to: To,
+        partition: i32,
+        key: Option<&'m str>,
+        value: Option<&'m str>,
+        timestamp_ms: i64,
+    ) -> Record<'m> {
         Record {
-            to: To::State,
-            partition: line.partition,
-            key: Some(key.as_bytes()),
-            value: said.map(|said| Cow::Borrowed(said.as_bytes())),
-            timestamp_ms: line.timestamp_ms,
+            to,
+            partition,
+            key: key.map(str::as_bytes),
+            value: value.map(|value| Cow::Borrowed(value.as_bytes())),
+            timestamp_ms,
             header_bytes: 0,
             added: Vec::new(),
             step: Step::Bare,
@@ -343,12 +366,14 @@ impl Writer {
 pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Option<Result<Outcome, String>> {
     let value = line.value?;
     memory.turn_to(line.offset);
-    // An empty key names nobody: lines that have one would all share a memory.
-    let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
     Some(caught(AssertUnwindSafe(|| {
         #[cfg(test)]
         panic_when_told_to(value);
-        engine.classify(value, source.as_deref(), memory)
+        engine.passed(value).unwrap_or_else(|| {
+            // An empty key names nobody: lines that have one would all share a memory.
+            let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+            engine.judge(value, engine::Writer { source: source.as_deref(), app: None }, memory)
+        })
     })))
 }
 

@@ -75,7 +75,8 @@ impl Simulation {
         let plan = Plan::new(&mut rng);
         let inputs = lines::write(&mut rng, plan.mix);
         let expected = lines::expect(&inputs, &plan.settings, plan.route);
-        let audit = Audit::new(expected, plan.route.partitions, plan.settings.dead_letter.is_some());
+        let mut audit = Audit::new(expected, plan.route.partitions, plan.settings.dead_letter.is_some());
+        audit.matches_partitions = plan.route.matches_partitions;
         let mode = plan.settings.delivery.mode;
         let mut world = World::new(rng.fork(), mode, plan.cooperative, inputs, audit);
         world.rates = plan.rates;
@@ -381,6 +382,7 @@ const MUST_HAPPEN: &[&str] = &[
     "lines of partitions given up",
     "lines read again",
     "lines repeated",
+    "matches",
     "members thrown out",
     "neighbours refused",
     "offsets of a zombie refused",
@@ -408,6 +410,7 @@ const MUST_HAPPEN: &[&str] = &[
     "transactions aborted",
     "transactions committed",
     "transactions timed out",
+    "watermarks",
     "workers added",
     "zombies",
 ];
@@ -485,6 +488,16 @@ fn finds_partitions_given_up_without_settling() {
 #[test]
 fn finds_state_that_is_not_looked_up() {
     is_found(Planted::ForgetState);
+}
+
+#[test]
+fn finds_matches_that_are_not_written() {
+    is_found(Planted::LoseMatches);
+}
+
+#[test]
+fn finds_watermarks_that_claim_too_much() {
+    is_found(Planted::ClaimMore);
 }
 
 #[test]

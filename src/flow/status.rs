@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Mode;
+use super::alerts::View;
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
@@ -21,6 +22,7 @@ pub struct Status {
     started: Instant,
     workers: RwLock<Vec<Arc<WorkerStatus>>>,
     mode: OnceLock<Mode>,
+    alerts: Arc<View>,
     stopping: AtomicBool,
 }
 
@@ -60,6 +62,7 @@ impl Default for Status {
             started: Instant::now(),
             workers: RwLock::default(),
             mode: OnceLock::new(),
+            alerts: Arc::default(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -67,8 +70,17 @@ impl Default for Status {
 
 impl Status {
     pub(crate) fn add_worker(&self) -> Arc<WorkerStatus> {
+        self.add(Reads::Lines)
+    }
+
+    /// The one that counts alerts.
+    pub(crate) fn add_counter(&self) -> Arc<WorkerStatus> {
+        self.add(Reads::Matches)
+    }
+
+    fn add(&self, reads: Reads) -> Arc<WorkerStatus> {
         let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
-        let worker = Arc::new(WorkerStatus::new(workers.len(), self.started));
+        let worker = Arc::new(WorkerStatus::new(workers.len(), reads, self.started));
         workers.push(worker.clone());
         worker
     }
@@ -109,11 +121,28 @@ impl Status {
         self.workers().iter().map(|worker| worker.in_flight.load(Relaxed)).sum()
     }
 
-    /// The partitions that are ours now.
+    /// The input partitions that are ours now.
     #[must_use]
     pub fn partitions(&self) -> Vec<PartitionReport> {
+        self.partitions_of(Reads::Lines)
+    }
+
+    /// The partitions of the matches topic that are ours now.
+    #[must_use]
+    pub fn counted_partitions(&self) -> Vec<PartitionReport> {
+        self.partitions_of(Reads::Matches)
+    }
+
+    fn partitions_of(&self, reads: Reads) -> Vec<PartitionReport> {
         let now = now_ms();
-        self.workers().iter().flat_map(|worker| worker.reports(now)).collect()
+        let workers = self.workers();
+        workers.iter().filter(|worker| worker.reads == reads).flat_map(|worker| worker.reports(now)).collect()
+    }
+
+    /// What fires, among what this process counts.
+    #[must_use]
+    pub fn alerts(&self) -> &Arc<View> {
+        &self.alerts
     }
 
     /// Why the process should be started anew, in a sentence; `None` while all is well. Nothing has to be settled: a
@@ -123,7 +152,7 @@ impl Status {
         for worker in self.workers() {
             let quiet = worker.quiet();
             if quiet > longest && !worker.done.load(Relaxed) {
-                return Some(format!("worker {} has not turned for {} s", worker.number, quiet.as_secs()));
+                return Some(format!("{} has not turned for {} s", worker.name(), quiet.as_secs()));
             }
             let stalled = worker.reports(0).into_iter().find(|report| report.stalled > longest);
             if let Some(report) = stalled {
@@ -144,14 +173,11 @@ impl Status {
     #[must_use]
     pub(crate) fn hangs(&self, turn: Duration, call: Duration) -> Option<String> {
         self.workers().iter().filter(|worker| !worker.done.load(Relaxed)).find_map(|worker| {
-            let (quiet, calling, number) = (worker.quiet(), worker.calling(), worker.number);
+            let (quiet, calling, name) = (worker.quiet(), worker.calling(), worker.name());
             if calling > call {
-                return Some(format!(
-                    "worker {number}: a transactional call has not come back for {} s",
-                    calling.as_secs()
-                ));
+                return Some(format!("{name}: a transactional call has not come back for {} s", calling.as_secs()));
             }
-            (quiet > turn).then(|| format!("worker {number} has not turned for {} s", quiet.as_secs()))
+            (quiet > turn).then(|| format!("{name} has not turned for {} s", quiet.as_secs()))
         })
     }
 
@@ -174,21 +200,31 @@ impl Status {
         }
         let waiting = workers.iter().find(|worker| !worker.joined.load(Relaxed));
         if let Some(worker) = waiting {
-            return Some(format!("worker {} has not been given its partitions yet", worker.number));
+            return Some(format!("{} has not been given its partitions yet", worker.name()));
         }
         let renewing = workers.iter().find(|worker| worker.renewing.load(Relaxed));
         if let Some(worker) = renewing {
-            return Some(format!("worker {}: the transactional producer is not ready", worker.number));
+            return Some(format!("{}: the transactional producer is not ready", worker.name()));
         }
         let blocked = workers.iter().find(|worker| worker.output_waits.load(Relaxed))?;
-        Some(format!("worker {}: the output topic has acknowledged nothing for a while", blocked.number))
+        Some(format!("{}: the output topic has acknowledged nothing for a while", blocked.name()))
     }
+}
+
+/// What somebody reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// The input.
+    Lines,
+    /// What alerts count.
+    Matches,
 }
 
 /// One worker's numbers.
 #[derive(Debug)]
 pub(crate) struct WorkerStatus {
     number: usize,
+    reads: Reads,
     started: Instant,
     turned_ms: AtomicU64,
     lanes: Mutex<Vec<Arc<LaneStatus>>>,
@@ -207,12 +243,13 @@ pub(crate) struct WorkerStatus {
 }
 
 impl WorkerStatus {
-    fn new(number: usize, started: Instant) -> Self {
+    fn new(number: usize, reads: Reads, started: Instant) -> Self {
         let zero = || AtomicU64::new(0);
         let no = || AtomicBool::new(false);
         let turned_ms = AtomicU64::new(millis(started.elapsed()));
         Self {
             number,
+            reads,
             started,
             turned_ms,
             lanes: Mutex::default(),
@@ -232,6 +269,13 @@ impl WorkerStatus {
     /// From 0.
     pub(crate) fn number(&self) -> usize {
         self.number
+    }
+
+    fn name(&self) -> String {
+        match self.reads {
+            Reads::Lines => format!("worker {}", self.number),
+            Reads::Matches => "the counting of alerts".to_owned(),
+        }
     }
 
     /// The worker's loop goes round.

@@ -22,6 +22,13 @@ pub(crate) struct Partition {
     pub(crate) number: i32,
 }
 
+impl Partition {
+    /// Whether a line stands in it.
+    pub(crate) fn is_of(&self, line: &Line<'_>) -> bool {
+        self.number == line.partition && *self.topic == *line.topic
+    }
+}
+
 /// What the group did.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
@@ -55,6 +62,18 @@ pub(crate) struct Mark {
     pub(crate) offset: i64,
     /// Published lines that are covered with it for the first time.
     pub(crate) lines: usize,
+    /// What the next owner is told besides: the group keeps it with the offset, word for word. Short, Kafka takes 4096
+    /// bytes.
+    pub(crate) note: String,
+}
+
+/// What the group has of a partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The first offset that is not settled.
+    pub(crate) offset: i64,
+    /// What was committed with it, see [`Mark::note`].
+    pub(crate) note: String,
 }
 
 /// What was to be committed, and why it was not.
@@ -88,7 +107,7 @@ pub(crate) trait Source {
     fn put_back(&self, event: Event);
     /// What the group committed for partitions, `None` where it has nothing yet. Offsets of transactions under way are
     /// waited for, for up to half a minute.
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure>;
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure>;
     /// Takes partitions over, each from an offset on, or from its beginning.
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure>;
     /// Gives partitions up.
@@ -106,6 +125,13 @@ pub(crate) trait Source {
     /// Everything that the state topic says of a partition, oldest first, key and value. Waits for as long as it takes,
     /// calling `waiting` now and then.
     fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure>;
+    /// The wall clock, milliseconds since 1970, at the last moment at which a partition was surely read to its end; `None`
+    /// when there is more to read, or no sign that the broker would have told.
+    fn idle(&self, partition: &Partition) -> Option<i64>;
+    /// All input topics and their numbers of partitions, those of other members among them, as far as they are known.
+    fn inputs(&self) -> Vec<(String, i32)>;
+    /// Nobody will read what stands before these offsets: it may be deleted, beside and when it suits.
+    fn trim(&self, needed: Vec<(Partition, i64)>);
     /// Which of the offsets to be read next the broker does not have, as a sentence for a person.
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String;
     /// Leaves the group. Takes as long as a commit that is under way.
@@ -134,6 +160,8 @@ pub(crate) enum To {
     DeadLetter,
     /// What sources said.
     State,
+    /// What alerts count.
+    Matches,
 }
 
 /// Why a record was not taken.

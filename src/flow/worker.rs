@@ -12,7 +12,7 @@
 mod batch;
 mod group;
 mod lane;
-mod recent;
+mod matches;
 mod report;
 mod trouble;
 
@@ -34,6 +34,7 @@ use crate::engine::{Engine, Memory, News, Outcome};
 use crate::telemetry::foreign;
 use batch::Batch;
 use lane::{Admission, Lanes};
+use matches::Counting;
 use report::Tally;
 use trouble::{Refused, Trouble};
 
@@ -107,6 +108,8 @@ pub(crate) struct Worker<K> {
     crowded: bool,
     batch: Batch,
     trouble: Trouble,
+    /// What alerts count is written too.
+    counting: Option<Counting>,
     acks: Vec<Ack>,
     tally: Tally,
     /// Lines judged and acknowledged so far, for taking every so-manieth.
@@ -140,6 +143,7 @@ impl<K: Sink> Worker<K> {
             writer: Writer::new(&settings.output, route.record_limit, route.partitions, route.dead_letter_partitions),
             sink,
             meters: Meters::new(&engine),
+            counting: Counting::new(settings, &engine, route, now),
             engine,
             status,
             stop,
@@ -170,7 +174,7 @@ impl<K: Sink> Worker<K> {
 
     /// Moves lines until asked to stop or unable to go on, then leaves in good order. What happens is told at once:
     /// leaving takes time, and where the client hangs it takes forever.
-    pub(crate) fn run<S: Source>(mut self, source: S, tell: impl Fn(Word)) {
+    pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
         loop {
             match self.step(&source) {
                 Ok(Turn::On) => {}
@@ -269,6 +273,7 @@ impl<K: Sink> Worker<K> {
             return lane.put_back(source, line.offset);
         }
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
+        self.batch.holds_a_line();
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
         let timed = self.judged.is_multiple_of(SAMPLED);
@@ -277,6 +282,9 @@ impl<K: Sink> Worker<K> {
         if lane.memory.has_news() {
             let news = lane.memory.news();
             self.tell(&line, &ticket, news)?;
+        }
+        if let Some(countable) = judged.as_ref().ok().and_then(|outcome| outcome.as_ref()?.countable.as_deref()) {
+            self.count_matches(&line, &ticket, countable)?;
         }
         let outcome = match (judged, known) {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
@@ -352,19 +360,25 @@ impl<K: Sink> Worker<K> {
     fn tell(&mut self, line: &Line<'_>, ticket: &Ticket, news: Vec<News>) -> Result<(), Failure> {
         for News { source, said } in news {
             let key = state::key(line.topic, line.partition, &source);
-            let record = Writer::state(line, &key, said.as_deref());
-            if record.weight() + STATE_OVERHEAD > self.route.state_limit {
+            let record = Writer::beside(To::State, line.partition, line, &key, said.as_deref());
+            if record.weight() + BESIDE_OVERHEAD > self.route.state_limit {
                 self.meters.state_too_large.increment(1);
                 continue;
             }
-            let Some(lane) = self.lanes.of(ticket) else { return Ok(()) };
-            let Ok(share) = lane.ledger.share(ticket) else { return Ok(()) };
             self.meters.state_written.increment(1);
-            if let Sent::Refused(code, back) = self.send(&record, None, share)? {
-                self.refused(To::State, back, record.weight(), code)?;
-            }
+            self.send_beside(&record, ticket)?;
         }
         Ok(())
+    }
+
+    /// Hands a further record of a line over, which is settled when both are acknowledged.
+    fn send_beside(&mut self, record: &Record<'_>, ticket: &Ticket) -> Result<(), Failure> {
+        let Some(lane) = self.lanes.of(ticket) else { return Ok(()) };
+        let Ok(share) = lane.ledger.share(ticket) else { return Ok(()) };
+        match self.send(record, None, share)? {
+            Sent::Taken | Sent::Stopped => Ok(()),
+            Sent::Refused(code, back) => self.refused(record.to, back, record.weight(), code),
+        }
     }
 
     /// Takes the acknowledgements that are here.
@@ -386,6 +400,11 @@ impl<K: Sink> Worker<K> {
         self.window.records = self.window.records.saturating_sub(1);
         self.window.bytes = self.window.bytes.saturating_sub(ack.weight);
         let ticket = Ticket::unpack(ack.ticket);
+        if ticket.is_nobodys()
+            && let Some(counting) = &mut self.counting
+        {
+            counting.in_flight = counting.in_flight.saturating_sub(1);
+        }
         if let Some(code) = ack.refused {
             return self.refused(ack.to, ticket, ack.weight, code);
         }
@@ -418,6 +437,7 @@ impl<K: Sink> Worker<K> {
         self.repeatable = self.lanes.iter().map(|lane| lane.ledger.repeatable()).sum();
         self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);
         self.redo(source, now)?;
+        self.tell_watermarks(source, now)?;
         match self.settings.delivery.mode {
             Mode::AtLeastOnce => {
                 self.renew_rules();
@@ -439,6 +459,7 @@ impl<K: Sink> Worker<K> {
         if self.rules_are_stale() {
             self.engine = self.rules.borrow_and_update().clone();
             self.meters = Meters::new(&self.engine);
+            self.counting.iter_mut().for_each(|counting| counting.exchange(&self.engine));
         }
     }
 
@@ -489,8 +510,8 @@ impl<K: Sink> Worker<K> {
     }
 }
 
-/// What a state record takes on the wire besides key and value, at most.
-const STATE_OVERHEAD: usize = 128;
+/// What a record of ours takes on the wire besides key and value, at most.
+const BESIDE_OVERHEAD: usize = 128;
 
 /// What became of a record that was handed over.
 enum Sent {

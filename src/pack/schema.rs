@@ -3,8 +3,6 @@
 //! They say what may stand where, of which type. What a schema cannot say (that a name leads somewhere, that an example
 //! holds) is `check`'s.
 
-mod alert;
-
 use serde_json::{Map, Value as Json, json};
 
 use super::{Kind, Packs, Severity, codes};
@@ -46,8 +44,8 @@ pub fn pack() -> Json {
             "context": one_or_more(context(), "Something a source said, remembered for its later lines."),
             "rule": one_or_more(rule(), "A rule."),
             "facts": one_or_more(shared(), "What several rules capture."),
-            "alert": one_or_more(alert::alert(), "When somebody is told."),
-            "test": one_or_more(alert::test(), "A sequence of lines by which an alert proves itself."),
+            "alert": one_or_more(alert(), "Too many lines of some rules in a window of event time."),
+            "test": one_or_more(test(), "A sequence of lines on a virtual clock, and what an alert makes of it."),
         },
     })
 }
@@ -142,6 +140,63 @@ fn shared() -> Json {
     let mut properties = captures();
     properties.insert("rules".to_owned(), texts("Ids or `family.*` of the rules; \"*\" is every rule."));
     table(Json::Object(properties), &["rules"])
+}
+
+fn alert() -> Json {
+    let severities: Vec<&str> = Severity::ALL.iter().map(|severity| severity.as_str()).collect();
+    let row = table(
+        json!({
+            "when": { "type": "object", "description": "Facts that must have one of these values.", "additionalProperties": one_or_more(scalar(), "A value, or several.") },
+            "cie": flag("A customer impacting event must be on."),
+            "business_hours": flag("It must be within business hours, by the event's own time."),
+            "text": text("What to do then."),
+        }),
+        &["text"],
+    );
+    let named = |description: &str| json!({ "type": "object", "description": description, "additionalProperties": { "type": "string" } });
+    table(
+        json!({
+            "id": { "type": "string", "pattern": "^[A-Za-z0-9_./:-]+$", "description": "Its name, and the label `alertname`." },
+            "from": texts("Ids of rules whose lines count; `family.*` for all of a family."),
+            "except": texts("Ids of rules whose lines do not count all the same."),
+            "unless": texts("While one of these alerts fires for the same group, this one does not."),
+            "group_by": texts("Facts and fields by which lines are counted apart."),
+            "distinct": text("Only lines with different values of this fact count."),
+            "members": texts("Members of the line that templates may name."),
+            "todo": texts("What a draft leaves to a person."),
+            "window": text("How long a line counts, as in 15m."),
+            "count": { "type": "string", "pattern": "^ *>=? *[0-9]+ *$", "description": "How many lines are enough, as in `>= 5`." },
+            "severity": { "enum": severities },
+            "labels": named("Templates of labels."),
+            "annotations": named("Templates of annotations."),
+            "action": text("What to do, where the rules say nothing."),
+            "contact": text("Whom to ask, where the rules say nothing."),
+            "snooze": text("How long snoozing is fine, as in 2h."),
+            "escalate": one_or_more(row, "Whom to call in: the first row that holds."),
+        }),
+        &["id", "from", "window", "count", "severity"],
+    )
+}
+
+fn test() -> Json {
+    let texts_by_name = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+    let moment = json!({ "anyOf": [
+        { "type": "string", "description": "How long after the beginning, as in 14m59s." },
+        table(json!({ "at": text("How long after the beginning."), "labels": texts_by_name, "annotations": texts_by_name }), &["at"]),
+    ] });
+    table(
+        json!({
+            "name": text("One sentence: what this sequence shows."),
+            "alert": text("The alert that it is about."),
+            "start": { "type": "string", "format": "date-time", "description": "When it begins." },
+            "cie": flag("A customer impacting event is on."),
+            "lines": texts("`14m59s {…}`: when, maybe `x4` and `+6m`, and the line."),
+            "fires": one_or_more(moment.clone(), "When it fires."),
+            "resolves": one_or_more(moment, "When it is over."),
+            "silent": flag("It never fires."),
+        }),
+        &["name", "alert", "lines"],
+    )
 }
 
 /// What a rule says, and a case may change.

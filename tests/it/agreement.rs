@@ -122,7 +122,7 @@ pub(crate) fn difference(
 
 fn object_differs(outcome: &Outcome, expected: &Expected) -> Option<String> {
     let added = outcome.added(Detail::Full)?;
-    let Ok(Value::Object(object)) = serde_json::from_str(added) else {
+    let Ok(Value::Object(object)) = serde_json::from_str(&added) else {
         return Some("the added member is no object".into());
     };
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

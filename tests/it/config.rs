@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use fingerpost::alert::Limits;
 use fingerpost::config::keys::{KEYS, Standard};
 use fingerpost::config::{Config, Layers, Loaded, LogFormat, Setting, load, load_judging};
 use fingerpost::diagnostic::{Grade, draw};
+use fingerpost::flow::notify::SignIn;
 use fingerpost::flow::{Lines, PacksFrom, Place};
 
 const CANARY: &str = "hunter2-canary";
@@ -274,6 +276,51 @@ fn the_token_of_a_reload_is_read_from_a_file_and_never_shown() {
         assert!(loaded.diagnostics.iter().any(|problem| problem.code == code), "{:?}", loaded.diagnostics);
         assert!(!draw(&loaded.diagnostics, false).contains(CANARY));
     }
+}
+
+#[test]
+fn alertmanagers_are_signed_in_with_from_files() {
+    const TOPICS: [&str; 2] = ["matches.topic=m", "alerts.topic=a"];
+    let folder = Folder::new("alertmanager");
+    let secret = folder.secret("secret", &format!("{CANARY}\n"), 0o600);
+    let (token, password) =
+        (format!("alerts.token_file={}", secret.display()), format!("alerts.password_file={}", secret.display()));
+    let with = |more: &[&str]| layered(SOUND, &[], &[&TOPICS[..], more].concat());
+    let notify = |more: &[&str]| expect(with(more)).flow.alerts.unwrap().notify;
+    let found = notify(&["alerts.alertmanager=https://a:9093/,https://b/prefix", &token, "alerts.repeat_interval=30s"]);
+    assert_eq!(found.alertmanagers, ["https://a:9093", "https://b/prefix"]);
+    assert_eq!(found.sign_in, Some(SignIn::Bearer { file: secret.clone() }));
+    assert_eq!(found.repeat_interval, Duration::from_secs(30));
+    let found = notify(&["alerts.username=me", &password]);
+    assert_eq!(found.sign_in, Some(SignIn::Password { name: "me".into(), file: secret.clone() }));
+    assert!(found.alertmanagers.is_empty());
+    for (more, code) in [
+        (vec![token.as_str(), &password, "alerts.username=me"], "C019"),
+        (vec![password.as_str()], "C019"),
+        (vec!["alerts.token_file=/not/there"], "C011"),
+        (vec!["alerts.token=hunter2-canary"], "C010"),
+        (vec!["alerts.alertmanager=http://me:hunter2-canary@a:9093"], "C010"),
+        (vec![token.as_str(), "alerts.alertmanager=http://a:9093"], "C022"),
+    ] {
+        let loaded = with(&more);
+        assert!(loaded.diagnostics.iter().any(|problem| problem.code == code), "{:?}", loaded.diagnostics);
+        let rows: String = loaded.rows.iter().filter_map(|row| row.value.clone()).collect();
+        assert!(!(draw(&loaded.diagnostics, false) + &rows).contains(CANARY));
+    }
+}
+
+#[test]
+fn roles_and_bounds_of_alerts_are_told() {
+    let config = expect(layered(SOUND, &[], &["matches.topic=m", "alerts.topic=a"]));
+    assert_eq!((config.flow.roles.classify, config.flow.roles.alert), (true, true));
+    let alerts = config.flow.alerts.unwrap();
+    assert_eq!((alerts.matches.as_str(), alerts.topic.as_str()), ("m", "a"));
+    assert_eq!(alerts.limits, Limits::default());
+    assert!(expect(layered(SOUND, &[], &[])).flow.alerts.is_none());
+    let config = expect(layered(SOUND, &[], &["delivery.roles=classify", "matches.topic=m", "alerts.topic=a"]));
+    assert!(config.flow.roles.classify && !config.flow.roles.alert);
+    let loaded = layered(SOUND, &[("FINGERPOST_DELIVERY_ROLES", "alert")], &[]);
+    assert!(loaded.diagnostics.iter().any(|problem| problem.message.contains("no topics to count from")));
 }
 
 #[test]

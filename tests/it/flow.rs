@@ -60,6 +60,8 @@ impl Mock {
             },
             state: None,
             dead_letter: None,
+            alerts: None,
+            roles: flow::Roles::default(),
         }
     }
 

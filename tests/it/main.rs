@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
 mod agreement;
+mod alerts;
 mod bench;
 mod benign;
 mod broker;
@@ -13,6 +14,7 @@ mod classify;
 mod config;
 mod delivery;
 mod drift;
+mod explain;
 mod extract;
 mod flow;
 mod fmt;
@@ -26,6 +28,7 @@ mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
+mod scan;
 mod schema;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]

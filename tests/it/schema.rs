@@ -131,7 +131,7 @@ fn what_is_added_to_lines_fits_the_schema() {
         let outcome = engine.classify(&line, source.as_deref(), &mut memory);
         for detail in [Detail::Full, Detail::Short] {
             let Some(added) = outcome.added(detail) else { continue };
-            let added: Value = serde_json::from_str(added).unwrap();
+            let added: Value = serde_json::from_str(&added).unwrap();
             valid(&validator, &added, &added.to_string());
             seen.insert(added["rule"].as_str().unwrap().to_owned());
         }

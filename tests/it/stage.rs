@@ -84,8 +84,17 @@ impl Stage {
         self.start_as(&[])
     }
 
+    /// Starts a daemon with these flags.
+    pub(crate) fn start_with(&self, flags: &[&str]) -> Daemon {
+        self.launch(&[], flags)
+    }
+
     /// Starts a daemon with these variables in its environment.
     pub(crate) fn start_as(&self, variables: &[(&str, &str)]) -> Daemon {
+        self.launch(variables, &[])
+    }
+
+    fn launch(&self, variables: &[(&str, &str)], flags: &[&str]) -> Daemon {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let config = self.dir.join(format!("fingerpost-{number}.toml"));
@@ -94,6 +103,7 @@ impl Stage {
         let child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
             .args(["run", "-c"])
             .arg(&config)
+            .args(flags)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(fs::File::create(&log).unwrap())

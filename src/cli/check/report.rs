@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value as Json, json};
 
 use super::{contents, counted};
+use crate::cli::packs::Run;
 use crate::diagnostic::{self, Diagnostic, Grade, Source};
 use crate::engine::Engine;
 use crate::pack::lint::{Outline, Waived};
@@ -24,15 +25,14 @@ pub struct Report {
     contents: String,
     digest: String,
     rules: usize,
-    examples: usize,
-    sequences: usize,
+    run: Run,
 }
 
 impl Report {
     pub(super) fn of(
         engine: &Engine,
         sources: Vec<Arc<Source>>,
-        (examples, sequences): (usize, usize),
+        run: Run,
         loadable: bool,
         diagnostics: Vec<Diagnostic>,
         waived: Vec<Waived>,
@@ -47,8 +47,7 @@ impl Report {
             contents: contents(engine),
             digest,
             rules,
-            examples,
-            sequences,
+            run,
         }
     }
 
@@ -64,8 +63,7 @@ impl Report {
             contents,
             digest,
             rules: 0,
-            examples: 0,
-            sequences: 0,
+            run: Run::default(),
         }
     }
 
@@ -93,10 +91,10 @@ impl Report {
         let more = self.diagnostics.first().map_or_else(String::new, |first| {
             format!("more about a code: fingerpost check --explain {}\n", first.code)
         });
-        let (examples, es) = counted(self.examples);
-        let tests = match counted(self.sequences) {
+        let (examples, es) = counted(self.run.examples);
+        let tests = match counted(self.run.sequences) {
             (0, _) => String::new(),
-            (sequences, s) => format!(" and {sequences} test{s} of alerts"),
+            (tests, s) => format!(" and {tests} test{s} of alerts"),
         };
         let beside = match counted(self.runbooks.len()) {
             (0, _) => String::new(),
@@ -129,8 +127,8 @@ impl Report {
             "digest": self.digest,
             "packs": self.sources.len(),
             "rules": self.rules,
-            "examples": self.examples,
-            "sequences": self.sequences,
+            "examples": self.run.examples,
+            "tests": self.run.sequences,
             "runbooks": self.runbooks.len(),
             "errors": errors,
             "warnings": warnings,

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit> {
 fn check_packs(config: &Config) -> Result<bool> {
     let (finding, problems) = match packs::load(&config.packs, config.engine.clone()) {
         Ok(loaded) => {
-            let says = format!("{} rules, {} examples hold", loaded.engine.packs().rules.len(), loaded.examples);
+            let says = format!("{} rules, {} examples hold", loaded.engine.packs().rules.len(), loaded.run.examples);
             (Finding::new(Mark::Good, "packs", says), loaded.warnings)
         }
         Err(problems) => {

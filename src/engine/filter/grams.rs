@@ -9,9 +9,11 @@
 //!
 //! So it does not matter how many atoms share a gram, as those do that begin alike. The window is where the atom is least
 //! like ordinary text, and, if it can be, where no other atom is the same.
+//!
+//! The same tables tell all atoms of a text, each with its place: that is the exact search (`engine/search.rs`).
 
 /// From this length on, in bytes, an atom has a window.
-pub(super) const LONG: usize = WINDOW;
+pub(in crate::engine) const LONG: usize = WINDOW;
 const WINDOW: usize = GRAMS + GRAM - 1;
 /// Bytes of a gram.
 const GRAM: usize = 8;
@@ -38,7 +40,7 @@ const WORDS_LOG_MIN: u32 = 10;
 
 /// See the top of the file.
 #[derive(Debug)]
-pub(super) struct Grams {
+pub(in crate::engine) struct Grams {
     /// The Bloom filter.
     words: Vec<u64>,
     /// 64 minus the power of two that the number of words is; likewise below.
@@ -105,8 +107,20 @@ fn window_hash(window: &[u8]) -> u64 {
 }
 
 impl Grams {
-    /// Atoms are in lower case, have at least [`LONG`] bytes each, and are not there twice.
+    /// For [`Grams::stops_at`]. Atoms are in lower case, have at least [`LONG`] bytes each, and are not there twice.
     pub(super) fn new(atoms: &[Vec<u8>]) -> Self {
+        let (mut grams, left_out) = Self::telling(atoms.iter().map(Vec::as_slice));
+        for (_, slot) in left_out {
+            grams.windows[slot].atom = CROWDED;
+        }
+        grams
+    }
+
+    /// For [`Grams::each`], and the numbers of the atoms that it will not tell, as too many others have their windows,
+    /// each with one of the slots of these. Atoms are as above.
+    pub(in crate::engine) fn telling<'a>(
+        atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    ) -> (Self, Vec<(usize, usize)>) {
         let entries = atoms.len() * GRAMS;
         let words_log = (entries / 4).max(1).next_power_of_two().ilog2().max(WORDS_LOG_MIN);
         let (places_log, windows_log) = (table_log(entries), table_log(atoms.len()));
@@ -118,16 +132,20 @@ impl Grams {
             windows: vec![Slot::default(); 1 << windows_log],
             windows_shift: 64 - windows_log,
             atoms: Vec::with_capacity(atoms.len() + 1),
-            text: Vec::with_capacity(atoms.iter().map(Vec::len).sum()),
+            text: Vec::with_capacity(atoms.clone().map(<[u8]>::len).sum()),
         };
-        for atom in atoms {
-            grams.enter(atom);
+        let mut left_out = Vec::new();
+        for (number, atom) in atoms.enumerate() {
+            if let Err(slot) = grams.enter(atom) {
+                left_out.push((number, slot));
+            }
         }
         grams.atoms.push(Atom { start: grams.text.len() as u32, window: 0 });
-        grams
+        (grams, left_out)
     }
 
-    fn enter(&mut self, atom: &[u8]) {
+    /// An error is one of the slots of those that have the same window, which are as many as may be.
+    fn enter(&mut self, atom: &[u8]) -> Result<(), usize> {
         let number = self.atoms.len() as u32 + 1;
         let start = window(atom, |window| self.by_window(window_hash(window)).count());
         self.atoms.push(Atom { start: self.text.len() as u32, window: start as u32 });
@@ -145,14 +163,42 @@ impl Grams {
         while self.windows[at].atom != 0 {
             if self.windows[at].tag == hash as u32 {
                 same += 1;
-                if self.windows[at].atom == CROWDED || same == SHARED_MAX {
-                    self.windows[at].atom = CROWDED;
-                    return;
+                if same == SHARED_MAX {
+                    return Err(at);
                 }
             }
             at = (at + 1) & (self.windows.len() - 1);
         }
         self.windows[at] = Slot { tag: hash as u32, atom: number };
+        Ok(())
+    }
+
+    /// Tells every atom that stands in a text, in any ASCII case: its number, and where it ends. In no order. Until told
+    /// to stop by a false.
+    pub(in crate::engine) fn each(&self, text: &[u8], mut see: impl FnMut(usize, usize) -> bool) {
+        let (grams, _) = text.as_chunks();
+        for (number, gram) in grams.iter().enumerate() {
+            if self.probe(gram) & 1 == 0 {
+                continue;
+            }
+            for (window, atom) in self.around(text, number * GRAM, spread(load(gram))) {
+                let ends = self.stands(text, window, atom - 1);
+                if ends.is_some_and(|end| !see(atom as usize - 1, end)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The windows in which a gram could stand at this place, each with an atom that has it (or [`CROWDED`]).
+    fn around(&self, text: &[u8], at: usize, hash: u64) -> impl Iterator<Item = (usize, u32)> {
+        let places = self.places[self.places_slot(hash)] as u8;
+        let places = (0..GRAMS).filter(move |place| places >> place & 1 == 1);
+        let windows = places.filter_map(move |place| {
+            let start = at.checked_sub(place)?;
+            Some((start, text.get(start..start + WINDOW)?))
+        });
+        windows.flat_map(|(start, window)| self.by_window(window_hash(window)).map(move |atom| (start, atom)))
     }
 
     /// Where a gram is in the table, or belongs.
@@ -165,10 +211,21 @@ impl Grams {
     }
 
     /// The atoms with a window, or [`CROWDED`].
+    #[inline(always)]
     fn by_window(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let start = (hash >> self.windows_shift) as usize;
-        let slots = (start..).map(|at| self.windows[at & (self.windows.len() - 1)]);
-        slots.take_while(|slot| slot.atom != 0).filter(move |slot| slot.tag == hash as u32).map(|slot| slot.atom)
+        let mut at = (hash >> self.windows_shift) as usize;
+        std::iter::from_fn(move || {
+            loop {
+                let slot = self.windows[at & (self.windows.len() - 1)];
+                if slot.atom == 0 {
+                    return None;
+                }
+                at += 1;
+                if slot.tag == hash as u32 {
+                    return Some(slot.atom);
+                }
+            }
+        })
     }
 
     /// Whether a line may hold an atom.
@@ -180,14 +237,14 @@ impl Grams {
         for block in blocks {
             let (grams, _) = block.as_chunks();
             let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-            if any & 1 == 1 && self.look(line, at, BLOCK, &mut left) {
+            if any & 1 == 1 && self.look(line, at, block, &mut left) {
                 return true;
             }
             at += BLOCK;
         }
         let (grams, _) = rest.as_chunks();
         let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-        any & 1 == 1 && self.look(line, at, rest.len(), &mut left)
+        any & 1 == 1 && self.look(line, at, rest, &mut left)
     }
 
     /// Its lowest bit is set when the gram may be in the table.
@@ -202,12 +259,10 @@ impl Grams {
     /// Looks at the grams of a block one by one.
     #[cold]
     #[inline(never)]
-    fn look(&self, line: &[u8], start: usize, length: usize, left: &mut usize) -> bool {
-        let places = (start..(start + length).saturating_sub(GRAM - 1)).step_by(GRAM);
-        places.into_iter().any(|at| {
-            let hash = spread(load(&line[at..]));
-            self.words[(hash >> self.words_shift) as usize] & bits(hash) == bits(hash)
-                && self.holds(line, at, hash, left)
+    fn look(&self, line: &[u8], start: usize, block: &[u8], left: &mut usize) -> bool {
+        let (grams, _) = block.as_chunks();
+        grams.iter().enumerate().any(|(place, gram)| {
+            self.probe(gram) & 1 == 1 && self.holds(line, start + place * GRAM, spread(load(gram)), left)
         })
     }
 
@@ -220,7 +275,7 @@ impl Grams {
             let Some(start) = gram_at.checked_sub(place) else { return false };
             let Some(window) = line.get(start..start + WINDOW) else { continue };
             for atom in self.by_window(window_hash(window)) {
-                if atom == CROWDED || *left == 0 || self.stands(line, start, atom - 1) {
+                if atom == CROWDED || *left == 0 || self.stands(line, start, atom - 1).is_some() {
                     return true;
                 }
                 *left -= 1;
@@ -230,15 +285,16 @@ impl Grams {
         false
     }
 
-    /// Whether an atom stands in a line so that its window begins there.
-    fn stands(&self, line: &[u8], window: usize, number: u32) -> bool {
+    /// Where an atom ends that stands in a line so that its window begins there.
+    fn stands(&self, line: &[u8], window: usize, number: u32) -> Option<usize> {
         let [atom, next] = [self.atoms[number as usize], self.atoms[number as usize + 1]];
         let text = &self.text[atom.start as usize..next.start as usize];
-        let Some(start) = window.checked_sub(atom.window as usize) else { return false };
-        line.get(start..start + text.len()).is_some_and(|bytes| same(bytes, text))
+        let start = window.checked_sub(atom.window as usize)?;
+        let end = start + text.len();
+        line.get(start..end).is_some_and(|bytes| same(bytes, text)).then_some(end)
     }
 
-    pub(super) fn memory_usage(&self) -> usize {
+    pub(in crate::engine) fn memory_usage(&self) -> usize {
         let tables = size_of_val(&*self.words) + size_of_val(&*self.places) + size_of_val(&*self.windows);
         tables + size_of_val(&*self.atoms) + self.text.len()
     }
@@ -253,21 +309,48 @@ fn same(bytes: &[u8], lower: &[u8]) -> bool {
 /// Where the window of an atom begins: at the least ordinary 15 bytes that no other atom has for its window, or else at
 /// those that the fewest have. `shared` counts them.
 fn window(atom: &[u8], shared: impl Fn(&[u8]) -> usize) -> usize {
-    let mut windows: Vec<(u32, usize)> = atom
-        .windows(WINDOW)
-        .enumerate()
-        .map(|(start, window)| (window.iter().copied().map(ordinary).sum(), start))
-        .collect();
-    windows.sort_unstable();
-    let shared = |start: usize| shared(&atom[start..start + WINDOW]);
-    let starts = windows.iter().map(|(_, start)| *start);
-    let free = starts.clone().find(|start| shared(*start) == 0);
-    free.or_else(|| starts.min_by_key(|start| shared(*start))).unwrap_or(0)
+    let mut weight: u32 = atom[..WINDOW - 1].iter().copied().map(ordinary).sum();
+    let mut windows = Vec::with_capacity(atom.len());
+    for (start, window) in atom.windows(WINDOW).enumerate() {
+        weight += ordinary(window[WINDOW - 1]);
+        windows.push((weight, start));
+        weight -= ordinary(window[0]);
+    }
+    let mut fewest = (usize::MAX, 0);
+    // Nearly always the first one is free, and sorting them all would be for nothing.
+    while let Some(least) = (0..windows.len()).min_by_key(|at| windows[*at]) {
+        let (_, start) = windows.swap_remove(least);
+        let others = shared(&atom[start..start + WINDOW]);
+        if others < fewest.0 {
+            fewest = (others, start);
+        }
+        if others == 0 {
+            break;
+        }
+    }
+    fewest.1
 }
 
 /// How ordinary a byte in lower case is in logs, from 0 to 10.
 pub(super) fn ordinary(byte: u8) -> u32 {
     // The commonest first, as counted in 32,000 lines of sixteen systems (the samples of Loghub), each put into JSON.
     const BY_FREQUENCY: &[u8; 60] = br##" "e10:ton2las9i-r4_d,6pc.753ubfh8mkvg{}/[]wyx=j()|q#*z@\$~;'"##;
-    BY_FREQUENCY.iter().position(|known| *known == byte).map_or(0, |rank| 10 - rank as u32 / 6)
+    const BY_BYTE: [u8; 256] = {
+        let (mut table, mut rank) = ([0; 256], 0);
+        while rank < BY_FREQUENCY.len() {
+            table[BY_FREQUENCY[rank] as usize] = 10 - rank as u8 / 6;
+            rank += 1;
+        }
+        table
+    };
+    u32::from(BY_BYTE[usize::from(byte)])
+}
+
+/// The share of a log's bytes that a [folded](super::short::fold) byte has, about, as counted there.
+pub(super) fn often(byte: u8) -> f64 {
+    const PER_MILLE: [f64; 11] = [0.2, 1.0, 2.5, 4.0, 7.0, 10.0, 13.0, 18.0, 25.0, 35.0, 60.0];
+    // Folding makes one byte of two.
+    let twins = [byte, byte & !super::short::fold(0)];
+    let twins = if byte.is_ascii_alphabetic() { &twins[..1] } else { &twins };
+    twins.iter().map(|byte| PER_MILLE[ordinary(*byte) as usize] / 1000.0).sum()
 }

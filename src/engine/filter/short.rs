@@ -1,18 +1,25 @@
-//! Short atoms: looked for at every byte.
+//! Short atoms: looked for at every byte, with vector instructions for 32 places at a time.
 //!
-//! Three bytes of each are its fingerprint, and atoms are spread over eight buckets by their fingerprints. For each of
-//! the three places two small tables say which buckets have an atom with a byte of this lower, and of this upper half
-//! there; a place in the line at which a bucket is left over from all six tables is looked at closely. With vector
-//! instructions this is done for 32 places at a time (the "Teddy" algorithm of Hyperscan, as the `aho-corasick` crate
-//! has it too, but without regard to case). Without them, an automaton is used.
+//! Where a few pairs of neighbouring bytes are rare, and each atom has one of them, only these pairs are compared (as the
+//! `memchr` crate looks for one needle). Else three bytes of each atom are its fingerprint, and atoms are spread over
+//! eight buckets by their fingerprints. For each of the three places two small tables say which buckets have an atom
+//! with a byte of this lower, and of this upper half there; a place in the line at which a bucket is left over from all six
+//! tables is looked at closely (the "Teddy" algorithm of Hyperscan, as the `aho-corasick` crate has it too, but without
+//! regard to case). Without vector instructions an automaton is used.
+
+use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
-use super::grams::ordinary;
+use super::grams::{often, ordinary};
 
 /// Bytes of a fingerprint.
 pub(super) const PRINT: usize = 3;
 const BUCKETS: usize = 8;
+/// More pairs than these cost as much as fingerprints do.
+pub(super) const PAIRS_MAX: usize = 4;
+/// A pair is expected at fewer of the places of an ordinary line than this: about every other line then has one.
+const PAIRS_OFTEN_MAX: f64 = 1.0 / 1000.0;
 
 /// For each place of a fingerprint, which buckets take a byte with this half.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,20 +39,42 @@ struct Atom {
 /// See the top of the file.
 #[derive(Debug)]
 pub(super) struct Short {
+    /// Of each atom two neighbouring bytes, [folded](fold); empty where these would be too many, or too common.
+    pub(super) pairs: Vec<[u8; 2]>,
     pub(super) halves: [Halves; PRINT],
     buckets: [Vec<Atom>; BUCKETS],
     automaton: Option<AhoCorasick>,
 }
 
 impl Short {
+    fn empty(automaton: Option<AhoCorasick>) -> Self {
+        Self { pairs: Vec::new(), halves: [Halves::default(); PRINT], buckets: Default::default(), automaton }
+    }
+
+    /// With a bucket for each pair, where pairs will do.
+    fn by_pairs(atoms: &[Vec<u8>]) -> Option<Self> {
+        let pairs = pairs(atoms)?;
+        let mut buckets: [Vec<Atom>; BUCKETS] = Default::default();
+        let mut all = Vec::new();
+        for text in atoms {
+            let of_atom = |(bucket, pair): (usize, &[u8; 2])| Some((bucket, place(text, *pair)?));
+            let (bucket, print) = pairs.iter().enumerate().find_map(of_atom)?;
+            buckets[bucket].push(Atom { text: text.clone(), print });
+            all.push(Atom { text: text.clone(), print });
+        }
+        Some(Self { pairs, buckets, ..Self::empty(automaton(&all)) })
+    }
+
     /// Atoms are in lower case and have at least [`PRINT`] bytes each.
     pub(super) fn new(atoms: &[Vec<u8>]) -> Self {
+        if let Some(short) = Self::by_pairs(atoms) {
+            return short;
+        }
         let mut atoms: Vec<Atom> = atoms.iter().map(|text| Atom { text: text.clone(), print: print(text) }).collect();
         // Equal fingerprints go into one bucket, and similar ones too: what they share stops the scan only once.
         atoms.sort_by_key(Atom::fingerprint);
         let prints = atoms.chunk_by(|a, b| a.fingerprint() == b.fingerprint()).count();
-        let mut short =
-            Self { halves: [Halves::default(); PRINT], buckets: Default::default(), automaton: automaton(&atoms) };
+        let mut short = Self::empty(automaton(&atoms));
         let mut number = 0;
         let mut before = atoms.first().map(Atom::fingerprint).unwrap_or_default();
         for atom in atoms {
@@ -70,6 +99,13 @@ impl Short {
     /// Whether a line holds an atom.
     pub(super) fn stops_at(&self, line: &[u8]) -> bool {
         self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(line))
+    }
+
+    /// The buckets whose pair stands at this place.
+    pub(super) fn pairs_at(&self, line: &[u8], at: usize) -> u8 {
+        let Some(bytes) = line.get(at..).and_then(<[u8]>::first_chunk::<2>) else { return 0 };
+        let bytes = bytes.map(fold);
+        self.pairs.iter().enumerate().fold(0, |buckets, (bucket, pair)| buckets | u8::from(*pair == bytes) << bucket)
     }
 
     /// Whether an atom of one of these buckets has its fingerprint at this place.
@@ -105,7 +141,53 @@ fn print(text: &[u8]) -> usize {
 }
 
 /// A few short texts are never too many for an automaton.
+/// Where a pair stands in an atom.
+fn place(text: &[u8], pair: [u8; 2]) -> Option<usize> {
+    text.windows(2).position(|bytes| [fold(bytes[0]), fold(bytes[1])] == pair)
+}
+
+/// Pairs of bytes of which each atom has one, chosen one after the other for being rare and in many atoms.
+fn pairs(atoms: &[Vec<u8>]) -> Option<Vec<[u8; 2]>> {
+    let often = |pair: &[u8; 2]| often(pair[0]) * often(pair[1]);
+    let mut left: Vec<&Vec<u8>> = atoms.iter().collect();
+    let (mut pairs, mut total) = (Vec::new(), 0.0);
+    while !left.is_empty() {
+        let mut counts: BTreeMap<[u8; 2], usize> = BTreeMap::new();
+        for text in &left {
+            let mut own: Vec<[u8; 2]> = text.windows(2).map(|bytes| [fold(bytes[0]), fold(bytes[1])]).collect();
+            own.sort_unstable();
+            own.dedup();
+            own.into_iter().for_each(|pair| *counts.entry(pair).or_default() += 1);
+        }
+        let price = |(pair, count): (&[u8; 2], &usize)| often(pair) / *count as f64;
+        let cheapest = counts.iter().min_by(|a, b| price(*a).total_cmp(&price(*b)));
+        let pair = cheapest.map(|(pair, _)| *pair)?;
+        total += often(&pair);
+        pairs.push(pair);
+        left.retain(|text| place(text, pair).is_none());
+        if pairs.len() > PAIRS_MAX || total > PAIRS_OFTEN_MAX {
+            return None;
+        }
+    }
+    Some(pairs).filter(|pairs| !pairs.is_empty())
+}
+
 fn automaton(atoms: &[Atom]) -> Option<AhoCorasick> {
     let texts = || atoms.iter().map(|atom| &atom.text);
     (!atoms.is_empty()).then(|| AhoCorasickBuilder::new().ascii_case_insensitive(true).build(texts()).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_pairs_are_used_while_they_are_few() {
+        let of = |atoms: &[&str]| pairs(&atoms.iter().map(|atom| atom.as_bytes().to_vec()).collect::<Vec<_>>());
+        let always = of(&["\\u0041", "\\u0042", "\\u0043", "\"fingerpost\""]).expect("few");
+        assert_eq!(always.len(), 2);
+        assert_eq!(always[0], *b"|u", "the backslash, folded");
+        assert_eq!(of(&["tea", "ate"]), None, "in every line");
+        assert_eq!(of(&["kpq", "vwx", "zjk", "qqz", "xvv", "jjw"]), None, "too many");
+    }
 }

@@ -44,7 +44,72 @@ mod x86_64 {
 
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     fn both(grams: &Grams, short: &Short, line: &[u8]) -> bool {
-        grams.stops_at(line) || (!short.is_empty() && each_byte(short, line))
+        grams.stops_at(line) || (!short.is_empty() && each_place(short, line))
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn each_place(short: &Short, line: &[u8]) -> bool {
+        match *short.pairs {
+            [a] => each_pair(short, [a], line),
+            [a, b] => each_pair(short, [a, b], line),
+            [a, b, c] => each_pair(short, [a, b, c], line),
+            [a, b, c, d] => each_pair(short, [a, b, c, d], line),
+            _ => each_byte(short, line),
+        }
+    }
+
+    /// Looks for pairs at every place.
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn each_pair<const N: usize>(short: &Short, pairs: [[u8; 2]; N], line: &[u8]) -> bool {
+        let pairs = pairs.map(|pair| pair.map(|byte| _mm256_set1_epi8(byte.cast_signed())));
+        let mut at = 0;
+        while at + REACH <= line.len() {
+            if let Some(bytes) = line[at..].first_chunk()
+                && look_at(short, line, at, any_pair(&pairs, bytes))
+            {
+                return true;
+            }
+            at += PLACES;
+        }
+        let mut padded = [0; REACH];
+        let rest = &line[at..];
+        padded[..rest.len()].copy_from_slice(rest);
+        look_at(short, line, at, any_pair(&pairs, &padded))
+    }
+
+    /// The places at which one of the pairs stands.
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn any_pair<const N: usize>(pairs: &[[__m256i; 2]; N], bytes: &[u8; REACH]) -> u32 {
+        let fold = _mm256_set1_epi8(0x20);
+        let [first, second] = [0, 1].map(|place| {
+            let bytes = bytes[place..].first_chunk();
+            bytes.map_or(fold, |bytes| _mm256_or_si256(load(bytes), fold))
+        });
+        let mut any = _mm256_setzero_si256();
+        for pair in pairs {
+            let both = _mm256_and_si256(_mm256_cmpeq_epi8(first, pair[0]), _mm256_cmpeq_epi8(second, pair[1]));
+            any = _mm256_or_si256(any, both);
+        }
+        _mm256_movemask_epi8(any) as u32
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn look_at(short: &Short, line: &[u8], at: usize, places: u32) -> bool {
+        places != 0 && closely_at(short, line, at, places)
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn closely_at(short: &Short, line: &[u8], at: usize, mut places: u32) -> bool {
+        while places != 0 {
+            let place = at + places.trailing_zeros() as usize;
+            places &= places - 1;
+            if short.holds(line, place, short.pairs_at(line, place)) {
+                return true;
+            }
+        }
+        false
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2")]

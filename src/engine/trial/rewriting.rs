@@ -6,6 +6,7 @@ use super::writing::{WRITINGS, in_capitals};
 use crate::engine::{Detail, Engine, examples};
 use crate::pack::lint::{Finding, about_rule};
 use crate::pack::{Condition, Example, Rule};
+use std::borrow::Cow;
 
 pub(super) fn lint(engine: &Engine) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -22,7 +23,7 @@ pub(super) fn lint(engine: &Engine) -> Vec<Finding> {
 }
 
 fn written_otherwise(engine: &Engine, rule: usize, example: &Example) -> Option<Finding> {
-    let object = |example: &Example| examples::classify(engine, example).added(Detail::Full).map(str::to_owned);
+    let object = |example: &Example| examples::classify(engine, example).added(Detail::Full).map(Cow::into_owned);
     let wanted = object(example);
     let differs = WRITINGS.iter().find(|writing| {
         let lines: Option<Vec<String>> = example.lines.iter().map(|line| (writing.write)(line)).collect();

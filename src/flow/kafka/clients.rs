@@ -70,7 +70,7 @@ const LOOKUP: &[(&str, &str)] = &[
 const CLASSIC_ONLY: [&str; 3] = ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"];
 
 /// Changeable, for the producer.
-const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "5")];
+const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "25")];
 
 /// What is common to all clients of `settings`, the configuration's own options of one side on top.
 fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) -> ClientConfig {
@@ -159,7 +159,8 @@ pub(crate) fn consumer(settings: &Settings) -> ClientConfig {
 /// The topics that we write.
 pub(crate) fn written(settings: &Settings) -> Vec<&str> {
     let others = [&settings.state, &settings.dead_letter].into_iter().flatten();
-    std::iter::once(&settings.output.topic).chain(others).map(String::as_str).collect()
+    let alerts = settings.alerts.iter().flat_map(|alerts| [&alerts.matches, &alerts.topic]);
+    std::iter::once(&settings.output.topic).chain(others).chain(alerts).map(String::as_str).collect()
 }
 
 /// A reader of any topic, outside of every group: it is given partitions by hand, and commits nothing.

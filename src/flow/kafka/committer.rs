@@ -64,14 +64,20 @@ impl Committer {
 }
 
 fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, marks: &[Mark]) -> Result<(), Code> {
-    let list = || -> KafkaResult<TopicPartitionList> {
-        let mut list = TopicPartitionList::with_capacity(marks.len());
-        for Mark { partition, offset, .. } in marks {
-            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))?;
-        }
-        Ok(list)
-    };
-    list()
+    list(marks)
         .and_then(|list| consumer.commit(&list, CommitMode::Sync))
         .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+}
+
+/// As the client has it, each with its note.
+pub(super) fn list(marks: &[Mark]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(marks.len());
+    for Mark { partition, offset, note, .. } in marks {
+        let mut element = list.add_partition(&partition.topic, partition.number);
+        element.set_offset(Offset::Offset(*offset))?;
+        if !note.is_empty() {
+            element.set_metadata(note);
+        }
+    }
+    Ok(list)
 }

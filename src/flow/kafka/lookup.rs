@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::raw::{Fetched, Polled, Queue};
+use super::raw::{Broken, Fetched, Records};
 use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 type Client = BaseConsumer<DefaultConsumerContext>;
 
 /// Reads now and then.
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     settings: Settings,
     /// Reads committed records.
     reader: OnceCell<Arc<Client>>,
@@ -38,7 +38,7 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self { settings: settings.clone(), reader: OnceCell::new(), peeker: OnceCell::new() }
     }
 
@@ -69,6 +69,11 @@ impl Lookup {
     /// The line at `offset`, `None` when the topic has it no longer.
     pub(super) fn find(&self, partition: &Partition, offset: i64) -> Result<Option<OwnedMessage>, Failure> {
         self.find_with(partition, offset, read_line)
+    }
+
+    /// The value of the line at `offset`, `None` when the topic has it no longer.
+    pub(crate) fn value(&self, partition: &Partition, offset: i64) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.find(partition, offset)?.map(|line| line.payload().unwrap_or_default().to_vec()))
     }
 
     fn find_with<M>(
@@ -136,12 +141,15 @@ fn read_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result
 
 /// The same, left in the client's memory.
 fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Arc<Fetched>>, String> {
-    let queue = Queue::of_consumer(reader.clone()).ok_or("no queue to read from")?;
-    look_for(reader, partition, offset, || match queue.poll(POLL) {
-        Some(Polled::Record(fetched)) => Came::Line(fetched.line().offset, fetched),
-        Some(Polled::Error { code: Code::PartitionEOF | Code::AutoOffsetReset, .. }) => Came::End,
-        Some(Polled::Error { code, .. }) => Came::Trouble(code.to_string()),
-        _ => Came::Nothing,
+    let records = Records::of_consumer(reader.clone()).ok_or("no queue to read from")?;
+    look_for(reader, partition, offset, || {
+        records.fill(POLL);
+        match records.take(|_| true) {
+            Some(Ok(fetched)) => Came::Line(fetched.line().offset, fetched),
+            Some(Err(Broken { code: Code::PartitionEOF | Code::AutoOffsetReset, .. })) => Came::End,
+            Some(Err(Broken { code, reason })) => Came::Trouble(format!("{code} ({reason})")),
+            None => Came::Nothing,
+        }
     })
 }
 

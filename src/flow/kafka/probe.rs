@@ -18,6 +18,7 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 use regex::Regex;
 
+use super::topics::MATCHES_PARTITIONS;
 use crate::flow::Settings;
 
 /// How a step went.
@@ -169,6 +170,12 @@ impl<'a> Prober<'a> {
         for (what, name) in kept.into_iter().filter_map(|(what, name)| Some((what, name.as_deref()?))) {
             report(self.kept(what, name, &inputs));
         }
+        if let Some(alerts) = &self.settings.alerts {
+            let counted =
+                self.topic(&alerts.matches).map_or(MATCHES_PARTITIONS as usize, |topic| topic.partitions().len());
+            report(self.counted("matches", &alerts.matches, counted));
+            report(self.counted("alerts", &alerts.topic, counted));
+        }
         report(self.group(&inputs));
     }
 
@@ -307,6 +314,20 @@ impl<'a> Prober<'a> {
             false => (Mark::Bad, format!("kafka-topics.sh --alter --topic {name} --partitions {most}")),
         };
         Finding::new(mark, subject, says).fix(fix)
+    }
+
+    /// A topic of the alerts, which needs so many partitions.
+    fn counted(&self, what: &str, name: &str, partitions_needed: usize) -> Finding {
+        let Some(topic) = self.topic(name) else { return self.creatable(what, name, partitions_needed) };
+        let (subject, says) = (format!("{what} {name}"), partitions(topic));
+        if topic.partitions().len() >= partitions_needed {
+            return Finding::new(Mark::Good, subject, says);
+        }
+        let says = format!(
+            "{says}, and the matches topic has {partitions_needed}: what fires is kept in the one of its number"
+        );
+        let fix = format!("kafka-topics.sh --alter --topic {name} --partitions {partitions_needed}");
+        Finding::new(Mark::Bad, subject, says).fix(fix)
     }
 
     /// Asks the controller whether it would create the topic, without doing it.

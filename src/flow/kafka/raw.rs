@@ -1,13 +1,13 @@
-//! The road of a record through librdkafka's own interface: taken from a consumer's queue (`inlet`), and handed to a
-//! producer without a copy (`outlet`). The safe binding allocates for each record it polls and looks at the clock twice,
+//! The road of a record through librdkafka's own interface: taken from a consumer, many at once (`inlet`), and handed to
+//! a producer without a copy (`outlet`). The safe binding allocates for each record it polls and looks at the clock twice,
 //! copies each payload it sends, and copies headers once more to hand them on.
 //!
 //! # Why `unsafe` is sound here
 //! Five things are promised to the compiler in this file and the two below it, and nowhere else:
-//! - An event that was taken from a queue is ours until it is destroyed, which happens once, when its owner is dropped.
-//!   What was read from it (payload, key, topic name) stays where it is until then.
-//! - Whatever came of a client keeps that client: librdkafka demands that events, queues and topics go first.
-//! - A payload is lent to a producer only when it is, byte for byte, that of the event which is kept until the record is
+//! - An event or a message that was taken from a queue is ours until it is destroyed, which happens once, when its owner
+//!   is dropped. What it says (payload, key, topic name) stays where it is until then.
+//! - Whatever came of a client keeps that client: librdkafka demands that events, messages, queues and topics go first.
+//! - A payload is lent to a producer only when it is, byte for byte, that of the message which is kept until the record is
 //!   reported, or until the producer is gone. The client reports each record once, and nobody else does.
 //! - Headers that were taken off a message are ours until a record takes them. Only one can take them off.
 //! - Strings that librdkafka gives out end with a zero byte and live as long as what they were asked of.
@@ -24,7 +24,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 
 pub(crate) use inlet::Fetched;
-pub(super) use inlet::{Polled, Queue};
+pub(super) use inlet::{Broken, Polled, Queue, Records};
 pub(super) use outlet::{Acks, Outlet, Writing};
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
 use rdkafka::producer::Producer as _;
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::raw::{Acks, Fetched, Outlet, Queue, Writing};
 use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
-use super::{Code, clients};
+use super::{Code, clients, committer};
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::status::WorkerStatus;
@@ -39,6 +39,7 @@ struct Topics {
     output: String,
     dead_letter: Option<String>,
     state: Option<String>,
+    matches: Option<String>,
 }
 
 /// The way to one producer, and what it reports.
@@ -47,6 +48,7 @@ struct Way {
     output: Option<Outlet>,
     dead_letter: Option<Outlet>,
     state: Option<Outlet>,
+    matches: Option<Outlet>,
 }
 
 impl Way {
@@ -58,6 +60,7 @@ impl Way {
             output: outlet(&topics.output),
             dead_letter: topics.dead_letter.as_ref().and_then(outlet),
             state: topics.state.as_ref().and_then(outlet),
+            matches: topics.matches.as_ref().and_then(outlet),
         })
     }
 
@@ -66,6 +69,7 @@ impl Way {
             To::Output => self.output.as_ref(),
             To::DeadLetter => self.dead_letter.as_ref(),
             To::State => self.state.as_ref(),
+            To::Matches => self.matches.as_ref(),
         }
     }
 }
@@ -98,6 +102,7 @@ impl Producer {
             output: settings.output.topic.clone(),
             dead_letter: settings.dead_letter.clone(),
             state: settings.state.clone(),
+            matches: settings.alerts.as_ref().map(|alerts| alerts.matches.clone()),
         };
         Ok(Self {
             way: Way::new(&client, &topics)?,
@@ -158,12 +163,7 @@ impl Sink for Producer {
         let Some(transactions) = &self.transactions else { return Ok(()) };
         let no_member = || Fate::Abort("the consumer is no member of the group".to_owned());
         let member = (transactions.membership)().ok_or_else(no_member)?;
-        let mut offsets = TopicPartitionList::with_capacity(marks.len());
-        for Mark { partition, offset, .. } in marks {
-            offsets
-                .add_partition_offset(&partition.topic, partition.number, Offset::Offset(*offset))
-                .map_err(|error| Fate::Abort(error.to_string()))?;
-        }
+        let offsets = committer::list(marks).map_err(|error| Fate::Abort(error.to_string()))?;
         transactions.transactor.ask(Ask::Commit(self.client.clone(), offsets, member));
         Ok(())
     }

@@ -1,34 +1,39 @@
 //! One member of the consumer group: lines in, partitions given and taken, offsets committed.
 //!
-//! A rebalance comes out of the queue like a record, and is only written down; the worker, once poll is back, settles what
-//! is open and answers with [`Source::assign`] or [`Source::release`]. Only while the consumer is being dropped does the
+//! A rebalance comes out of the consumer's queue, which is looked at between two batches of records, and is only written
+//! down; the worker, once poll is back, settles what is open and answers with [`Source::assign`] or [`Source::release`]. Only while the consumer is being dropped does the
 //! binding poll, and its callback answer by itself, as nobody else is left to do it.
 //!
 //! Where to start is never left to the client: a partition for which the group has an offset starts there, any other at
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
 //! silent jump.
 
-use std::collections::{HashMap, VecDeque};
+use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use serde::Deserialize;
 
 use super::committer::Committer;
+use super::inputs::Inputs;
 use super::lookup::Lookup;
-use super::raw::{Fetched, Polled, Queue};
+use super::raw::{Broken, Fetched, Polled, Queue, Records};
+use super::statistics::{Ends, Statistics};
+use super::trimmer::Trimmer;
 use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
-use crate::flow::status::WorkerStatus;
-use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Teller};
+use crate::flow::status::{WorkerStatus, now_ms};
+use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::foreign;
+use crate::telemetry::{caught, foreign};
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,9 +47,14 @@ struct Context {
     any: AtomicBool,
     status: Arc<WorkerStatus>,
     last_word: LastWord,
+    ends: Mutex<Ends>,
 }
 
 impl Context {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, event: Event) {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
         self.any.store(true, Ordering::Release);
@@ -67,7 +77,10 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, json: &[u8]) {
         match serde_json::from_slice::<Statistics>(json) {
-            Ok(statistics) => statistics.tell(&self.status),
+            Ok(statistics) => {
+                statistics.tell(&self.status);
+                self.ends().hear(&statistics);
+            }
             Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),
         }
     }
@@ -124,11 +137,19 @@ impl Delivery for Arc<Fetched> {
 
 /// One member of the group.
 pub(crate) struct Member {
-    /// Dropped first: it keeps the consumer.
+    /// Dropped first, like the other one: they keep the consumer.
+    records: Records,
+    /// What the group does.
     queue: Queue,
+    /// Of what is paused, records that are here already wait.
+    paused: RefCell<Vec<Partition>>,
     consumer: Arc<BaseConsumer<Context>>,
     committer: Committer,
     lookup: Lookup,
+    inputs: Inputs,
+    /// Made when first needed.
+    trimmer: OnceCell<Option<Trimmer>>,
+    settings: Settings,
 }
 
 /// Tells the group, to whoever commits for us, that we are a member.
@@ -136,9 +157,14 @@ pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Sen
 
 impl Member {
     /// Joins the group in the background.
-    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>) -> Result<Self, Failure> {
-        let context =
-            Context { events: Mutex::default(), any: AtomicBool::new(false), status, last_word: LastWord::default() };
+    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>, inputs: Inputs) -> Result<Self, Failure> {
+        let context = Context {
+            events: Mutex::default(),
+            any: AtomicBool::new(false),
+            status,
+            last_word: LastWord::default(),
+            ends: Mutex::default(),
+        };
         let consumer: BaseConsumer<Context> = clients::consumer(settings)
             .create_with_context(context)
             .map_err(|error| clients::refused(settings, &error))?;
@@ -149,9 +175,20 @@ impl Member {
         let consumer = Arc::new(consumer);
         let committer = Committer::start(consumer.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
-        let queue = Queue::of_consumer(consumer.clone())
-            .ok_or_else(|| Failure::software("no queue to read from".to_owned()))?;
-        Ok(Self { queue, consumer, committer, lookup: Lookup::new(settings) })
+        let no_queue = || Failure::software("no queue to read from".to_owned());
+        let queue = Queue::of_consumer(consumer.clone()).ok_or_else(no_queue)?;
+        let records = Records::apart(consumer.clone()).ok_or_else(no_queue)?;
+        Ok(Self {
+            records,
+            queue,
+            paused: RefCell::default(),
+            consumer,
+            committer,
+            lookup: Lookup::new(settings),
+            inputs,
+            trimmer: OnceCell::new(),
+            settings: settings.clone(),
+        })
     }
 
     /// What the group knows us by, at the moment of the call.
@@ -175,9 +212,20 @@ impl Member {
             }
             Polled::Statistics(json) => context.stats_raw(&json),
             Polled::Log { level, facility, message } => super::log(level, &facility, &message),
-            Polled::Record(_) | Polled::Reports(_) | Polled::Other => {}
+            Polled::Reports(_) | Polled::Other => {}
         }
         None
+    }
+
+    /// The next record that is here already and may be read, or why there is none.
+    fn taken(&self) -> Option<Result<Arc<Fetched>, Problem>> {
+        let paused = self.paused.borrow();
+        let may_be_read =
+            |fetched: &Fetched| paused.is_empty() || !paused.iter().any(|partition| partition.is_of(&fetched.line()));
+        Some(self.records.take(may_be_read)?.map_err(|Broken { code, reason }| {
+            self.consumer.context().failed(Some(code), &reason);
+            self.problem(code, false)
+        }))
     }
 
     fn problem(&self, code: Code, fatal: bool) -> Problem {
@@ -195,7 +243,7 @@ impl Member {
         }
     }
 
-    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<i64>>> {
+    fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<Standing>>> {
         let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
         let found = self.consumer.committed_offsets(asked, PATIENCE)?;
         partitions
@@ -204,17 +252,28 @@ impl Member {
                 let Some(element) = found.find_partition(&partition.topic, partition.number) else { return Ok(None) };
                 element.error()?;
                 Ok(match element.offset() {
-                    Offset::Offset(offset) => Some(offset),
+                    Offset::Offset(offset) => Some(Standing { offset, note: note(&element) }),
                     _ => None,
                 })
             })
             .collect()
     }
 
+    /// Reading begins at these places, whatever was told of the partitions before.
+    fn begin(&self, starts: &[(Partition, Option<i64>)]) {
+        let (mut ends, now_ms) = (self.consumer.context().ends(), now_ms());
+        starts.iter().for_each(|(partition, _)| ends.begins(partition, now_ms));
+    }
+
     fn try_rewind(&self, starts: &[(Partition, Option<i64>)]) -> KafkaResult<()> {
         let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
         sought.elements().iter().try_for_each(|element| element.error())
     }
+}
+
+/// What was committed with an offset. The binding panics where that is not UTF-8, as somebody else's may be.
+fn note(element: &TopicPartitionListElem<'_>) -> String {
+    caught(AssertUnwindSafe(|| element.metadata().to_owned())).unwrap_or_default()
 }
 
 fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
@@ -229,12 +288,17 @@ impl Source for Member {
     }
 
     fn poll(&self, time: Duration) -> Option<Result<Arc<Fetched>, Problem>> {
-        // While there is something to read, nothing is asked of the clock.
-        let polled = self.queue.poll(Duration::ZERO).or_else(|| self.queue.poll(time))?;
-        match polled {
-            Polled::Record(fetched) => Some(Ok(fetched)),
-            other => self.deal_with(other).map(Err),
+        if let Some(taken) = self.taken() {
+            return Some(taken);
         }
+        // What the group did comes before further records.
+        if let Some(polled) = self.queue.poll(Duration::ZERO) {
+            return self.deal_with(polled).map(Err);
+        }
+        if !self.records.fill(Duration::ZERO) && !time.is_zero() {
+            self.records.fill(time);
+        }
+        self.taken()
     }
 
     fn event(&self) -> Option<Event> {
@@ -254,7 +318,7 @@ impl Source for Member {
         context.any.store(true, Ordering::Release);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -279,12 +343,21 @@ impl Source for Member {
     }
 
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
-        starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| {
-            Failure::software(format!("the partitions given by the group could not be taken over: {error}"))
-        })
+        let refused = |why: String| {
+            Failure::software(format!("the partitions given by the group could not be taken over: {why}"))
+        };
+        for (partition, _) in starts {
+            if !self.records.lead_here(partition) {
+                return Err(refused(format!("{} has no queue for {}", partition.topic, partition.number)));
+            }
+        }
+        self.begin(starts);
+        starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| refused(error.to_string()))
     }
 
     fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
+        self.records.forget(partitions.iter());
+        self.paused.borrow_mut().retain(|paused| !partitions.contains(paused));
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| give_up(&self.consumer, &list))
             .map_err(|error| Failure::software(format!("partitions could not be given up: {error}")))
@@ -294,9 +367,13 @@ impl Source for Member {
         if starts.is_empty() {
             return Ok(());
         }
+        self.records.forget(starts.iter().map(|(partition, _)| partition));
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
-            let Err(error) = self.try_rewind(starts) else { return Ok(()) };
+            let Err(error) = self.try_rewind(starts) else {
+                self.begin(starts);
+                return Ok(());
+            };
             if Instant::now() >= deadline {
                 return Err(Failure::unavailable(format!("reading could not go back to what was committed: {error}")));
             }
@@ -307,6 +384,10 @@ impl Source for Member {
 
     fn pause(&self, partitions: &[Partition], paused: bool) -> Result<(), Failure> {
         let what = if paused { "paused" } else { "resumed" };
+        self.paused.borrow_mut().retain(|known| !partitions.contains(known));
+        if paused {
+            self.paused.borrow_mut().extend_from_slice(partitions);
+        }
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) })
             .map_err(|error| Failure::software(format!("partitions could not be {what}: {error}")))
@@ -326,6 +407,26 @@ impl Source for Member {
 
     fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure> {
         self.lookup.state(partition, waiting, tell)
+    }
+
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        // What is here and was not handed over yet is unknown to the worker, and no longer the client's to tell of.
+        if !self.records.is_empty() {
+            return None;
+        }
+        self.consumer.context().ends().idle(partition)
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        self.inputs.list()
+    }
+
+    fn trim(&self, needed: Vec<(Partition, i64)>) {
+        let trimmer = self.trimmer.get_or_init(|| {
+            let started = Trimmer::start(&self.settings);
+            started.inspect_err(|failure| tracing::warn!("nothing is deleted: {failure}")).ok()
+        });
+        trimmer.iter().for_each(|trimmer| trimmer.trim(needed.clone()));
     }
 
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
@@ -358,66 +459,8 @@ impl Source for Member {
         }
         // The consumer must be dropped, and so closed, on this thread.
         self.committer.end();
+        drop(self.records);
         drop(self.queue);
         drop(self.consumer);
-    }
-}
-
-/// The part of librdkafka's statistics that lag is told from.
-#[derive(Deserialize)]
-struct Statistics {
-    #[serde(default)]
-    topics: HashMap<String, TopicStatistics>,
-}
-
-#[derive(Deserialize)]
-struct TopicStatistics {
-    #[serde(default)]
-    partitions: HashMap<String, PartitionStatistics>,
-}
-
-/// Offsets are negative while unknown.
-#[derive(Deserialize)]
-struct PartitionStatistics {
-    partition: i32,
-    #[serde(default)]
-    fetchq_cnt: i64,
-    /// What will be fetched next.
-    next_offset: i64,
-    lo_offset: i64,
-    hi_offset: i64,
-    /// The end for a reader of committed lines.
-    ls_offset: i64,
-}
-
-impl Statistics {
-    fn tell(&self, status: &WorkerStatus) {
-        for (topic, statistics) in &self.topics {
-            for partition in statistics.partitions.values() {
-                let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
-                if end < 0 {
-                    continue;
-                }
-                // With nothing in the queue, all before the next fetch was handed over, transaction markers at the
-                // end included, which never reach us as lines.
-                let read_to = if partition.fetchq_cnt == 0 { partition.next_offset } else { -1 };
-                status.reaches(topic, partition.partition, partition.lo_offset, end, read_to);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lag_is_read_from_the_statistics() {
-        let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
-            "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
-            "-1":{"partition":-1,"fetchq_cnt":0,"next_offset":-1001,"lo_offset":-1001,"hi_offset":-1001,"ls_offset":-1001}}}}}"#;
-        let statistics: Statistics = serde_json::from_slice(json).unwrap();
-        let partition = &statistics.topics["logs"].partitions["3"];
-        assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
     }
 }

@@ -14,7 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::{LastWord, clients};
+use super::{LastWord, clients, inputs};
+use crate::flow::alerts::Settings as Alerts;
 use crate::flow::{Failure, Mode, Settings};
 use crate::telemetry::foreign;
 
@@ -36,33 +37,53 @@ pub(crate) struct Route {
     pub(crate) dead_letter_partitions: i32,
     /// Bytes of a record batch that the state topic takes.
     pub(crate) state_limit: usize,
+    /// Partitions of the matches topic; none without one.
+    pub(crate) matches_partitions: i32,
+    /// Bytes of a record batch that the matches topic takes.
+    pub(crate) matches_limit: usize,
+    /// Bytes of a record batch that the alerts topic takes.
+    pub(crate) alerts_limit: usize,
     /// Brokers of the cluster.
     pub(crate) brokers: usize,
 }
 
+/// Partitions of a matches topic that we make: so many members can share the counting. They must never become more,
+/// as an alert's group is counted where its key says.
+pub(super) const MATCHES_PARTITIONS: i32 = 12;
+/// What is kept by key: the latest record of each, for ever.
+const COMPACTED: [(&str, &str); 3] =
+    [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
+
 /// Room for what a dead letter's headers add to the line.
 const DEAD_LETTER_HEADERS: usize = 16 << 10;
 
-/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Blocks for up to half a
+/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Returns the inputs, too, each
+/// with its number of partitions. Blocks for up to half a
 /// minute; must not be called on a tokio thread.
-pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
+pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Vec<(String, i32)>), Failure> {
     let inquirer = Inquirer::new(settings)?;
     let (topics, brokers) = inquirer.cluster()?;
     check_inputs(&settings.input.topics, &topics)?;
     let written = clients::written(settings);
     let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
-    let inputs = input_partitions(&settings.input.topics, &readable);
+    let widest = input_partitions(&settings.input.topics, &readable);
     let output = &settings.output.topic;
-    let partitions = inquirer.ensure("output", output, inputs, &[], &topics)?;
+    let partitions = inquirer.ensure("output", output, widest, &[], &topics)?;
     let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
-    let mut route =
-        Route { partitions, record_limit, dead_letter_partitions: 1, state_limit: DEFAULT_RECORD_LIMIT, brokers };
+    let mut route = Route {
+        partitions,
+        record_limit,
+        dead_letter_partitions: 1,
+        state_limit: DEFAULT_RECORD_LIMIT,
+        matches_partitions: 0,
+        matches_limit: DEFAULT_RECORD_LIMIT,
+        alerts_limit: DEFAULT_RECORD_LIMIT,
+        brokers,
+    };
     tracing::info!(topic = %output, partitions, record_limit, "output topic");
     if let Some(name) = &settings.state {
-        let compacted =
-            [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.2"), ("segment.bytes", "67108864")];
-        let partitions = inquirer.ensure("state", name, inputs, &compacted, &topics)?;
-        if let Some(wanted) = inputs.filter(|inputs| *inputs > partitions) {
+        let partitions = inquirer.ensure("state", name, widest, &COMPACTED, &topics)?;
+        if let Some(wanted) = widest.filter(|widest| *widest > partitions) {
             inquirer.grow_state(name, partitions, wanted)?;
         }
         route.state_limit = inquirer.record_limit(name);
@@ -71,12 +92,17 @@ pub(crate) fn prepare(settings: &Settings) -> Result<Route, Failure> {
         let largest = read_by_name(&settings.input.topics).map(|input| inquirer.record_limit(input)).max();
         let limit = (largest.unwrap_or(DEFAULT_RECORD_LIMIT) + DEAD_LETTER_HEADERS).to_string();
         route.dead_letter_partitions =
-            inquirer.ensure("dead-letter", name, inputs, &[("max.message.bytes", &limit)], &topics)?;
+            inquirer.ensure("dead-letter", name, widest, &[("max.message.bytes", &limit)], &topics)?;
+    }
+    if let Some(alerts) = &settings.alerts {
+        route.matches_partitions = inquirer.ensure_alerts(alerts, &topics)?;
+        route.matches_limit = inquirer.record_limit(&alerts.matches);
+        route.alerts_limit = inquirer.record_limit(&alerts.topic);
     }
     if settings.delivery.mode == Mode::ExactlyOnce {
         inquirer.can_keep_exactly_once()?;
     }
-    Ok(route)
+    Ok((route, inputs::read_of(settings, &topics)))
 }
 
 fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
@@ -126,15 +152,17 @@ pub(super) fn is_regex(input: &str) -> bool {
 
 /// The most partitions that an input has, `None` when there is no input yet.
 fn input_partitions(inputs: &[String], topics: &[Topic]) -> Option<i32> {
-    let reads = |name: &str| {
-        inputs.iter().any(|input| match is_regex(input) {
-            true => regex::Regex::new(input).is_ok_and(|pattern| pattern.is_match(name)),
-            false => input == name,
-        })
-    };
     // Kafka's own topics are never read, and so have no say, whatever a pattern matches.
-    let inputs = topics.iter().filter(|topic| !topic.name.starts_with("__") && reads(&topic.name));
+    let inputs = topics.iter().filter(|topic| !topic.name.starts_with("__") && reads(inputs, &topic.name));
     inputs.map(|topic| topic.partitions).max()
+}
+
+/// Whether one of the inputs means this topic.
+pub(super) fn reads(inputs: &[String], name: &str) -> bool {
+    inputs.iter().any(|input| match is_regex(input) {
+        true => regex::Regex::new(input).is_ok_and(|pattern| pattern.is_match(name)),
+        false => input == name,
+    })
 }
 
 /// What the client says while it is asked.
@@ -248,6 +276,29 @@ impl<'s> Inquirer<'s> {
         }
     }
 
+    /// The two topics of the alerts; returns the partitions of the matches. What fires is kept in the alerts partition of
+    /// the same number.
+    fn ensure_alerts(&self, alerts: &Alerts, topics: &[Topic]) -> Result<i32, Failure> {
+        let Alerts { matches, topic, .. } = alerts;
+        // The times of what is counted may be years old, and must not be a reason to delete it.
+        // Only whole segments are removed of what nobody needs.
+        let kept = [("cleanup.policy", "delete"), ("retention.ms", "-1"), ("segment.bytes", "67108864")];
+        let partitions = self.ensure("matches", matches, Some(MATCHES_PARTITIONS), &kept, topics)?;
+        let found = self.ensure("alerts", topic, Some(partitions), &COMPACTED, topics)?;
+        if found < partitions {
+            return Err(Failure::unavailable(format!(
+                "alerts topic {topic} has {found} partitions and matches topic {matches} has {partitions}; it must have \
+                 as many: give it more with kafka-topics.sh --alter --topic {topic} --partitions {partitions}"
+            )));
+        }
+        for (name, key, wanted) in [(matches, "retention.ms", "-1"), (topic, "cleanup.policy", "compact")] {
+            if let Some(value) = self.setting(name, key).filter(|value| value != wanted) {
+                tracing::warn!(topic = %name, "{key} is {value} and should be {wanted}: what alerts rest on may be deleted");
+            }
+        }
+        Ok(partitions)
+    }
+
     /// Creates a topic and waits until it can be seen. `None` partitions: as the broker has it by default.
     fn create(&self, what: &str, name: &str, partitions: Option<i32>, config: &[(&str, &str)]) -> Result<i32, Failure> {
         let settings = self.settings;
@@ -347,27 +398,29 @@ impl<'s> Inquirer<'s> {
 
     /// `max.message.bytes` of the output topic. Not being allowed to read it is no reason not to start.
     pub(super) fn record_limit(&self, topic: &str) -> usize {
+        self.setting(topic, "max.message.bytes").and_then(|value| value.parse().ok()).unwrap_or(DEFAULT_RECORD_LIMIT)
+    }
+
+    /// A setting of a topic, where it may be read.
+    fn setting(&self, topic: &str, key: &str) -> Option<String> {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let answer = self.runtime.block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options));
-        let found = match answer.map(|resources| resources.into_iter().next()) {
-            Ok(Some(Ok(resource))) => {
-                resource.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse().ok())
-            }
+        match answer.map(|resources| resources.into_iter().next()) {
+            Ok(Some(Ok(resource))) => resource.get(key).and_then(|entry| entry.value.clone()),
             Ok(Some(Err(code))) => {
-                tracing::warn!(topic, "max.message.bytes could not be read: {code}");
+                tracing::warn!(topic, "{key} could not be read: {code}");
                 None
             }
             Ok(None) => None,
             Err(error) => {
-                tracing::warn!(topic, "max.message.bytes could not be read: {error}");
+                tracing::warn!(topic, "{key} could not be read: {error}");
                 None
             }
-        };
-        found.unwrap_or(DEFAULT_RECORD_LIMIT)
+        }
     }
 }
 
-fn topics(metadata: &Metadata) -> Vec<Topic> {
+pub(super) fn topics(metadata: &Metadata) -> Vec<Topic> {
     metadata
         .topics()
         .iter()

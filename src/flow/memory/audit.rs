@@ -29,12 +29,24 @@ pub(in crate::flow) struct Expected {
     pub(in crate::flow) poison_to_all: bool,
     pub(in crate::flow) panics: bool,
     pub(in crate::flow) copies: usize,
+    /// What alerts count of it: the partition of the matches topic, and the record.
+    pub(in crate::flow) matches: Vec<(i32, Vec<u8>)>,
     tenure: Option<usize>,
 }
 
 impl Expected {
     pub(in crate::flow) fn new(offset: i64, original: Option<Vec<u8>>, wanted: [Option<Wanted>; 2]) -> Self {
-        Self { offset, wanted, original, poison: false, poison_to_all: false, panics: false, copies: 0, tenure: None }
+        Self {
+            offset,
+            wanted,
+            original,
+            poison: false,
+            poison_to_all: false,
+            panics: false,
+            copies: 0,
+            matches: Vec::new(),
+            tenure: None,
+        }
     }
 
     fn is_left_out(&self) -> bool {
@@ -73,6 +85,9 @@ pub(in crate::flow) struct Audit {
     wrong: BTreeMap<usize, String>,
     /// Which rules a transaction was judged by.
     rules: BTreeMap<usize, usize>,
+    pub(in crate::flow) matches_partitions: i32,
+    /// How often each match of a line counts.
+    pub(super) match_copies: BTreeMap<(usize, i64, usize), usize>,
 }
 
 impl Audit {
@@ -171,8 +186,10 @@ impl World {
             Some(transaction) => format!("{partition}/{offset} on {to:?} in transaction {transaction}"),
             None => format!("{partition}/{offset} on {to:?}"),
         });
-        if to == To::State {
-            return;
+        match to {
+            To::State => return,
+            To::Matches => return self.match_appended(number, stored, transaction),
+            To::Output | To::DeadLetter => {}
         }
         if to == To::DeadLetter {
             self.count("dead letters");
@@ -210,14 +227,14 @@ impl World {
     }
 
     /// The group has an offset.
-    pub(super) fn offset_taken(&mut self, partition: usize, offset: i64) {
+    pub(super) fn offset_taken(&mut self, partition: usize, offset: i64, note: &str) {
         self.tell("group", || format!("has {offset} for partition {partition}"));
         if self.mode == Mode::AtLeastOnce {
-            self.settle(partition, offset);
+            self.settle(partition, offset, note);
         }
     }
 
-    fn settle(&mut self, partition: usize, offset: i64) {
+    fn settle(&mut self, partition: usize, offset: i64, note: &str) {
         let end = self.audit.lines[partition].partition_point(|line| line.offset < offset);
         if end < self.audit.settled[partition] {
             return self.find(format!("partition {partition} goes back to {offset}"));
@@ -229,7 +246,8 @@ impl World {
         if let Some(missing) = missing {
             self.find(format!("{partition}/{missing} is lost: {offset} is committed"));
         }
-        self.audit.settled[partition] = end;
+        let settled = std::mem::replace(&mut self.audit.settled[partition], end);
+        self.check_matches(partition, settled..end, note);
     }
 
     /// A transaction counts from now on.
@@ -246,12 +264,13 @@ impl World {
             if line.copies > 1 {
                 self.find(format!("{partition}/{offset} counts twice"));
             }
-            if offsets.get(&partition).is_none_or(|end| offset >= *end) {
+            if offsets.get(&partition).is_none_or(|(end, _)| offset >= *end) {
                 self.find(format!("{partition}/{offset} counts without its offset, in transaction {transaction}"));
             }
         }
-        for (partition, offset) in offsets {
-            self.settle(partition, offset);
+        self.matches_decided(transaction, &offsets);
+        for (partition, (offset, note)) in offsets {
+            self.settle(partition, offset, &note);
         }
     }
 
@@ -301,6 +320,7 @@ impl World {
                 self.find(format!("{partition}/{offset} is lost at last"));
             }
         }
+        self.check_watermarks();
         let mut latest: BTreeMap<usize, i64> = BTreeMap::new();
         let mut seen: BTreeSet<(usize, i64)> = BTreeSet::new();
         for number in 0..self.audit.output_partitions {

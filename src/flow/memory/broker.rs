@@ -9,10 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Due, SESSION, World};
 use crate::flow::transport::To;
 
+/// The topics that workers write.
+const TOPICS: [To; 4] = [To::Output, To::DeadLetter, To::State, To::Matches];
+
 /// A partition of a topic that workers write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::flow) struct Place {
-    /// 0 output, 1 dead letter, 2 state.
+    /// Index into [`TOPICS`].
     topic: u8,
     pub(super) number: i32,
 }
@@ -23,12 +26,13 @@ impl Place {
             To::Output => 0,
             To::DeadLetter => 1,
             To::State => 2,
+            To::Matches => 3,
         };
         Self { topic, number }
     }
 
     pub(super) fn to(self) -> To {
-        [To::Output, To::DeadLetter, To::State][usize::from(self.topic)]
+        TOPICS[usize::from(self.topic)]
     }
 }
 
@@ -64,11 +68,13 @@ pub(super) struct Transaction {
     tid: usize,
     state: State,
     places: BTreeSet<Place>,
-    pub(super) offsets: BTreeMap<usize, i64>,
+    pub(super) offsets: BTreeMap<usize, (i64, String)>,
     offsets_pending: bool,
     markers: usize,
     /// Lines on output and dead letter, as their timestamps name them.
     pub(super) lines: Vec<i64>,
+    /// It holds something besides watermarks.
+    is_of_lines: bool,
 }
 
 /// A transactional name.
@@ -145,6 +151,16 @@ impl Broker {
         })
     }
 
+    /// What a transaction wrote to a topic, with the partitions.
+    pub(super) fn records_of(&self, transaction: usize, to: To) -> Vec<(i32, Stored)> {
+        let places = self.places.iter().filter(|(place, _)| place.to() == to);
+        let of_it = |slot: &Slot| match slot {
+            Slot::Record(stored, Some(of)) if *of == transaction => Some(stored.clone()),
+            _ => None,
+        };
+        places.flat_map(|(place, slots)| slots.iter().filter_map(of_it).map(|stored| (place.number, stored))).collect()
+    }
+
     pub(super) fn has_nothing_open(&self, tid: usize) -> bool {
         self.names[tid].ongoing.is_none()
     }
@@ -158,8 +174,9 @@ impl Broker {
         self.transactions.iter().any(|one| one.offsets_pending && one.offsets.contains_key(&partition))
     }
 
+    /// Nothing is open but watermarks, which go on for ever.
     pub(in crate::flow) fn is_quiet(&self) -> bool {
-        self.names.iter().all(|name| name.ongoing.is_none())
+        self.names.iter().all(|name| name.ongoing.is_none_or(|ongoing| !self.transactions[ongoing].is_of_lines))
     }
 }
 
@@ -177,6 +194,7 @@ impl World {
             offsets_pending: false,
             markers: 0,
             lines: Vec::new(),
+            is_of_lines: false,
         });
         let transaction = self.broker.transactions.len() - 1;
         self.broker.names[tid].ongoing = Some(transaction);
@@ -190,7 +208,8 @@ impl World {
         if let Some(transaction) = transaction {
             let transaction = &mut self.broker.transactions[transaction];
             transaction.places.insert(place);
-            if place.to() != To::State {
+            transaction.is_of_lines |= place.to() != To::Matches || stored.key.is_some();
+            if matches!(place.to(), To::Output | To::DeadLetter) {
                 transaction.lines.push(stored.timestamp_ms);
             }
         }
@@ -199,10 +218,11 @@ impl World {
     }
 
     /// Adds offsets to what is open under a name.
-    pub(super) fn add_offsets(&mut self, tid: usize, offsets: &[(usize, i64)]) {
+    pub(super) fn add_offsets(&mut self, tid: usize, offsets: &[(usize, i64, String)]) {
         let transaction = self.ongoing(tid);
         let transaction = &mut self.broker.transactions[transaction];
-        transaction.offsets.extend(offsets.iter().copied());
+        let offsets = offsets.iter().cloned().map(|(partition, offset, note)| (partition, (offset, note)));
+        transaction.offsets.extend(offsets);
         transaction.offsets_pending = true;
     }
 
@@ -251,8 +271,8 @@ impl World {
             None => {
                 ended.offsets_pending = false;
                 let offsets = if commit { ended.offsets.clone() } else { BTreeMap::new() };
-                for (partition, offset) in offsets {
-                    self.take_offset(partition, offset);
+                for (partition, (offset, note)) in offsets {
+                    self.take_offset(partition, offset, note);
                 }
             }
         }

@@ -26,6 +26,8 @@ pub(in crate::flow) struct Group {
     round: u64,
     /// Committed, by partition.
     pub(in crate::flow) offsets: Vec<Option<i64>>,
+    /// What was committed with each.
+    pub(super) notes: Vec<String>,
 }
 
 impl Group {
@@ -40,6 +42,7 @@ impl Group {
             waiting: None,
             round: 0,
             offsets: vec![None; partitions],
+            notes: vec![String::new(); partitions],
         }
     }
 
@@ -222,9 +225,10 @@ impl World {
     }
 
     /// The group has an offset.
-    pub(super) fn take_offset(&mut self, partition: usize, offset: i64) {
+    pub(super) fn take_offset(&mut self, partition: usize, offset: i64, note: String) {
         self.group.offsets[partition] = Some(offset);
-        self.offset_taken(partition, offset);
+        self.group.notes[partition].clone_from(&note);
+        self.offset_taken(partition, offset, &note);
     }
 
     /// From now on nothing is heard of a client.

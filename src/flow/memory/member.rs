@@ -11,7 +11,9 @@ use super::{Due, INPUT, Input, Shared, World, pulse};
 use crate::flow::Failure;
 use crate::flow::kafka::Code;
 use crate::flow::record::{Headers, Line};
-use crate::flow::transport::{Answer, Delivery, Event, Fetched, Mark, Partition, Problem, Source, Teller, To};
+use crate::flow::transport::{
+    Answer, Delivery, Event, Fetched, Mark, Partition, Problem, Source, Standing, Teller, To,
+};
 
 /// How long offsets and state are waited for.
 const PATIENCE: u64 = 30_000_000;
@@ -210,7 +212,7 @@ impl World {
         };
         if done {
             for mark in &marks {
-                self.take_offset(mark.partition.number as usize, mark.offset);
+                self.take_offset(mark.partition.number as usize, mark.offset, mark.note.clone());
             }
         }
         if answer.1.is_err() {
@@ -409,7 +411,7 @@ impl Source for Member {
         self.world.borrow_mut().clients[self.client].events.push_front(event);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         pulse(&self.world, self.client);
         let asked = numbers(partitions);
         let settled = |world: &World| !asked.iter().any(|one| world.broker.are_offsets_pending(*one));
@@ -417,7 +419,11 @@ impl Source for Member {
             return Err(Failure::unavailable("offsets of a transaction stay pending".to_owned()));
         }
         let world = self.world.borrow();
-        Ok(asked.iter().map(|one| world.group.offsets[*one]).collect())
+        let standing = |one: &usize| {
+            let offset = world.group.offsets[*one]?;
+            Some(Standing { offset, note: world.group.notes[*one].clone() })
+        };
+        Ok(asked.iter().map(standing).collect())
     }
 
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
@@ -588,6 +594,21 @@ impl Source for Member {
         }
         Ok(())
     }
+
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        let world = self.world.borrow();
+        let number = partition.number as usize;
+        let fetch = world.clients[self.client].owned.get(&number)?;
+        let next = world.inputs[number].get(fetch.next);
+        let at_its_end = fetch.stale.is_empty() && next.is_none_or(|line| line.at > world.now);
+        at_its_end.then(|| world.wall_ms(number))
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        vec![(INPUT.to_owned(), self.world.borrow().inputs.len() as i32)]
+    }
+
+    fn trim(&self, _: Vec<(Partition, i64)>) {}
 
     fn out_of_range(&self, _: &str, next: &[(Partition, i64)]) -> String {
         format!("out of range: {next:?}")

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::producer::Producer;
 use super::{Member, named_by};
+use crate::alert;
 use crate::flow::Failure;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::transport::{
-    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Teller, Unsent,
+    Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Standing, Teller, To, Unsent,
 };
 
 /// A bug.
@@ -33,6 +34,10 @@ pub(in crate::flow) enum Planted {
     DropOnRevoke,
     /// A new owner does not look up what sources said.
     ForgetState,
+    /// What alerts count is taken for written, and is not.
+    LoseMatches,
+    /// A watermark tells of lines that nobody has judged.
+    ClaimMore,
     /// After going back, any line is taken for the next.
     TakeAnyLine,
 }
@@ -107,7 +112,7 @@ impl Source for LyingSource {
         self.honest.put_back(event);
     }
 
-    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<i64>>, Failure> {
+    fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure> {
         self.honest.committed(partitions)
     }
 
@@ -156,6 +161,18 @@ impl Source for LyingSource {
         }
     }
 
+    fn idle(&self, partition: &Partition) -> Option<i64> {
+        self.honest.idle(partition)
+    }
+
+    fn inputs(&self) -> Vec<(String, i32)> {
+        self.honest.inputs()
+    }
+
+    fn trim(&self, needed: Vec<(Partition, i64)>) {
+        self.honest.trim(needed);
+    }
+
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
         self.honest.out_of_range(group, next)
     }
@@ -165,9 +182,26 @@ impl Source for LyingSource {
     }
 }
 
+/// The same watermark, further on by some lines.
+fn claiming_more<'r>(record: &Record<'r>) -> Record<'r> {
+    let claim = alert::Record::from_json(record.value.as_deref().unwrap_or_default());
+    let Ok(alert::Record::Watermark(mut watermark)) = claim else { return record.clone() };
+    watermark.offset += 5;
+    let json = alert::Record::Watermark(watermark).to_json();
+    Record { value: Some(json.into_bytes().into()), ..record.clone() }
+}
+
 impl Sink for LyingSink {
     fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let packed = ticket.pack();
+        if self.planted == Planted::LoseMatches && record.to == To::Matches && record.key.is_some() {
+            let ack = Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None };
+            self.lies.borrow_mut().acks.push(ack);
+            return Ok(());
+        }
+        if self.planted == Planted::ClaimMore && record.to == To::Matches && record.key.is_none() {
+            return self.honest.send(&claiming_more(record), of, Ticket::unpack(packed));
+        }
         self.honest.send(record, of, Ticket::unpack(packed))?;
         let mut lies = self.lies.borrow_mut();
         lies.sent.insert(packed, named_by(record.timestamp_ms));
@@ -189,8 +223,8 @@ impl Sink for LyingSink {
         }
         if self.planted == Planted::CommitEarly {
             into.truncate(before);
-            into.append(&mut lies.acks);
         }
+        into.append(&mut lies.acks);
     }
 
     fn wait(&self, time: Duration) {

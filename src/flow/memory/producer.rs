@@ -62,7 +62,7 @@ pub(super) struct Sender {
     /// Something was sent since the transaction began.
     is_used: bool,
     in_transaction: bool,
-    offsets: Vec<(usize, i64)>,
+    offsets: Vec<(usize, i64, String)>,
     /// The member that commits.
     member: (Option<u64>, u32),
     answer: Option<(u64, Fate)>,
@@ -172,7 +172,7 @@ impl World {
             To::Output => line.poison,
             // The reference to a line has no value.
             To::DeadLetter => line.poison_to_all && stored.value.is_some(),
-            To::State => false,
+            To::State | To::Matches => false,
         }
     }
 
@@ -425,8 +425,8 @@ impl Sink for Producer {
         if id.is_none() {
             return Err(Fate::Abort("the consumer is no member of the group".to_owned()));
         }
-        let offsets: Vec<(usize, i64)> =
-            marks.iter().map(|mark| (mark.partition.number as usize, mark.offset)).collect();
+        let mark = |mark: &Mark| (mark.partition.number as usize, mark.offset, mark.note.clone());
+        let offsets: Vec<(usize, i64, String)> = marks.iter().map(mark).collect();
         let client = self.client;
         world.tell(&format!("w{client}"), || format!("asks for the commit of {offsets:?}"));
         let state = &mut world.senders[self.sender];

@@ -1,16 +1,19 @@
 //! What the workers of a simulation read, and what should become of it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use fastrand::Rng;
 
+use crate::alert::{self, Alerts, Clock, Match, Place, partition_of};
 use crate::diagnostic::Source;
 use crate::engine::{Engine, Memory};
 use crate::flow::memory::audit::{Expected, Wanted};
 use crate::flow::memory::{INPUT, Input};
 use crate::flow::record::{Headers, Line, Notes, Writer};
 use crate::flow::{Settings, kafka::topics::Route};
+use crate::pack::{Alert, IdPattern, Name, Severity, Threshold};
 
 /// Lines that hold this make the classifier panic.
 const FAILS: &str = "the classifier is to fail here";
@@ -51,11 +54,55 @@ section = "disk"
 /// Two sets of rules that claim the same lines and say different things about them.
 pub(super) static ENGINES: LazyLock<[Arc<Engine>; 2]> = LazyLock::new(|| ["warning", "error"].map(engine));
 
+/// What their alerts count.
+static COUNTED: LazyLock<[Alerts; 2]> =
+    LazyLock::new(|| [0, 1].map(|rules: usize| Alerts::new(&ENGINES[rules], alert::Settings::default())));
+
 fn engine(severity: &str) -> Arc<Engine> {
     let source = Source { name: "sim.toml".to_owned(), text: PACK.replace("SEVERITY", severity) };
     let (packs, diagnostics) = crate::pack::parse(&[Arc::new(source)]);
-    let packs = packs.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let mut packs = packs.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    packs.alerts = [(vec![Name::Fact(0)], "sim.*"), (Vec::new(), "sim.disk-moved")].map(count).to_vec();
     Arc::new(Engine::new(packs, crate::engine::Settings::default()).expect("few phrases"))
+}
+
+/// An alert that counts what these rules match.
+fn count((group_by, from): (Vec<Name>, &str)) -> Alert {
+    Alert {
+        pack: 0,
+        id: format!("count {from}"),
+        from: vec![IdPattern(from.to_owned())],
+        except: Vec::new(),
+        unless: Vec::new(),
+        group_by,
+        distinct: None,
+        window_ms: 60_000,
+        count: Threshold { least: 3 },
+        severity: Severity::Warning,
+        labels: Vec::new(),
+        annotations: Vec::new(),
+        action: None,
+        contact: None,
+        snooze: None,
+        escalate: Vec::new(),
+        span: 0..0,
+    }
+}
+
+/// That somebody counts them.
+pub(super) fn alerts() -> crate::flow::alerts::Settings {
+    crate::flow::alerts::Settings {
+        matches: "matches".to_owned(),
+        topic: "alerts".to_owned(),
+        counting: crate::alert::Settings::default(),
+        limits: crate::alert::Limits::default(),
+        notify: crate::flow::notify::Settings {
+            alertmanagers: Vec::new(),
+            sign_in: None,
+            authorities: None,
+            repeat_interval: std::time::Duration::from_secs(60),
+        },
+    }
 }
 
 /// How many lines, and how troublesome.
@@ -129,17 +176,33 @@ fn panics(input: &Input) -> bool {
     input.value.as_ref().is_some_and(|value| String::from_utf8_lossy(value).contains(FAILS))
 }
 
-/// The record for a line by one set of rules.
-fn judge(engine: &Engine, writer: &Writer, memory: &mut Memory, input: &Input) -> Option<Wanted> {
+/// The record for a line by one set of rules, and what alerts count of it, for so many partitions of the matches topic.
+fn judge(
+    rules: usize,
+    (writer, matches_partitions): (&Writer, i32),
+    memory: &mut Memory,
+    input: &Input,
+) -> (Option<Wanted>, Vec<(i32, Vec<u8>)>) {
+    let engine = &*ENGINES[rules];
     let line = line(input);
     memory.turn_to(input.offset);
     let source = line.key.map(String::from_utf8_lossy);
     let judged = line.value.filter(|_| !panics(input)).map(|value| engine.classify(value, source.as_deref(), memory));
-    let record = writer.write(engine, &line, judged.as_ref(), &mut Notes::default())?;
-    Some(Wanted {
+    let record = writer.write(engine, &line, judged.as_ref(), &mut Notes::default());
+    let wanted = record.map(|record| Wanted {
         value: record.value.map(std::borrow::Cow::into_owned),
         added: record.added.iter().map(|(name, value)| (name.text(), value.clone())).collect(),
-    })
+    });
+    let countable = judged.and_then(|outcome| outcome.countable);
+    let mut clock = Clock::default();
+    clock.see(line.timestamp_ms);
+    let place = Place { topic: INPUT.to_owned(), partition: input.partition, offset: input.offset };
+    let counted = countable.map(|line| COUNTED[rules].count(&line, &place, input.timestamp_ms(), clock).matches);
+    let record = |found: Match| {
+        let number = partition_of(&found.key(), matches_partitions);
+        (number, alert::Record::Match(found).to_json().into_bytes())
+    };
+    (wanted, counted.unwrap_or_default().into_iter().map(record).collect())
 }
 
 /// What should become of each line, when each partition is judged once and nothing goes wrong.
@@ -148,9 +211,13 @@ pub(super) fn expect(inputs: &[Vec<Rc<Input>>], settings: &Settings, route: Rout
     let mut expected = Vec::with_capacity(inputs.len());
     for inputs in inputs {
         let mut memories = [0, 1].map(|rules: usize| ENGINES[rules].memory());
+        memories.iter_mut().for_each(Memory::count_for_alerts);
         let one = |input: &Rc<Input>| {
-            let wanted = [0, 1].map(|rules: usize| judge(&ENGINES[rules], &writer, &mut memories[rules], input));
-            let mut expected = Expected::new(input.offset, input.value.clone(), wanted);
+            let written = (&writer, route.matches_partitions);
+            let [one, other] = [0, 1].map(|rules: usize| judge(rules, written, &mut memories[rules], input));
+            assert_eq!(one.1, other.1, "both sets of rules count alike");
+            let mut expected = Expected::new(input.offset, input.value.clone(), [one.0, other.0]);
+            expected.matches = one.1;
             expected.panics = panics(input);
             // A poisoned line that is left out is never sent.
             expected.poison = input.poison && expected.wanted[0].is_some();
@@ -168,7 +235,7 @@ pub(super) fn sights(memory: &mut Memory, end: i64) -> Vec<Option<String>> {
     memory.turn_to(end);
     let sight = |source: usize| {
         let seen = engine.classify(b"{\"msg\":\"disk is full\"}", Some(&format!("pod-{source}")), memory);
-        seen.added(crate::engine::Detail::Full).map(str::to_owned)
+        seen.added(crate::engine::Detail::Full).map(Cow::into_owned)
     };
     (0..3).map(sight).collect()
 }

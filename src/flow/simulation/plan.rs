@@ -72,6 +72,9 @@ impl Plan {
                 record_limit: 1 << 20,
                 dead_letter_partitions: rng.i32(1..=3),
                 state_limit: 1 << 20,
+                matches_partitions: rng.i32(1..=3),
+                matches_limit: 1 << 20,
+                alerts_limit: 1 << 20,
                 brokers: 1,
             },
             cooperative: rng.bool(),
@@ -102,6 +105,7 @@ fn settings(rng: &mut Rng) -> Settings {
     settings.output.place = if rng.u8(..4) == 0 { Place::Headers } else { Place::Value };
     settings.output.source_header_on_all = rng.bool();
     settings.state = Some("state".to_owned());
+    settings.alerts = Some(super::lines::alerts());
     settings.dead_letter = (rng.u8(..4) != 0).then(|| "dead".to_owned());
     // The shortest that leaves room for the session: a worker that is blocked pauses soon.
     settings.input.options.push(("max.poll.interval.ms".to_owned(), "10000".to_owned()));

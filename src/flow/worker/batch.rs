@@ -16,9 +16,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::recent::{RECENT, Recent};
 use super::report::Tally;
 use super::{BLOCKED, Window, Worker};
+use crate::flow::recent::{RECENT, Recent};
 use crate::flow::transport::{Fate, Mark, Sink, Source};
 use crate::flow::{Failure, Mode};
 use crate::telemetry::foreign;
@@ -67,6 +67,8 @@ pub(super) struct Batch {
     buried: Vec<&'static str>,
     /// It holds one line, which may spoil it, and is to hold no more.
     alone: bool,
+    /// It holds lines, and not watermarks alone.
+    has_lines: bool,
     /// For a moment there was nothing to read.
     lull: bool,
     fenced: Recent,
@@ -85,9 +87,15 @@ impl Batch {
             published: 0,
             buried: Vec::new(),
             alone: false,
+            has_lines: false,
             lull: false,
             fenced: Recent::default(),
         }
+    }
+
+    /// A line was added.
+    pub(super) fn holds_a_line(&mut self) {
+        self.has_lines = true;
     }
 
     /// No line may be added.
@@ -103,6 +111,11 @@ impl Batch {
     /// Its end comes by the clock.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open { .. })
+    }
+
+    /// It holds one line and is to hold no more.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone && self.is_open()
     }
 
     /// A new producer is to be made, not before a given time.
@@ -157,6 +170,7 @@ impl<K: Sink> Worker<K> {
         }
         self.batch.stage = Stage::Open { since: source.now() };
         self.batch.lull = false;
+        self.batch.has_lines = false;
         Ok(true)
     }
 
@@ -295,6 +309,7 @@ impl<K: Sink> Worker<K> {
         self.batch.published = 0;
         self.batch.buried.clear();
         self.window = Window::default();
+        self.counting.iter_mut().for_each(|counting| counting.in_flight = 0);
         self.repeatable = 0;
         self.crowded = false;
     }
@@ -363,8 +378,8 @@ impl<K: Sink> Worker<K> {
                 Stage::Never | Stage::Idle | Stage::Renewing { .. } => {
                     return self.lanes.unsettled() == 0 && self.lanes.news().is_empty();
                 }
-                // Nothing is open, and nothing of the last batch counts.
-                Stage::Resting { .. } => return false,
+                // Nothing is open, and nothing of the last batch counts; of one without lines nothing has to.
+                Stage::Resting { .. } => return !self.batch.has_lines,
                 Stage::Open { .. } => self.batch.stage = Stage::Settling,
                 Stage::Settling if source.now() >= deadline => self.abort(),
                 Stage::Settling | Stage::Committing { .. } | Stage::Aborting => self.sink.wait(BLOCKED),

@@ -11,7 +11,7 @@ use crate::engine::Memory;
 use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::kafka::{Code, means_lost};
 use crate::flow::state::Recalled;
-use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source};
+use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
 use crate::flow::{Failure, Mode};
 
 /// Between a commit that was refused and the next, which is due since much is uncommitted.
@@ -46,16 +46,27 @@ impl<K: Sink> Worker<K> {
             self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
         }
         let committed = source.committed(&partitions)?;
-        let starts: Vec<(Partition, Option<i64>)> = partitions.into_iter().zip(committed).collect();
+        let (starts, notes): (Vec<(Partition, Option<i64>)>, Vec<String>) = partitions
+            .into_iter()
+            .zip(committed)
+            .map(|(partition, standing)| match standing {
+                Some(Standing { offset, note }) => ((partition, Some(offset)), note),
+                None => ((partition, None), String::new()),
+            })
+            .unzip();
         let memories = self.recall_all(source, &starts)?;
         source.assign(&starts)?;
         let partitions: Vec<Partition> = starts.iter().map(|(partition, _)| partition.clone()).collect();
         // The client remembers that a partition is paused even while it is another's.
         source.pause(&partitions, false)?;
         tracing::info!(worker = self.status.number(), partitions = partitions.len(), "took over partitions");
-        for ((partition, start), memory) in starts.into_iter().zip(memories) {
-            tracing::debug!(topic = %partition.topic, partition = partition.number, start, "took over");
-            self.lanes.open(partition, start, memory, &self.status);
+        let counts = self.counting.is_some();
+        for ((start, note), mut memory) in starts.into_iter().zip(notes).zip(memories) {
+            tracing::debug!(topic = %start.0.topic, partition = start.0.number, start = start.1, note, "took over");
+            if counts {
+                memory.count_for_alerts();
+            }
+            self.lanes.open(start, &note, memory, counts, &self.status);
         }
         // Were only some of our partitions paused, lines of the others would come while the window is full.
         if std::mem::take(&mut self.holding) {

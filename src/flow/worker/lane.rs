@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::trouble::Refused;
+use crate::alert::{Clock, Watermark};
 use crate::engine::Memory;
 use crate::flow::Failure;
 use crate::flow::ledger::{LANES, Ledger, Ticket};
 use crate::flow::record::Line;
 use crate::flow::status::{LaneStatus, WorkerStatus};
-use crate::flow::transport::{Mark, Partition, Source};
+use crate::flow::transport::{Mark, Partition, Source, Standing};
 
 /// One assigned partition.
 pub(super) struct Lane {
@@ -23,6 +24,12 @@ pub(super) struct Lane {
     /// The first line opened since the last commit.
     first: Option<i64>,
     expected: Option<Expected>,
+    /// The clock of the partition, all lines opened seen.
+    pub(super) clock: Clock,
+    /// What it was at `committed`.
+    committed_clock: Clock,
+    /// It is committed with each offset: somebody counts alerts.
+    keeps_clock: bool,
     /// Lines that are to become dead letters when they come again.
     poison: Vec<(i64, Refused)>,
     pub(super) last_timestamp_ms: i64,
@@ -80,6 +87,7 @@ impl Lane {
         self.expected = None;
         self.first.get_or_insert(line.offset);
         self.last_timestamp_ms = line.timestamp_ms;
+        self.clock.see(line.timestamp_ms);
         self.ledger.open(line.offset, line.timestamp_ms)
     }
 
@@ -94,9 +102,36 @@ impl Lane {
         self.poison.push((offset, refused));
     }
 
-    /// The offset to commit, when there is a new one.
-    fn news(&self) -> Option<i64> {
-        self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed))
+    /// The offset to commit, when there is a new one, or a new clock of the same.
+    fn news(&self) -> Option<Mark> {
+        let clock = self.settled_clock();
+        let offset = self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed));
+        let moved = || self.committed.filter(|_| self.keeps_clock && clock > self.committed_clock);
+        Some(Mark {
+            lane: self.ledger.lane(),
+            partition: self.partition.clone(),
+            offset: offset.or_else(moved)?,
+            lines: self.ledger.uncommitted(),
+            note: if self.keeps_clock { clock.to_metadata() } else { String::new() },
+        })
+    }
+
+    /// The clock at the offset to commit. With nothing on its way, all lines opened are before that.
+    fn settled_clock(&self) -> Clock {
+        let mut clock = self.committed_clock;
+        clock.see(self.ledger.settled_ms());
+        if self.ledger.unsettled() == 0 { clock.max(self.clock) } else { clock }
+    }
+
+    /// How far it is; nothing before the first line.
+    pub(super) fn watermark(&self, inputs: &[(String, i32)]) -> Option<Watermark> {
+        Some(Watermark {
+            topic: self.partition.topic.to_string(),
+            partition: self.partition.number,
+            offset: self.next().unwrap_or(0),
+            clock: self.clock.now()?,
+            inputs: inputs.to_vec(),
+        })
     }
 
     /// What the group has, as far as we know.
@@ -110,8 +145,9 @@ impl Lane {
     }
 
     /// The group has `offset`.
-    fn commit(&mut self, offset: i64, lines: usize) {
+    fn commit(&mut self, offset: i64, lines: usize, note: &str) {
         self.committed = Some(offset);
+        self.committed_clock = Clock::from_metadata(note);
         self.ledger.committed(lines);
         self.memory.settle(offset);
         self.poison.retain(|(poison, _)| *poison >= offset);
@@ -123,6 +159,7 @@ impl Lane {
         self.start = self.committed.or(self.start);
         self.memory.tell_again();
         self.ledger = Ledger::new(lane);
+        self.clock = self.committed_clock;
         // Gone back before, and nothing read since: the same line is still waited for.
         let expected = self.expected.map(|expected| expected.offset);
         let first = [self.first.take(), expected]
@@ -188,9 +225,18 @@ impl Lanes {
         Ok(true)
     }
 
-    /// Begins a lane.
-    pub(super) fn open(&mut self, partition: Partition, start: Option<i64>, memory: Memory, status: &WorkerStatus) {
+    /// Begins a lane, at an offset and with the note that was committed with it. Where alerts are counted, its clock is
+    /// kept from then on.
+    pub(super) fn open(
+        &mut self,
+        (partition, start): (Partition, Option<i64>),
+        note: &str,
+        memory: Memory,
+        keeps_clock: bool,
+        status: &WorkerStatus,
+    ) {
         let number = self.number();
+        let clock = Clock::from_metadata(note);
         self.lanes.push(Lane {
             status: status.add(partition.topic.clone(), partition.number, start.unwrap_or(-1)),
             partition,
@@ -201,6 +247,9 @@ impl Lanes {
             committed: start,
             first: None,
             expected: Some(Expected::new(start.unwrap_or(0))),
+            clock,
+            committed_clock: clock,
+            keeps_clock,
             poison: Vec::new(),
             last_timestamp_ms: -1,
         });
@@ -232,12 +281,12 @@ impl Lanes {
     }
 
     /// The group says what it has, for each of [`Lanes::partitions`]; where it has nothing, nothing is known.
-    pub(super) fn learned(&mut self, committed: Vec<Option<i64>>) {
+    pub(super) fn learned(&mut self, committed: Vec<Option<Standing>>) {
         for (lane, committed) in self.lanes.iter_mut().zip(committed) {
-            if let Some(offset) = committed {
+            if let Some(Standing { offset, note }) = committed {
                 // The transaction of which nothing was known has counted: then so has all that was published.
                 let all = lane.ledger.commit() == Some(offset);
-                lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 });
+                lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 }, &note);
             }
         }
     }
@@ -250,6 +299,11 @@ impl Lanes {
         self.lanes.iter_mut()
     }
 
+    /// No partition is ours.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
     /// The partitions that are ours.
     pub(super) fn partitions(&self) -> Vec<Partition> {
         self.lanes.iter().map(|lane| lane.partition.clone()).collect()
@@ -257,22 +311,14 @@ impl Lanes {
 
     /// What is to be committed.
     pub(super) fn news(&self) -> Vec<Mark> {
-        let mark = |lane: &Lane| {
-            Some(Mark {
-                lane: lane.ledger.lane(),
-                partition: lane.partition.clone(),
-                offset: lane.news()?,
-                lines: lane.ledger.uncommitted(),
-            })
-        };
-        self.lanes.iter().filter_map(mark).collect()
+        self.lanes.iter().filter_map(Lane::news).collect()
     }
 
     /// The group has these. A lane that was ended since, and perhaps begun anew, is not meant.
     pub(super) fn committed(&mut self, marks: &[Mark]) {
         for mark in marks {
             if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.ledger.lane() == mark.lane) {
-                lane.commit(mark.offset, mark.lines);
+                lane.commit(mark.offset, mark.lines, &mark.note);
             }
         }
     }

@@ -11,10 +11,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::recent::Recent;
 use super::{Worker, judge};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
+use crate::flow::recent::Recent;
 use crate::flow::record::{Line, Notes};
 use crate::flow::transport::{Delivery, Sink, Source, To};
 use crate::flow::{Failure, Mode};
@@ -131,16 +131,21 @@ impl<K: Sink> Worker<K> {
             return Ok(());
         }
         self.meters.refused(code);
+        if ticket.is_nobodys() && exactly_once {
+            self.batch.spoil(format!("{code}"), false);
+        }
         let Some((offset, reference)) = self.lanes.of(&ticket).and_then(|lane| {
             let offset = lane.ledger.entry(&ticket)?.offset;
             Some((offset, lane.poison(offset).is_some_and(|refused| refused.reference)))
         }) else {
             return Ok(());
         };
-        let hopeless = to == To::State || self.settings.dead_letter.is_none() || reference;
+        let is_beside = matches!(to, To::State | To::Matches);
+        let hopeless = is_beside || self.settings.dead_letter.is_none() || reference;
         match (meaning, exactly_once) {
-            // What a source said cannot be read again from its line, which it no longer changes.
-            (_, false) if to == To::State => return Err(self.undeliverable(to, &ticket, bytes, code)),
+            // What a source said cannot be read again from its line, which it no longer changes; and what is counted must
+            // stand before the watermarks that are on their way.
+            (_, false) if is_beside => return Err(self.undeliverable(to, &ticket, bytes, code)),
             (Meaning::Poison, _) if hopeless => return Err(self.undeliverable(to, &ticket, bytes, code)),
             (Meaning::Poison, true) => {
                 self.trouble.wary = WARY_LINES;
@@ -253,6 +258,7 @@ impl<K: Sink> Worker<K> {
             To::Output => ("output", Some(&self.settings.output.topic)),
             To::DeadLetter => ("dead-letter", self.settings.dead_letter.as_ref()),
             To::State => ("state", self.settings.state.as_ref()),
+            To::Matches => ("matches", self.settings.alerts.as_ref().map(|alerts| &alerts.matches)),
         };
         let topic = topic.map_or("", String::as_str);
         let (limit, reason) = (self.route.record_limit, foreign(self.sink.last_word().as_bytes()));

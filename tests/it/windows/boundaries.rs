@@ -282,3 +282,25 @@ fn nothing_is_over_before_every_partition_has_told() {
     scene.tell();
     assert_eq!(scene.over(), BTreeSet::from([(KP_EVENTS, 0, 5 * MINUTE)]));
 }
+
+#[test]
+fn what_is_told_is_a_postable_alert_and_our_own_object() {
+    let mut scene = Scene::new();
+    let line = r#"{"app":"armada-kp-events","carrier_name":"it's 'carrier7'","crn":"crn:v1:bluemix:public:containers-kubernetes:eu-de:a/account:cluster::","msg":"error completing request, the cluster is busy with another KMS action"}"#;
+    scene.line(1, 0, line).unwrap();
+    scene.much_later(HOUR);
+    let mut shown = String::new();
+    for change in &scene.told {
+        let json: serde_json::Value = serde_json::from_str(&change.to_json()).unwrap();
+        shown += &format!("{}\n{json:#}\n", change.key());
+        let mut bare = json.clone();
+        bare.as_object_mut().unwrap().remove("fingerpost");
+        assert_eq!(bare, change.to_postable());
+        assert_eq!(Change::from_json(change.to_json().as_bytes()), Ok(change.clone()));
+    }
+    let shown =
+        regex::Regex::new("kp-events@[0-9a-f]{8}").unwrap().replace_all(&shown, "kp-events@digest").into_owned();
+    let expected = std::path::Path::new("tests/cases/alerts/told.txt");
+    let expected = snapbox::Data::read_from(expected, Some(snapbox::data::DataFormat::Text));
+    snapbox::assert_data_eq!(shown, expected.raw());
+}

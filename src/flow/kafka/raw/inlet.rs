@@ -1,20 +1,26 @@
-//! Records in: what comes out of a client's queue.
+//! What comes in from a client: what it has to say (`Queue`), and records, many at a time (`Records`).
+//!
+//! Records have a queue of their own, to which that of each partition is led: out of the one that the group's events come
+//! through, librdkafka gives records only singly, and looks at the clock three times for each.
 #![allow(unsafe_code, reason = "see `raw`")]
 
-use std::ffi::{CStr, c_int};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString, c_int};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR, RD_KAFKA_EVENT_FETCH, RD_KAFKA_EVENT_LOG, RD_KAFKA_EVENT_REBALANCE,
-    RD_KAFKA_EVENT_STATS, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_is_fatal,
-    rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next, rd_kafka_event_stats,
-    rd_kafka_event_t, rd_kafka_event_topic_partition_list, rd_kafka_event_type, rd_kafka_message_detach_headers,
-    rd_kafka_message_headers, rd_kafka_message_set_headers, rd_kafka_message_t, rd_kafka_message_timestamp,
-    rd_kafka_queue_destroy, rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_poll,
-    rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_timestamp_type_t, rd_kafka_topic_name,
+    RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR, RD_KAFKA_EVENT_LOG, RD_KAFKA_EVENT_REBALANCE, RD_KAFKA_EVENT_STATS,
+    rd_kafka_consume_batch_queue, rd_kafka_consume_queue, rd_kafka_event_destroy, rd_kafka_event_error,
+    rd_kafka_event_error_is_fatal, rd_kafka_event_error_string, rd_kafka_event_log, rd_kafka_event_message_next,
+    rd_kafka_event_stats, rd_kafka_event_t, rd_kafka_event_topic_partition_list, rd_kafka_event_type,
+    rd_kafka_message_destroy, rd_kafka_message_detach_headers, rd_kafka_message_headers, rd_kafka_message_set_headers,
+    rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_forward,
+    rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_get_partition, rd_kafka_queue_new,
+    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_timestamp_type_t, rd_kafka_topic_name,
 };
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -26,8 +32,6 @@ use crate::flow::transport::Partition;
 
 /// What comes out of a consumer's queue.
 pub(in crate::flow::kafka) enum Polled {
-    /// A record.
-    Record(Arc<Fetched>),
     /// The group gives these partitions, or takes them.
     Rebalance { gives: bool, partitions: Vec<Partition> },
     /// Something failed.
@@ -44,7 +48,7 @@ pub(in crate::flow::kafka) enum Polled {
 
 /// What a client has to say to us.
 pub(in crate::flow::kafka) struct Queue {
-    client: Arc<dyn Native>,
+    _client: Arc<dyn Native>,
     queue: NonNull<rd_kafka_queue_t>,
 }
 
@@ -52,48 +56,136 @@ pub(in crate::flow::kafka) struct Queue {
 unsafe impl Send for Queue {}
 
 impl Queue {
-    /// Of a consumer: records, and what the group does. `None` where it is none.
+    /// Of a consumer: what the group does. `None` where it is none.
     pub(in crate::flow::kafka) fn of_consumer(client: Arc<dyn Native>) -> Option<Self> {
         // SAFETY: the client is valid.
         let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
-        Some(Self { client, queue })
+        Some(Self { _client: client, queue })
     }
 
     /// Of a producer: reports.
     pub(in crate::flow::kafka) fn of_producer(client: Arc<dyn Native>) -> Option<Self> {
         // SAFETY: the client is valid.
         let queue = NonNull::new(unsafe { rd_kafka_queue_get_main(client.native()) })?;
-        Some(Self { client, queue })
+        Some(Self { _client: client, queue })
     }
 
     /// The next event, waiting at most `time`, in milliseconds rounded down.
     pub(in crate::flow::kafka) fn poll(&self, time: Duration) -> Option<Polled> {
-        let millis = c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX);
         // SAFETY: the queue is valid, and the event that comes out is ours.
-        let event = Event(NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), millis) })?);
+        let event = Event(NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), millis(time)) })?);
         // SAFETY: the event is valid.
         let kind = unsafe { rd_kafka_event_type(event.0.as_ptr()) };
-        match kind {
-            RD_KAFKA_EVENT_FETCH => {}
-            RD_KAFKA_EVENT_DR => return Some(Polled::Reports(Reports(event))),
-            _ => return Some(event.read(kind)),
-        }
-        // SAFETY: the event is valid; so is the message until the event is destroyed.
-        let message = unsafe { rd_kafka_event_message_next(event.0.as_ptr()) };
-        let Some(message) = NonNull::new(message.cast_mut()) else { return Some(Polled::Other) };
-        let mut fetched = Fetched {
-            message,
-            headers: record::Headers::default(),
-            headers_are_gone: AtomicBool::new(false),
-            _event: event,
-            _client: self.client.clone(),
-        };
-        fetched.see_headers();
-        Some(Polled::Record(Arc::new(fetched)))
+        Some(if kind == RD_KAFKA_EVENT_DR { Polled::Reports(Reports(event)) } else { event.read(kind) })
     }
 }
 
 impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: the queue is ours, and the client is still there.
+        unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) };
+    }
+}
+
+fn millis(time: Duration) -> c_int {
+    c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)
+}
+
+/// Records that are taken out of a queue at once.
+const BATCH: usize = 64;
+
+/// Why there is no record where one could be.
+pub(in crate::flow::kafka) struct Broken {
+    pub(in crate::flow::kafka) code: Code,
+    pub(in crate::flow::kafka) reason: String,
+}
+
+/// What was taken out of a queue of records.
+pub(in crate::flow::kafka) type Taken = Result<Arc<Fetched>, Broken>;
+
+/// A queue of records.
+pub(in crate::flow::kafka) struct Records {
+    /// Taken out of the queue, and not yet handed over. Goes before the client.
+    taken: RefCell<VecDeque<Taken>>,
+    queue: NonNull<rd_kafka_queue_t>,
+    client: Arc<dyn Native>,
+}
+
+// SAFETY: librdkafka's queues may be polled from any thread.
+unsafe impl Send for Records {}
+
+impl Records {
+    /// What a consumer reads that belongs to no group.
+    pub(in crate::flow::kafka) fn of_consumer(client: Arc<dyn Native>) -> Option<Self> {
+        // SAFETY: the client is valid.
+        let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
+        Some(Self { taken: RefCell::default(), queue, client })
+    }
+
+    /// What is read of the partitions that are led here.
+    pub(in crate::flow::kafka) fn apart(client: Arc<dyn Native>) -> Option<Self> {
+        // SAFETY: the client is valid.
+        let queue = NonNull::new(unsafe { rd_kafka_queue_new(client.native()) })?;
+        Some(Self { taken: RefCell::default(), queue, client })
+    }
+
+    /// What is read of a partition, once it is assigned, comes here. False where that cannot be.
+    pub(in crate::flow::kafka) fn lead_here(&self, partition: &Partition) -> bool {
+        let Ok(topic) = CString::new(&*partition.topic) else { return false };
+        // SAFETY: client, name and queue are valid; the partition's queue is ours until it is given back, which does not
+        // change where it leads.
+        unsafe {
+            let queue = rd_kafka_queue_get_partition(self.client.native(), topic.as_ptr(), partition.number);
+            if queue.is_null() {
+                return false;
+            }
+            rd_kafka_queue_forward(queue, self.queue.as_ptr());
+            rd_kafka_queue_destroy(queue);
+        }
+        true
+    }
+
+    /// The next of those that are here: a record that `wanted` says yes to, or why there is none; the others stay.
+    pub(in crate::flow::kafka) fn take(&self, wanted: impl Fn(&Fetched) -> bool) -> Option<Taken> {
+        let mut taken = self.taken.borrow_mut();
+        let next = taken.iter().position(|taken| taken.as_ref().map_or(true, |fetched| wanted(fetched)))?;
+        taken.remove(next)
+    }
+
+    /// Nothing is here that was not handed over.
+    pub(in crate::flow::kafka) fn is_empty(&self) -> bool {
+        self.taken.borrow().is_empty()
+    }
+
+    /// Takes more out of the queue, waiting at most `time`, in milliseconds rounded down. False when there is nothing.
+    pub(in crate::flow::kafka) fn fill(&self, time: Duration) -> bool {
+        let mut messages = [null_mut(); BATCH];
+        // SAFETY: the queue is valid, and there is room for as many messages as are asked for; they are ours.
+        let count = unsafe {
+            if time.is_zero() {
+                rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, messages.as_mut_ptr(), BATCH)
+            } else {
+                // A batch would be waited for until it is full.
+                messages[0] = rd_kafka_consume_queue(self.queue.as_ptr(), millis(time));
+                isize::from(!messages[0].is_null())
+            }
+        };
+        let messages = messages.iter().take(usize::try_from(count).unwrap_or(0));
+        let before = self.taken.borrow().len();
+        let fetched = messages.filter_map(|message| NonNull::new(*message));
+        let fetched = fetched.map(|message| Fetched::new(message, self.client.clone()).checked());
+        self.taken.borrow_mut().extend(fetched);
+        self.taken.borrow().len() > before
+    }
+
+    /// Drops what was taken out of the queue of these partitions; it is to be read again, or is another's.
+    pub(in crate::flow::kafka) fn forget<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
+        let of_them = |line: &Line<'_>| partitions.clone().any(|partition| partition.is_of(line));
+        self.taken.borrow_mut().retain(|taken| !taken.as_ref().is_ok_and(|fetched| of_them(&fetched.line())));
+    }
+}
+
+impl Drop for Records {
     fn drop(&mut self) {
         // SAFETY: the queue is ours, and the client is still there.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) };
@@ -185,9 +277,15 @@ pub(crate) struct Fetched {
     headers: record::Headers,
     /// Somebody took them.
     headers_are_gone: AtomicBool,
-    /// Destroyed before the client is let go.
-    _event: Event,
+    /// Let go after the message.
     _client: Arc<dyn Native>,
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        // SAFETY: it is destroyed here and nowhere else, and the client is still there.
+        unsafe { rd_kafka_message_destroy(self.message.as_ptr()) };
+    }
 }
 
 // SAFETY: librdkafka's messages belong to no thread. What may change, the headers, only one may take at a time.
@@ -196,8 +294,30 @@ unsafe impl Send for Fetched {}
 unsafe impl Sync for Fetched {}
 
 impl Fetched {
+    /// The message must be ours, and nobody else's.
+    fn new(message: NonNull<rd_kafka_message_t>, client: Arc<dyn Native>) -> Self {
+        let mut fetched = Self {
+            message,
+            headers: record::Headers::default(),
+            headers_are_gone: AtomicBool::new(false),
+            _client: client,
+        };
+        fetched.see_headers();
+        fetched
+    }
+
+    /// As a record, unless it says why there is none.
+    fn checked(self) -> Taken {
+        let message = self.message();
+        if message.err == OK {
+            return Ok(Arc::new(self));
+        }
+        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
+        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
+    }
+
     pub(super) fn message(&self) -> &rd_kafka_message_t {
-        // SAFETY: it is valid as long as its event is, and its fields do not change.
+        // SAFETY: it is valid as long as `self`, and its fields do not change.
         unsafe { self.message.as_ref() }
     }
 

@@ -72,7 +72,7 @@ impl Acks {
             }
             Polled::Error { code, reason, .. } => self.failed(Some(code), &reason),
             Polled::Log { level, facility, message } => log(level, &facility, &message),
-            Polled::Record(_) | Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
+            Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
         }
     }
 

@@ -1,0 +1,419 @@
+//! One member of the group that counts: a thread with a consumer, a producer, and the windows of its partitions.
+//!
+//! Unlike a worker of lines it does one thing after the other: it reads for a while, then tells what came of it and
+//! commits (`settle`), and reads nothing meanwhile. Alerts are few, and what is to be counted waits in the matches topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::lane::{Lane, bookmark};
+use super::meters::AlertMeters;
+use super::settle::Producing;
+use super::view::View;
+use crate::alert::{self, Alerts, Change, State, Windows, partition_of};
+use crate::flow::kafka::topics::Route;
+use crate::flow::notify::{Board, Notice};
+use crate::flow::shutdown::{Drained, StopFlag, Word};
+use crate::flow::status::{WorkerStatus, now_ms};
+use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
+use crate::flow::worker::Turn;
+use crate::flow::{Failure, Rules, Settings};
+use crate::telemetry::foreign;
+
+/// How long to wait for a record, and so how late a request to stop is seen at worst.
+const IDLE: Duration = Duration::from_millis(100);
+/// How often what is read is committed when there is nothing to tell.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// So much is told at a time, at most.
+const CHANGES_MAX: usize = 1000;
+/// How often it is looked whether there is something to delete.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two attempts to commit in the end.
+const COMMIT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the status is written.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// What is over since no longer than this is told to Alertmanagers again by a new owner: the one before may not have
+/// come to it.
+const OVER_LATELY_MS: i64 = 60 * 60 * 1000;
+
+/// Something to tell, and the partition that counts it.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) partition: i32,
+    pub(super) change: Change,
+}
+
+/// See the top of the file.
+pub(crate) struct Counter<K> {
+    rules: Rules,
+    alerts: Arc<Alerts>,
+    limits: alert::Limits,
+    /// The role's own, see [`super::settings`].
+    pub(super) settings: Settings,
+    pub(super) route: Route,
+    pub(super) sink: K,
+    pub(super) status: Arc<WorkerStatus>,
+    pub(super) stop: StopFlag,
+    view: Arc<View>,
+    board: Option<Arc<Board>>,
+    pub(super) meters: AlertMeters,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) news: Vec<News>,
+    pub(super) producing: Producing,
+    /// The windows hold what was not committed, and are to be made anew.
+    pub(super) is_stale: bool,
+    /// A commit is under way.
+    pub(super) committing: bool,
+    next_commit: Instant,
+    next_report: Instant,
+    next_trim: Instant,
+}
+
+impl<K: Sink> Counter<K> {
+    pub(crate) fn new(
+        mut rules: Rules,
+        (settings, alerts): (&Settings, &super::Settings),
+        route: Route,
+        sink: K,
+        status: Arc<WorkerStatus>,
+        stop: StopFlag,
+        (view, board): (Arc<View>, Option<Arc<Board>>),
+    ) -> Self {
+        let engine = rules.borrow_and_update().clone();
+        let counted = Arc::new(Alerts::new(&engine, alerts.counting.clone()));
+        let now = Instant::now();
+        Self {
+            rules,
+            meters: AlertMeters::new(&counted),
+            alerts: counted,
+            limits: alerts.limits,
+            producing: Producing::new(settings.delivery.mode),
+            settings: settings.clone(),
+            route,
+            sink,
+            status,
+            stop,
+            view,
+            board,
+            lanes: Vec::new(),
+            news: Vec::new(),
+            is_stale: false,
+            committing: false,
+            next_commit: now,
+            next_report: now,
+            next_trim: now + TRIM_INTERVAL,
+        }
+    }
+
+    /// Counts until asked to stop or unable to go on, then leaves in good order.
+    pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
+        loop {
+            match self.step(&source) {
+                Ok(Turn::On) => {}
+                Ok(Turn::Stop) => break,
+                Err(failure) => {
+                    tell(Word::Failed(failure));
+                    break;
+                }
+            }
+        }
+        self.leave(source, |drained| tell(Word::Drained(drained)));
+    }
+
+    /// Deals with the next thing that happens.
+    fn step<S: Source>(&mut self, source: &S) -> Result<Turn, Failure> {
+        self.status.turn();
+        if self.stop.is_raised() {
+            return Ok(Turn::Stop);
+        }
+        if let Some(event) = source.event() {
+            self.group(source, event)?;
+            return Ok(Turn::On);
+        }
+        let is_quiet = match source.poll(IDLE) {
+            Some(Ok(delivery)) => {
+                self.read(&delivery);
+                false
+            }
+            Some(Err(problem)) => {
+                self.trouble(source, problem)?;
+                true
+            }
+            None => true,
+        };
+        let now = source.now();
+        if is_quiet {
+            self.look_at_ends(source);
+        }
+        let is_due = !self.news.is_empty() && (is_quiet || self.news.len() >= CHANGES_MAX) || now >= self.next_commit;
+        if is_due {
+            self.next_commit = now + COMMIT_INTERVAL;
+            self.renew_rules();
+            self.settle(source)?;
+            self.trim(source, now);
+        }
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            self.report();
+        }
+        Ok(Turn::On)
+    }
+
+    fn read(&mut self, delivery: &impl Delivery) {
+        let line = delivery.line();
+        if self.is_stale {
+            return;
+        }
+        let ours = |lane: &&mut Lane| lane.partition.number == line.partition && *lane.partition.topic == *line.topic;
+        let Some(lane) = self.lanes.iter_mut().find(ours) else { return };
+        match lane.read(line.offset, line.value) {
+            Ok(changes) => {
+                let partition = line.partition;
+                self.news.extend(changes.into_iter().map(|change| News { partition, change }));
+            }
+            Err(why) => {
+                self.meters.unreadable.increment(1);
+                let why = foreign(why.to_string().as_bytes());
+                tracing::warn!(
+                    partition = line.partition,
+                    offset = line.offset,
+                    "a match cannot be read and is left out: {why}"
+                );
+            }
+        }
+    }
+
+    /// Where everything has been read, silence is over.
+    fn look_at_ends<S: Source>(&mut self, source: &S) {
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.is_live() && source.idle(&lane.partition).is_some()) {
+            let partition = lane.partition.number;
+            self.news.extend(lane.at_its_end().into_iter().map(|change| News { partition, change }));
+        }
+    }
+
+    fn trouble<S: Source>(&self, source: &S, problem: Problem) -> Result<(), Failure> {
+        match problem {
+            Problem::Passing => Ok(()),
+            Problem::Final(sentence) => Err(Failure::unavailable(format!("alerts: {sentence}"))),
+            Problem::OutOfRange => {
+                let next = self.lanes.iter().filter_map(|lane| Some((lane.partition.clone(), lane.reads_next()?)));
+                let next: Vec<(Partition, i64)> = next.collect();
+                Err(Failure::unavailable(source.out_of_range(&self.settings.kafka.group_id, &next)))
+            }
+        }
+    }
+
+    /// Answers what the group did. A failure leaves the event for [`Source::close`].
+    fn group<S: Source>(&mut self, source: &S, event: Event) -> Result<(), Failure> {
+        let answered = match &event {
+            Event::Assigned(partitions) => self.take_over(source, partitions.clone()),
+            Event::Revoked(partitions) => {
+                if !self.settle(source)? {
+                    tracing::warn!("alerts: not everything could be told in time; the next owner tells it");
+                }
+                self.forget(partitions);
+                source.release(partitions)
+            }
+            Event::Lost(partitions) => {
+                tracing::warn!(
+                    partitions = partitions.len(),
+                    "alerts: lost partitions; their next owner counts them again"
+                );
+                self.forget(partitions);
+                self.status.joined.store(false, Relaxed);
+                source.release(partitions)
+            }
+        };
+        answered.inspect_err(|_| source.put_back(event))
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
+        self.news.retain(|news| !partitions.iter().any(|partition| partition.number == news.partition));
+        self.lanes.retain(|lane| {
+            let goes = partitions.contains(&lane.partition);
+            if goes {
+                let number = lane.partition.number;
+                self.status.remove(&lane.status);
+                self.view.forget(number);
+                self.board.iter().for_each(|board| board.forget(number));
+            }
+            !goes
+        });
+    }
+
+    fn take_over<S: Source>(&mut self, source: &S, partitions: Vec<Partition>) -> Result<(), Failure> {
+        self.forget(&partitions);
+        let committed = source.committed(&partitions)?;
+        let mut lanes = Vec::with_capacity(partitions.len());
+        let mut starts = Vec::with_capacity(partitions.len());
+        for (partition, committed) in partitions.into_iter().zip(committed) {
+            let (windows, over) = self.windows(source, &partition, committed.as_ref())?;
+            let from = committed.is_some().then(|| bookmark(committed.as_ref()).from);
+            starts.push((partition.clone(), from));
+            let mark = committed.as_ref().map_or(-1, |standing| standing.offset);
+            let status = self.status.add(partition.topic.clone(), partition.number, mark);
+            lanes.push(Lane::new(partition, windows, status, committed).with_over(over));
+        }
+        source.assign(&starts)?;
+        let partitions: Vec<Partition> = starts.into_iter().map(|(partition, _)| partition).collect();
+        // The client remembers that a partition is paused even while it is another's.
+        source.pause(&partitions, false)?;
+        tracing::info!(partitions = partitions.len(), "alerts: took over partitions");
+        self.lanes.extend(lanes);
+        self.status.joined.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Windows that know what fires; what they count is to be read yet. And what is over, and since when.
+    fn windows<S: Source>(
+        &self,
+        source: &S,
+        partition: &Partition,
+        committed: Option<&Standing>,
+    ) -> Result<(Windows, BTreeMap<String, i64>), Failure> {
+        let mut windows = Windows::new(self.alerts.clone(), self.limits, bookmark(committed));
+        let mut unreadable = 0_u64;
+        let mut over: BTreeMap<String, i64> = BTreeMap::new();
+        let mut lately: BTreeMap<String, Change> = BTreeMap::new();
+        let since = now_ms() - OVER_LATELY_MS;
+        source.recall(partition, &|| self.status.turn(), &mut |key, value| {
+            let Ok(key) = std::str::from_utf8(key) else { return unreadable += 1 };
+            // The alerts topic may have more partitions, or once have had.
+            if partition_of(key, self.route.matches_partitions) != partition.number {
+                return;
+            }
+            unreadable += u64::from(windows.restore(key, value).is_err());
+            over.remove(key);
+            lately.remove(key);
+            let change = value.and_then(|value| Change::from_json(value).ok());
+            let Some(change) = change else { return };
+            if let Some(ends) = change.ends_at {
+                over.insert(key.to_owned(), ends);
+                if ends >= since {
+                    lately.insert(key.to_owned(), change);
+                }
+            }
+        })?;
+        if unreadable > 0 {
+            tracing::warn!(partition = partition.number, unreadable, "records of the alerts topic that cannot be read");
+        }
+        lately.values().for_each(|change| self.notify(partition.number, change));
+        Ok((windows, over))
+    }
+
+    /// Begins anew, with all windows, at what is committed.
+    pub(super) fn rebuild<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
+        self.news.clear();
+        let partitions: Vec<Partition> = self.lanes.iter().map(|lane| lane.partition.clone()).collect();
+        let committed = source.committed(&partitions)?;
+        let mut starts = Vec::with_capacity(partitions.len());
+        let mut lanes = Vec::with_capacity(partitions.len());
+        for (lane, committed) in std::mem::take(&mut self.lanes).into_iter().zip(committed) {
+            starts.push((lane.partition.clone(), committed.is_some().then(|| bookmark(committed.as_ref()).from)));
+            let (windows, over) = self.windows(source, &lane.partition, committed.as_ref())?;
+            lanes.push(lane.again(windows, committed).with_over(over));
+        }
+        self.lanes = lanes;
+        source.rewind(&starts)?;
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// Takes the newest alerts, if there are newer ones.
+    fn renew_rules(&mut self) {
+        // An error says that nobody will ever swap them.
+        if !self.rules.has_changed().unwrap_or(false) {
+            return;
+        }
+        let engine = self.rules.borrow_and_update().clone();
+        self.alerts = Arc::new(Alerts::new(&engine, self.alerts.settings().clone()));
+        self.meters = AlertMeters::new(&self.alerts);
+        for lane in &mut self.lanes {
+            let partition = lane.partition.number;
+            let changes = lane.windows.exchange(self.alerts.clone());
+            self.news.extend(changes.into_iter().map(|change| News { partition, change }));
+        }
+    }
+
+    /// What was to be told is on the alerts topic, and committed.
+    pub(super) fn told(&mut self, news: &[News]) {
+        for News { partition, change } in news {
+            self.meters.told(change);
+            self.notify(*partition, change);
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.number == *partition) {
+                lane.is_over(&change.key(), change.ends_at);
+            }
+        }
+        for lane in self.lanes.iter().filter(|lane| lane.is_live()) {
+            let number = lane.partition.number;
+            if !self.view.knows(number) {
+                // What fires since before we had the partition.
+                lane.windows.firing().iter().for_each(|change| self.notify(number, change));
+            }
+            if !self.view.knows(number) || news.iter().any(|news| news.partition == number) {
+                self.view.set(number, lane.windows.firing());
+            }
+        }
+    }
+
+    fn notify(&self, partition: i32, change: &Change) {
+        let Some(board) = &self.board else { return };
+        let serde_json::Value::Object(mut alert) = change.to_postable() else { return };
+        alert.remove("endsAt");
+        let ends_ms = (change.state == State::Resolved).then_some(change.ends_at).flatten();
+        board.put(Notice { key: change.key(), partition, alert, starts_ms: change.starts_at, ends_ms });
+    }
+
+    /// Has deleted what no next owner will read.
+    fn trim<S: Source>(&mut self, source: &S, now: Instant) {
+        if now < self.next_trim {
+            return;
+        }
+        self.next_trim = now + TRIM_INTERVAL;
+        let needed: Vec<(Partition, i64)> =
+            self.lanes.iter_mut().filter_map(|lane| Some((lane.partition.clone(), lane.trim()?))).collect();
+        if !needed.is_empty() {
+            source.trim(needed);
+        }
+    }
+
+    fn report(&mut self) {
+        for lane in &mut self.lanes {
+            lane.report();
+            let meters = lane.windows.meters();
+            self.meters.counted(meters, lane.meters);
+            lane.meters = meters;
+            self.view.count(lane.partition.number, meters.groups);
+        }
+    }
+
+    /// Tells and commits what it can, and leaves the group.
+    fn leave<S: Source>(mut self, source: S, drained: impl FnOnce(Drained)) {
+        let deadline = source.now() + self.settings.delivery.shutdown_timeout;
+        let committed = loop {
+            match self.settle(&source) {
+                // In the middle of a rebalance the group takes nothing, for some milliseconds.
+                Ok(false) if source.now() < deadline && !self.committing => self.sink.wait(COMMIT_PAUSE),
+                Ok(done) => break done,
+                Err(failure) => {
+                    tracing::error!("{}", foreign(failure.message.as_bytes()));
+                    break false;
+                }
+            }
+        };
+        drained(Drained { unsettled: 0, committed });
+        drop(self.sink);
+        if self.committing {
+            // Closing would wait for a broker that does not answer. The group will miss us soon enough.
+            std::mem::forget(source);
+        } else {
+            source.close();
+        }
+        self.status.done.store(true, Relaxed);
+        for lane in &self.lanes {
+            self.status.remove(&lane.status);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One partition of the matches topic: its windows, and how far it is read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::alert::{Bookmark, Change, Meters, Record, Unreadable, Windows};
+use crate::flow::status::LaneStatus;
+use crate::flow::transport::{Mark, Partition, Standing};
+
+/// See the top of the file.
+pub(super) struct Lane {
+    pub(super) partition: Partition,
+    pub(super) windows: Windows,
+    pub(super) status: Arc<LaneStatus>,
+    /// The offset after the last one read.
+    next: Option<i64>,
+    /// After going back: only what stands before this is the beginning of what was asked for. What the client had fetched
+    /// before stands behind it, and may come first.
+    barrier: Option<i64>,
+    /// Records before it have been told of by an earlier owner.
+    told_to: i64,
+    /// Everything before `told_to` has been read.
+    is_live: bool,
+    /// What the group has.
+    committed: Option<Standing>,
+    pub(super) meters: Meters,
+    /// What is over and still on the alerts topic: until when it fired, by key.
+    over: BTreeMap<String, i64>,
+    /// Records before it may have been deleted.
+    trimmed: i64,
+}
+
+/// An alert that is over stays on the alerts topic for so long, by event time.
+const OVER_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+/// So many records must be of no use before they are worth a request to delete them.
+const TRIM_MIN: i64 = 500;
+
+impl Lane {
+    /// Windows that begin where `committed` says.
+    pub(super) fn new(
+        partition: Partition,
+        windows: Windows,
+        status: Arc<LaneStatus>,
+        committed: Option<Standing>,
+    ) -> Self {
+        let told_to = committed.as_ref().map_or(0, |standing| standing.offset);
+        Self {
+            partition,
+            windows,
+            status,
+            next: None,
+            barrier: None,
+            told_to,
+            is_live: committed.is_none(),
+            committed,
+            meters: Meters::default(),
+            over: BTreeMap::new(),
+            trimmed: 0,
+        }
+    }
+
+    /// What is known to be over.
+    pub(super) fn with_over(self, over: BTreeMap<String, i64>) -> Self {
+        Self { over, ..self }
+    }
+
+    /// The latest word on a key: until when it fired, `None` when it fires or nothing is known of it.
+    pub(super) fn is_over(&mut self, key: &str, ends_ms: Option<i64>) {
+        match ends_ms {
+            Some(ends_ms) => _ = self.over.insert(key.to_owned(), ends_ms),
+            None => _ = self.over.remove(key),
+        }
+    }
+
+    /// Keys that are over since so long that the alerts topic need not have them any more.
+    pub(super) fn forgotten(&self) -> Vec<String> {
+        let horizon = self.windows.bookmark().horizon;
+        let past = self.over.iter().filter(|(_, ends)| ends.saturating_add(OVER_KEPT_MS) < horizon);
+        if self.is_live { past.map(|(key, _)| key.clone()).collect() } else { Vec::new() }
+    }
+
+    /// The first offset that whoever comes next will read, when much before it is of no use to anybody.
+    pub(super) fn trim(&mut self) -> Option<i64> {
+        let from = self.committed.as_ref().map(|standing| bookmark(Some(standing)).from)?;
+        if !self.is_live || from - self.trimmed < TRIM_MIN {
+            return None;
+        }
+        self.trimmed = from;
+        Some(from)
+    }
+
+    /// The same partition with other windows, after going back.
+    pub(super) fn again(self, windows: Windows, committed: Option<Standing>) -> Self {
+        let from = bookmark(committed.as_ref()).from;
+        let read_to = self.barrier.or(self.next);
+        let fresh = Self::new(self.partition, windows, self.status, committed);
+        Self { barrier: read_to.filter(|read_to| *read_to > from), ..fresh }
+    }
+
+    /// Takes the record at `offset`; nothing comes of one that was read before.
+    pub(super) fn read(&mut self, offset: i64, value: Option<&[u8]>) -> Result<Vec<Change>, Unreadable> {
+        if self.barrier.is_some_and(|barrier| offset >= barrier) || self.next.is_some_and(|next| offset < next) {
+            return Ok(Vec::new());
+        }
+        self.barrier = None;
+        self.next = Some(offset + 1);
+        self.is_live |= offset >= self.told_to;
+        match value {
+            Some(value) => Record::from_json(value).map(|record| self.windows.read(offset, &record)),
+            // Nobody of ours writes such a record.
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The partition is read to its end: what was told of before ends there at the latest.
+    pub(super) fn at_its_end(&mut self) -> Vec<Change> {
+        if self.is_live || self.barrier.is_some() {
+            return Vec::new();
+        }
+        self.is_live = true;
+        self.windows.caught_up()
+    }
+
+    /// All that an earlier owner told of has been read.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_live
+    }
+
+    /// The offset to be read next.
+    pub(super) fn reads_next(&self) -> Option<i64> {
+        self.next.or_else(|| self.committed.as_ref().map(|standing| bookmark(Some(standing)).from))
+    }
+
+    /// What is to be committed, when all that was read has been told.
+    pub(super) fn news(&self) -> Option<Mark> {
+        let next = self.next.filter(|_| self.is_live)?;
+        let bookmark = Bookmark { next, ..self.windows.bookmark() };
+        let standing = Standing { offset: next, note: bookmark.to_metadata() };
+        let is_news =
+            self.committed.as_ref().is_none_or(|committed| *committed != standing && committed.offset <= next);
+        let Standing { offset, note } = standing;
+        is_news.then(|| Mark { lane: 0, partition: self.partition.clone(), offset, lines: 0, note })
+    }
+
+    /// The group has this.
+    pub(super) fn committed(&mut self, mark: &Mark) {
+        self.committed = Some(Standing { offset: mark.offset, note: mark.note.clone() });
+    }
+
+    /// How far it is, for whoever looks.
+    pub(super) fn report(&self) {
+        // While reading what was told of before, that is progress, too.
+        let done = if self.is_live { self.committed.as_ref().map(|standing| standing.offset) } else { self.next };
+        self.status.stands(done, 0, -1);
+    }
+}
+
+/// From where to read, and up to where silently.
+pub(super) fn bookmark(committed: Option<&Standing>) -> Bookmark {
+    match committed {
+        Some(Standing { offset, note }) => Bookmark::from_metadata(*offset, note),
+        None => Bookmark::start(0),
+    }
+}

@@ -1,0 +1,197 @@
+//! The part of librdkafka's statistics that lag is told from, and which partitions nothing comes to.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::flow::status::WorkerStatus;
+use crate::flow::transport::Partition;
+
+/// When partitions were known to be read to their ends.
+///
+/// Of a partition that was given anew, or read from elsewhere, the client tells for a while where it stood before.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// Milliseconds since 1970 of the statistics that said so.
+    idle: HashMap<(String, i32), i64>,
+    /// When reading began, or went elsewhere.
+    began: HashMap<(String, i32), i64>,
+}
+
+/// Statistics this much younger than the beginning speak of what was read since: a broker that answers has then told
+/// anew where the partition ends, many times over.
+const NEW_MS: i64 = 3_000;
+
+impl Ends {
+    /// Takes in what the client says.
+    pub(super) fn hear(&mut self, statistics: &Statistics) {
+        self.idle = statistics.idle();
+    }
+
+    /// A partition is read from somewhere from now on.
+    pub(super) fn begins(&mut self, partition: &Partition, now_ms: i64) {
+        self.began.insert((partition.topic.to_string(), partition.number), now_ms);
+    }
+
+    /// The last moment at which a partition was surely read to its end.
+    pub(super) fn idle(&self, partition: &Partition) -> Option<i64> {
+        let place = (partition.topic.to_string(), partition.number);
+        let (idle, began) = (*self.idle.get(&place)?, *self.began.get(&place)?);
+        (idle >= began.saturating_add(NEW_MS)).then_some(idle)
+    }
+}
+
+/// See the top of the file.
+#[derive(Deserialize)]
+pub(super) struct Statistics {
+    /// Wall clock, seconds since 1970.
+    #[serde(default)]
+    time: i64,
+    #[serde(default)]
+    brokers: HashMap<String, BrokerStatistics>,
+    #[serde(default)]
+    topics: HashMap<String, TopicStatistics>,
+}
+
+#[derive(Deserialize)]
+struct BrokerStatistics {
+    nodeid: i32,
+    state: String,
+    /// Microseconds since it last sent anything, negative when it never did.
+    rxidle: i64,
+}
+
+/// A broker that was asked for lines answers within `fetch.wait.max.ms`, also when there are none.
+const SILENCE_MAX_MICROS: i64 = 2_000_000;
+
+#[derive(Deserialize)]
+struct TopicStatistics {
+    #[serde(default)]
+    partitions: HashMap<String, PartitionStatistics>,
+}
+
+/// Offsets are negative while unknown.
+#[derive(Deserialize)]
+struct PartitionStatistics {
+    partition: i32,
+    /// The broker that it is fetched from, negative while there is none.
+    #[serde(default = "nobody")]
+    broker: i32,
+    #[serde(default)]
+    fetch_state: String,
+    #[serde(default)]
+    fetchq_cnt: i64,
+    /// What will be fetched next.
+    next_offset: i64,
+    lo_offset: i64,
+    hi_offset: i64,
+    /// The end for a reader of committed lines.
+    ls_offset: i64,
+}
+
+fn nobody() -> i32 {
+    -1
+}
+
+impl Statistics {
+    /// The partitions that are read to their ends, whatever transactions are open in them, and whose broker would have
+    /// told of more; with the time at which that was so.
+    pub(super) fn idle(&self) -> HashMap<(String, i32), i64> {
+        let answers = |nodeid: i32| {
+            self.brokers.values().any(|broker| {
+                let is_heard = (0..SILENCE_MAX_MICROS).contains(&broker.rxidle);
+                broker.nodeid == nodeid && broker.state == "UP" && is_heard
+            })
+        };
+        let at_its_end = |partition: &&PartitionStatistics| {
+            let read = partition.hi_offset >= 0 && partition.next_offset >= partition.hi_offset;
+            read && partition.fetchq_cnt == 0 && partition.fetch_state == "active" && answers(partition.broker)
+        };
+        let of_topic = |(topic, statistics): (&String, &TopicStatistics)| {
+            let idle: Vec<_> = statistics.partitions.values().filter(at_its_end).collect();
+            idle.into_iter().map(|one| ((topic.clone(), one.partition), self.time * 1000)).collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(of_topic).collect()
+    }
+
+    /// Tells how far each partition reaches.
+    pub(super) fn tell(&self, status: &WorkerStatus) {
+        for (topic, statistics) in &self.topics {
+            for partition in statistics.partitions.values() {
+                let end = if partition.ls_offset >= 0 { partition.ls_offset } else { partition.hi_offset };
+                if end < 0 {
+                    continue;
+                }
+                // With nothing in the queue, all before the next fetch was handed over, transaction markers at the
+                // end included, which never reach us as lines.
+                let read_to = if partition.fetchq_cnt == 0 { partition.next_offset } else { -1 };
+                status.reaches(topic, partition.partition, partition.lo_offset, end, read_to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_is_who_is_read_to_the_end_on_a_broker_that_answers() {
+        let statistics = |next: i64, state: &str, rxidle: i64, broker: i32, waiting: i64| {
+            let json = format!(
+                r#"{{"time":1790000000,"brokers":{{"b:9092/1":{{"nodeid":1,"state":"{state}","rxidle":{rxidle}}}}},
+                "topics":{{"logs":{{"partitions":{{"3":{{"partition":3,"broker":{broker},"fetch_state":"active",
+                "fetchq_cnt":{waiting},"next_offset":{next},"lo_offset":0,"hi_offset":100,"ls_offset":95}}}}}}}}}}"#
+            );
+            serde_json::from_str::<Statistics>(&json).unwrap().idle()
+        };
+        let idle = HashMap::from([(("logs".to_owned(), 3), 1_790_000_000_000)]);
+        assert_eq!(statistics(100, "UP", 90_000, 1, 0), idle);
+        for (next, state, rxidle, broker, waiting) in [
+            // A transaction is open at 95.
+            (95, "UP", 90_000, 1, 0),
+            (100, "DOWN", 90_000, 1, 0),
+            (100, "UP", 5_000_000, 1, 0),
+            (100, "UP", -1, 1, 0),
+            (100, "UP", 90_000, -1, 0),
+            (100, "UP", 90_000, 1, 7),
+        ] {
+            assert_eq!(statistics(next, state, rxidle, broker, waiting), HashMap::new());
+        }
+    }
+
+    /// A partition came back at its beginning, and the client still told of its end: all of it was taken for late.
+    #[test]
+    fn what_was_so_before_a_partition_came_back_is_no_news() {
+        let at = |time: i64| {
+            let json = format!(
+                r#"{{"time":{time},"brokers":{{"b:9092/1":{{"nodeid":1,"state":"UP","rxidle":9}}}},"topics":{{"logs":{{"partitions":
+                {{"3":{{"partition":3,"broker":1,"fetch_state":"active","next_offset":9,"lo_offset":0,"hi_offset":9,"ls_offset":9}}}}}}}}}}"#
+            );
+            serde_json::from_str::<Statistics>(&json).unwrap()
+        };
+        let partition = Partition { topic: "logs".into(), number: 3 };
+        let mut ends = Ends::default();
+        ends.hear(&at(100));
+        assert_eq!(ends.idle(&partition), None, "it is not ours");
+        ends.begins(&partition, 100_500);
+        assert_eq!(ends.idle(&partition), None);
+        ends.hear(&at(103));
+        assert_eq!(ends.idle(&partition), None);
+        ends.hear(&at(104));
+        assert_eq!(ends.idle(&partition), Some(104_000));
+        ends.begins(&partition, 104_200);
+        assert_eq!(ends.idle(&partition), None, "it went back");
+    }
+
+    #[test]
+    fn lag_is_read_from_the_statistics() {
+        let json = br#"{"name":"x","topics":{"logs":{"topic":"logs","partitions":{
+            "3":{"partition":3,"fetchq_cnt":0,"next_offset":90,"lo_offset":0,"hi_offset":100,"ls_offset":95,"more":1},
+            "-1":{"partition":-1,"fetchq_cnt":0,"next_offset":-1001,"lo_offset":-1001,"hi_offset":-1001,"ls_offset":-1001}}}}}"#;
+        let statistics: Statistics = serde_json::from_slice(json).unwrap();
+        let partition = &statistics.topics["logs"].partitions["3"];
+        assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
+        assert_eq!(statistics.idle(), HashMap::new());
+    }
+}

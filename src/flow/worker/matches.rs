@@ -1,0 +1,124 @@
+//! What alerts count: the matches of a line, which share its ticket and its batch, and, each second, how far each input
+//! partition is.
+//!
+//! A match goes to the partition of the matches topic that its alert and group name, so all that is to be counted
+//! together meets there, whoever read the lines. A watermark goes to all of them, behind the matches of the lines before
+//! it: one producer keeps the order. Nothing reads the clock for a line; what an input partition without lines may say
+//! is the source's knowledge, see [`Source::idle`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{BESIDE_OVERHEAD, Sent, Worker};
+use crate::alert::{self, Alerts, Place, Watermark, partition_of};
+use crate::engine::{Countable, Engine};
+use crate::flow::alerts::meters::MatchMeters;
+use crate::flow::kafka::topics::Route;
+use crate::flow::ledger::Ticket;
+use crate::flow::record::{Line, Writer};
+use crate::flow::transport::{Sink, Source, To};
+use crate::flow::{Failure, Settings};
+
+/// Between two watermarks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a worker needs to write what alerts count.
+pub(super) struct Counting {
+    alerts: Arc<Alerts>,
+    /// Of the matches topic.
+    partitions: i32,
+    /// Bytes of a record batch that it takes.
+    limit: usize,
+    meters: MatchMeters,
+    next: Instant,
+    /// Watermarks not acknowledged. While there are some, telling more would only fill the queue.
+    pub(super) in_flight: usize,
+}
+
+impl Counting {
+    /// `None` where nobody counts.
+    pub(super) fn new(settings: &Settings, engine: &Arc<Engine>, route: Route, now: Instant) -> Option<Self> {
+        let alerts = Arc::new(Alerts::new(engine, settings.alerts.as_ref()?.counting.clone()));
+        let meters = MatchMeters::new(&alerts);
+        let Route { matches_partitions: partitions, matches_limit: limit, .. } = route;
+        (partitions > 0).then_some(Self { alerts, partitions, limit, meters, next: now, in_flight: 0 })
+    }
+
+    /// Other rules.
+    pub(super) fn exchange(&mut self, engine: &Arc<Engine>) {
+        self.alerts = Arc::new(Alerts::new(engine, self.alerts.settings().clone()));
+        self.meters = MatchMeters::new(&self.alerts);
+    }
+}
+
+impl<K: Sink> Worker<K> {
+    /// Writes what alerts count of a line.
+    pub(super) fn count_matches(
+        &mut self,
+        line: &Line<'_>,
+        ticket: &Ticket,
+        countable: &Countable,
+    ) -> Result<(), Failure> {
+        let (Some(counting), Some(lane)) = (&self.counting, self.lanes.of(ticket)) else { return Ok(()) };
+        let place = Place { topic: line.topic.to_owned(), partition: line.partition, offset: line.offset };
+        let counted = counting.alerts.count(countable, &place, line.timestamp_ms, lane.clock);
+        counting.meters.count(&counted);
+        let (partitions, limit) = (counting.partitions, counting.limit);
+        for found in counted.matches {
+            let key = found.key();
+            let json = alert::Record::Match(found).to_json();
+            let record = Writer::beside(To::Matches, partition_of(&key, partitions), line, &key, Some(&json));
+            if record.weight() + BESIDE_OVERHEAD > limit {
+                self.meters.match_too_large.increment(1);
+                continue;
+            }
+            self.send_beside(&record, ticket)?;
+        }
+        Ok(())
+    }
+
+    /// Tells how far the partitions are, when it is time.
+    pub(super) fn tell_watermarks<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        let Some(counting) = &self.counting else { return Ok(()) };
+        // Blocked, nothing is known of the ends of paused partitions, and nothing more is to wait for the output.
+        let nobody_counts = counting.alerts.ids().next().is_none();
+        let must_wait = now < counting.next || counting.in_flight > 0 || self.holding || self.is_full();
+        if nobody_counts || must_wait || self.batch.is_alone() || self.lanes.is_empty() {
+            return Ok(());
+        }
+        let partitions = counting.partitions;
+        if !self.begin(source, false)? {
+            return Ok(());
+        }
+        let inputs = source.inputs();
+        for lane in self.lanes.iter_mut() {
+            if let Some(wall_ms) = source.idle(&lane.partition) {
+                lane.clock.idle(wall_ms);
+            }
+        }
+        let watermarks: Vec<Watermark> = self.lanes.iter().filter_map(|lane| lane.watermark(&inputs)).collect();
+        for watermark in watermarks {
+            let clock = watermark.clock;
+            let json = alert::Record::Watermark(watermark).to_json();
+            for partition in 0..partitions {
+                self.tell_watermark(partition, clock, &json)?;
+            }
+        }
+        if let Some(counting) = &mut self.counting {
+            counting.next = now + INTERVAL;
+        }
+        Ok(())
+    }
+
+    fn tell_watermark(&mut self, partition: i32, clock: i64, json: &str) -> Result<(), Failure> {
+        let record = Writer::watermark(partition, clock, json);
+        match self.send(&record, None, Ticket::nobodys())? {
+            Sent::Taken => {
+                self.counting.iter_mut().for_each(|counting| counting.in_flight += 1);
+                Ok(())
+            }
+            Sent::Stopped => Ok(()),
+            Sent::Refused(code, ticket) => self.refused(To::Matches, ticket, record.weight(), code),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! When alerts should have fired, worked out as plainly as can be: all lines at hand, no windows that slide, no state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Fired;
+
+/// A line, as it was produced.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// Timestamp of its record.
+    pub(super) timestamp: i64,
+    /// The time that it tells itself.
+    pub(super) time: Option<i64>,
+    /// Index into [`RULES`]; none: it says nothing.
+    pub(super) rule: Option<usize>,
+    pub(super) cluster: Option<String>,
+    pub(super) job: Option<String>,
+}
+
+pub(super) const RULES: [&str; 3] = ["count.failed", "count.stuck", "count.known"];
+const MESSAGES: [&str; 3] = ["the job has failed", "nothing has moved", "this is known"];
+
+impl Line {
+    pub(super) fn json(&self) -> String {
+        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
+        let members = [
+            ("time", self.time.map(time)),
+            ("cluster", self.cluster.clone()),
+            ("job", self.job.clone()),
+            ("msg", Some(self.rule.map_or("all is well", |rule| MESSAGES[rule]).to_owned())),
+        ];
+        let members = members.into_iter().filter_map(|(name, value)| Some(format!(r#""{name}":"{}""#, value?)));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+}
+
+/// An alert of these tests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alert {
+    pub(super) id: &'static str,
+    pub(super) from: &'static [usize],
+    pub(super) unless: &'static [usize],
+    pub(super) by_cluster: bool,
+    pub(super) distinct_jobs: bool,
+    pub(super) window_ms: i64,
+    pub(super) least: usize,
+}
+
+impl Alert {
+    /// As a pack has it.
+    pub(super) fn toml(&self) -> String {
+        let list =
+            |rules: &[usize]| rules.iter().map(|rule| format!("{:?}", RULES[*rule])).collect::<Vec<_>>().join(", ");
+        let mut toml = format!(
+            "\n[[alert]]\nid = \"{}\"\nfrom = [{}]\nwindow = \"{}s\"\ncount = \">= {}\"\nseverity = \"critical\"\n",
+            self.id,
+            list(self.from),
+            self.window_ms / 1000,
+            self.least
+        );
+        if self.by_cluster {
+            toml += "group_by = [\"cluster\"]\nlabels = { cluster = \"{cluster}\" }\n";
+        }
+        if self.distinct_jobs {
+            toml += "distinct = \"job\"\n";
+        }
+        if !self.unless.is_empty() {
+            toml += &format!("unless = [{}]\n", list(self.unless));
+        }
+        toml + "[alert.annotations]\nsummary = \"{count} lines\"\n"
+    }
+}
+
+/// Lines this far behind the largest timestamp before them are late.
+const LATENESS_MS: i64 = 300_000;
+const HOUR_MS: i64 = 3_600_000;
+
+struct Counted<'l> {
+    at: i64,
+    line: &'l Line,
+}
+
+/// The stretches in which an alert fires. `partitions`: the lines of each, in their order.
+pub(super) fn replay(alerts: &[Alert], partitions: &[Vec<Line>]) -> BTreeSet<Fired> {
+    let mut counted = Vec::new();
+    for lines in partitions {
+        let mut clock = i64::MIN;
+        for line in lines {
+            clock = clock.max(line.timestamp);
+            let at = line.time.filter(|time| *time <= line.timestamp + HOUR_MS).unwrap_or(line.timestamp);
+            if at >= clock - LATENESS_MS {
+                counted.push(Counted { at, line });
+            }
+        }
+    }
+    alerts.iter().flat_map(|alert| fired(alert, &counted)).collect()
+}
+
+fn fired(alert: &Alert, counted: &[Counted<'_>]) -> Vec<Fired> {
+    let mut groups: BTreeMap<Vec<String>, Vec<&Counted<'_>>> = BTreeMap::new();
+    for one in counted {
+        let cluster = one.line.cluster.clone().unwrap_or_else(|| "(none)".to_owned());
+        let group = if alert.by_cluster { vec![cluster] } else { Vec::new() };
+        groups.entry(group).or_default().push(one);
+    }
+    groups.into_iter().flat_map(|(group, lines)| fired_in_group(alert, &group, &lines)).collect()
+}
+
+fn fired_in_group(alert: &Alert, group: &[String], lines: &[&Counted<'_>]) -> Vec<Fired> {
+    let is_of = |rules: &[usize], one: &Counted<'_>| one.line.rule.is_some_and(|rule| rules.contains(&rule));
+    let lines: Vec<&&Counted<'_>> =
+        lines.iter().filter(|one| is_of(alert.from, one) || is_of(alert.unless, one)).collect();
+    let holds = |x: i64| {
+        let window = || lines.iter().filter(|one| one.at <= x && x - alert.window_ms < one.at);
+        let mut jobs = BTreeSet::new();
+        let many = window().filter(|one| is_of(alert.from, one)).filter(|one| match &one.line.job {
+            Some(job) if alert.distinct_jobs => jobs.insert(job.clone()),
+            _ => true,
+        });
+        many.count() >= alert.least && !window().any(|one| is_of(alert.unless, one))
+    };
+    // Nothing changes but where a line comes into the window or goes out of it.
+    let times: BTreeSet<i64> = lines.iter().flat_map(|one| [one.at, one.at + alert.window_ms]).collect();
+    let mut found = Vec::new();
+    let mut since = None;
+    for time in times {
+        match (holds(time), since) {
+            (true, None) => since = Some(time),
+            (false, Some(start)) => {
+                found.push((alert.id.to_owned(), group.to_vec(), start, time));
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_replay_itself_is_right() {
+    let alert = Alert {
+        id: "A",
+        from: &[0],
+        unless: &[],
+        by_cluster: false,
+        distinct_jobs: false,
+        window_ms: 60_000,
+        least: 3,
+    };
+    let line = |at: i64| Line { timestamp: at, time: Some(at), rule: Some(0), cluster: None, job: None };
+    let at = |times: &[i64]| {
+        replay(&[alert], &[times.iter().map(|time| line(*time)).collect()]).into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(at(&[0, 10_000, 60_000]), []);
+    assert_eq!(at(&[0, 10_000, 59_999]), [("A".to_owned(), vec![], 59_999, 60_000)]);
+    assert_eq!(at(&[0, 1, 2, 59_000, 59_001]), [("A".to_owned(), vec![], 2, 60_002)]);
+}
