@@ -13,6 +13,7 @@ pub mod config;
 pub mod dead_letter;
 pub mod demo;
 pub mod explain;
+pub mod extract;
 pub mod fmt;
 pub mod look;
 pub mod packs;
@@ -29,7 +30,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
     AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments,
-    ExplainArguments, FmtArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
+    ExplainArguments, ExtractArguments, FmtArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -65,6 +66,8 @@ pub enum Verb {
     Explain(ExplainArguments),
     /// Check packs: every mistake in them, what is most likely not meant, and every example run and tried.
     Check(CheckArguments),
+    /// Draft a pack from a runbook: phrases, sections, alerts, and what is left to decide.
+    Extract(ExtractArguments),
     /// Lay packs out in one way; comments stay.
     Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
@@ -143,6 +146,7 @@ impl Cli {
             Verb::Scan(arguments) => scan::run(&arguments),
             Verb::Explain(arguments) => explain::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::Extract(arguments) => extract::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::Alerts(arguments) => alerts::run(&arguments),

@@ -31,6 +31,7 @@ pub mod engine;
 pub mod flow;
 pub mod http;
 pub mod pack;
+pub mod runbook;
 pub mod telemetry;
 
 /// The one name: binary, crate, added member, header prefix, metric prefix and environment prefix come from here.

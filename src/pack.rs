@@ -11,6 +11,7 @@ mod builtin;
 mod changes;
 pub mod codes;
 mod digest;
+pub mod extract;
 pub mod fmt;
 pub mod lint;
 mod parse;

@@ -343,6 +343,9 @@ pub struct CheckArguments {
     /// Check the built-in packs, whatever is configured.
     #[arg(long)]
     pub builtin: bool,
+    /// Hold the packs against their runbooks, the Markdown files of this directory.
+    #[arg(long, value_name = "DIR")]
+    pub runbooks: Option<PathBuf>,
     /// Take warnings for errors: `warnings` for all of them, or a code as in L05; may be repeated.
     #[arg(long, value_name = "WHAT", value_parser = parse_denied)]
     pub deny: Vec<Denied>,
@@ -432,6 +435,15 @@ impl BenchArguments {
 /// A length of time as people write it: `10s`, `1m 30s`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "write a length of time, as in 10s or 1m".to_owned())
+}
+
+/// `extract`: a draft from a runbook.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXIT_CODES)]
+pub struct ExtractArguments {
+    /// The runbook, a Markdown file. The draft goes to stdout.
+    #[arg(value_name = "RUNBOOK.md")]
+    pub runbook: PathBuf,
 }
 
 /// `fmt`: packs laid out in one way.

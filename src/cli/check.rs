@@ -6,6 +6,8 @@ mod explain;
 mod report;
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use jiff::civil::Date;
@@ -14,11 +16,12 @@ use crate::cli::arguments::{CheckArguments, CheckFormat, Denied};
 use crate::cli::packs::Proven;
 use crate::cli::{Exit, packs, print, usable};
 use crate::config;
-use crate::diagnostic::{self, Diagnostic, Grade};
+use crate::diagnostic::{self, Diagnostic, Grade, Source};
 use crate::engine::{Engine, Settings, trial};
 use crate::flow::PacksFrom;
-use crate::pack::lint::{self, Finding, Settled, Subject};
+use crate::pack::lint::{self, Finding, Settled, Shelf, Subject};
 use crate::pack::{self, Packs};
+use crate::runbook::Runbook;
 
 pub use report::Report;
 
@@ -35,8 +38,14 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit> {
     }
     let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
     let from = if arguments.builtin { PacksFrom::Builtin } else { config.packs };
+    if let Some(directory) = arguments.runbooks.as_ref().filter(|directory| !directory.is_dir()) {
+        anyhow::bail!(
+            "`{}` is no directory: --runbooks wants the one that holds the Markdown files",
+            directory.display()
+        );
+    }
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let mut report = check(&from, config.engine, today);
+    let mut report = check(&from, config.engine, arguments.runbooks.as_deref(), today);
     deny(&mut report.diagnostics, &arguments.deny);
     print(&match arguments.format {
         CheckFormat::Text => report.text(true),
@@ -54,13 +63,19 @@ fn deny(diagnostics: &mut [Diagnostic], denied: &[Denied]) {
     diagnostics.iter_mut().filter(|it| is_denied(it)).for_each(|diagnostic| diagnostic.grade = Grade::Error);
 }
 
-/// Checks packs; `today` is the day (UTC) by which waivers expire.
+/// Checks packs, and holds them against the runbooks of a directory where one is given; `today` is the day (UTC) by which
+/// waivers expire.
 #[must_use]
-pub fn check(from: &PacksFrom, settings: Settings, today: Date) -> Report {
-    let sources = match packs::sources(from) {
-        Ok(sources) => sources,
-        Err(problems) => return Report::unreadable(problems),
-    };
+pub fn check(from: &PacksFrom, settings: Settings, runbooks: Option<&Path>, today: Date) -> Report {
+    match packs::sources(from) {
+        Ok(sources) => check_sources(sources, settings, runbooks, today),
+        Err(problems) => Report::unreadable(problems),
+    }
+}
+
+/// Checks packs that have been read.
+#[must_use]
+pub fn check_sources(sources: Vec<Arc<Source>>, settings: Settings, runbooks: Option<&Path>, today: Date) -> Report {
     let (whole, mut problems) = pack::read(&sources);
     let understood = !diagnostic::any_error(&problems);
     let packs = lint::sound(whole, &problems);
@@ -73,16 +88,19 @@ pub fn check(from: &PacksFrom, settings: Settings, today: Date) -> Report {
     };
     let Proven { failures, run } = packs::proven(&engine);
     let holds = failures.is_empty();
-    let settled = linted(engine.packs(), &failures, understood, today);
+    let shelf = runbooks.map(|directory| shelf(engine.packs(), directory));
+    let settled = linted(engine.packs(), &failures, understood, shelf.as_ref(), today);
     problems.extend(failures);
     problems.extend(settled.diagnostics);
     diagnostic::sort(&mut problems);
-    Report::of(&engine, sources, run, understood && holds, problems, settled.waived)
+    let report = Report::of(&engine, sources, run, understood && holds, problems, settled.waived);
+    report.beside(shelf.iter().flat_map(Shelf::sources).cloned().collect())
 }
 
 /// What the lints have to say, less what is waived.
-fn linted(packs: &Packs, failures: &[Diagnostic], understood: bool, today: Date) -> Settled {
+fn linted(packs: &Packs, failures: &[Diagnostic], understood: bool, shelf: Option<&Shelf>, today: Date) -> Settled {
     let mut findings = lint::lint(packs);
+    findings.extend(shelf.into_iter().flat_map(|shelf| lint::drift(packs, shelf)));
     // Examples come in all shapes, so they are tried with the default settings, whatever is configured.
     if let Ok(engine) = Engine::new(packs.clone(), Settings::default()) {
         let failing = failing(packs, failures);
@@ -92,7 +110,22 @@ fn linted(packs: &Packs, failures: &[Diagnostic], understood: bool, today: Date)
     if !understood {
         findings = lint::without_echoes(findings);
     }
-    lint::settle(packs, findings, understood && failures.is_empty(), today)
+    let complete = understood && failures.is_empty();
+    let run = |code: &str| complete && (shelf.is_some() || !lint::OF_DRIFT.contains(&code));
+    lint::settle(packs, findings, run, today)
+}
+
+/// The runbooks that packs name, as far as they are in the directory.
+fn shelf(packs: &Packs, directory: &Path) -> Shelf {
+    let mut shelf = Shelf { directory: directory.display().to_string(), ..Shelf::default() };
+    for name in packs.packs.iter().filter_map(|pack| pack.runbook.as_ref()) {
+        let path = directory.join(name);
+        if path.exists() {
+            let runbook = packs::read_text(&path).map(|source| Runbook::read(&Arc::new(source)));
+            shelf.runbooks.insert(name.clone(), runbook);
+        }
+    }
+    shelf
 }
 
 /// Rules of which an example does not hold; what else their examples do not prove is no news then.

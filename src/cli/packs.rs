@@ -171,22 +171,30 @@ fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let cannot = |why: String, help: &str| {
         Box::new(Diagnostic::error("P028", format!("the pack `{name}` cannot be read: {why}")).help(help))
     };
-    let readable = "make it a file that this user may read";
-    let size = fs::metadata(path).map_err(|error| cannot(error.to_string(), readable))?.len();
-    if size > FILE_MAX {
-        return Err(cannot(format!("it has {size} bytes, the limit is {FILE_MAX}"), "split it into several packs"));
+    let source = read_text(path).map_err(|why| cannot(why, "make it a file of UTF-8 that this user may read"))?;
+    // Nobody means an empty pack: this one is still to be written, or was lost.
+    if source.text.trim().is_empty() {
+        return Err(cannot("it is empty".to_owned(), "write the pack, or remove the file"));
     }
-    let bytes = fs::read(path).map_err(|error| cannot(error.to_string(), readable))?;
+    Ok(source)
+}
+
+/// A text file that a person wrote; or why it cannot be had.
+///
+/// # Errors
+/// A file that is not there, is no UTF-8, or has more than 16 MiB.
+pub fn read_text(path: &Path) -> Result<Source, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > FILE_MAX {
+        return Err(format!("it has {size} bytes, the limit is {FILE_MAX}: split it"));
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
     match String::from_utf8(bytes) {
-        // Nobody means an empty pack: this one is still to be written, or was lost.
-        Ok(text) if text.trim().is_empty() => {
-            Err(cannot("it is empty".to_owned(), "write the pack, or remove the file"))
-        }
-        Ok(text) => Ok(Source { name, text }),
+        Ok(text) => Ok(Source { name: path.display().to_string(), text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(cannot(format!("line {line} is not UTF-8 (byte {at})"), "save the file as UTF-8"))
+            Err(format!("line {line} is not UTF-8 (byte {at})"))
         }
     }
 }

@@ -101,6 +101,10 @@ pub static TABLE: &[Code] = &[
     warning("L12", "an alternative without a phrase hides the others from the scan", "One alternative of `any` is an expression or a level, so the phrases of the others are of no use to the scan, which is left with a shorter phrase of `all`. Make two rules of it, or give `all` a longer phrase."),
     warning("L13", "a context that nobody uses", "No case names it in `earlier`, and no rule inherits a fact that it gives. It costs memory for every source and does nothing."),
     warning("L15", "a fact is inherited that no context gives", "`inherit` takes what a `[[context]]` of the same source has set or captured. None gives this fact."),
+    error("L16", "a runbook or an anchor that is not there", "`[pack] runbook` names a file of the directory given by `--runbooks`, and `[sections]` anchors of its page: ids of headings as kramdown makes them (its GFM parser: lower case, punctuation dropped, spaces become `-`, the second of equal ids gets `-1`), `{#id}`, or an `<a name=…>`. A link to another anchor opens the page at its top."),
+    error("L17", "a phrase that is not in the runbook", "The runbook is where phrases come from; this one stands nowhere in it (markup, entities and Liquid taken off, white space folded, case ignored). If the runbook was changed, change the phrase; if the phrase is ours, say so: not_in_runbook = [{ phrase = \"…\", reason = \"…\" }]"),
+    warning("L18", "a phrase of the runbook that no rule claims", "The runbook shows what reads like a log line (in code marks, in a block or in quotation marks where errors are spoken of), and no rule or context of its packs finds it. Write the rule; or, where it is no log line, name it under `[pack]`: ignore = [{ phrase = \"…\", reason = \"…\" }], where `*` stands for any run of characters."),
+    error("L19", "a heading reads otherwise than the pack says", "`[sections]` gives each anchor with the text of its heading, which is shown beside the link. The runbook has another text there, so the section may be about something else now: read it, then mend the pack."),
     warning("L20", "a phrase that reads like prose", "Programs do not log quotation commas, typographic quotes, Markdown, template braces, entities or placeholders (YOUR_…, ACCOUNT_ID, <region>, ***, …); runbooks do. End the phrase before it, or use two phrases."),
     warning("L21", "a phrase across two JSON members", "A phrase must stand inside one text value. What looks like `\",\"` or `\":\"` in a raw line stands between values; make two phrases of it."),
     warning("L27", "the example of a rule goes to another one", "All that match are reported, but what people read is the primary, and on this rule's own example it is another rule. Let it win by severity or `priority`, or take the other rule off this line."),
@@ -120,6 +124,8 @@ pub static TABLE: &[Code] = &[
     error("L41", "a waiver that has expired", "Its last day has passed, so what it let pass is shown again. Mend that, or think again and give it a new day."),
     warning("L42", "a case that no example reaches", "Nothing proves that the case ever holds. Give it a `match` line of its own."),
     warning("L43", "no case can see what a context's phrase does", "With one character of the context's phrase dropped, every example of the cases that name it comes out the same. Add a sequence: match = [['''what was said earlier''', '''the line''']]"),
+    warning("L44", "what is said of the runbook does not hold", "`not_in_runbook` names a phrase that does stand in the runbook, or that the rule does not have; or `ignore` names what the runbook does not mention, or what a rule claims. Take it out, so that it hides nothing later."),
+    warning("L45", "left for a person to decide", "`extract` writes `todo` into a draft where a runbook cannot tell: how bad it is, whose lines they are, what a near miss is. Decide, then drop the `todo`."),
 ];
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 mod captures;
 mod cases;
 mod conditions;
+mod drift;
 mod examples;
 mod outline;
 mod phrases;
 mod places;
 mod rivals;
+mod todo;
 mod unused;
 mod waivers;
 
@@ -25,6 +27,7 @@ use super::{Condition, Context, Packs, codes};
 use crate::diagnostic::{Diagnostic, Grade, Source};
 use places::{Index, Places};
 
+pub use drift::{CODES as OF_DRIFT, Shelf, drift};
 pub use outline::{Item, Outline, sound, without_echoes};
 pub use rivals::{Contained, contained, decided};
 pub use waivers::{Settled, Waived, settle};
@@ -61,6 +64,7 @@ pub fn lint(packs: &Packs) -> Vec<Finding> {
     captures::lint(&mut desk);
     unused::lint(&mut desk);
     examples::lint(&mut desk);
+    todo::lint(&mut desk);
     desk.findings
 }
 

@@ -17,7 +17,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
 
-pub(super) use alert::{RawAlert, RawEscalate, RawSequence};
+pub(super) use alert::{ANNOTATIONS, RawAlert, RawEscalate, RawSequence};
 
 /// The codes of what can be wrong with any TOML file, as packs number them. The rest stand where they are reported.
 pub const CODES: Codes = Codes { syntax: "P001", unknown_key: "P002", wrong_type: "P003", missing_key: "P004" };
@@ -165,6 +165,12 @@ impl File<'_> {
             pack.runbook = table.string("runbook").map(|text| text.value);
             pack.link = table.string("link").map(|link| self.link(link));
             pack.waivers = self.waivers(&table);
+            self.with_reasons(
+                &table,
+                "ignore",
+                "what the runbook shows and no rule is to claim; `*` is any run of characters",
+            );
+            let _ = table.strings("todo");
             table.finish(&[]);
         }
         let raw = RawPack {
@@ -540,13 +546,19 @@ impl File<'_> {
             span: at,
             report,
         };
-        for ours in table.tables("not_in_runbook") {
-            let _ = ours.required_string("phrase", "the phrase that is ours");
-            let _ = ours.required_string("reason", "why it is not in the runbook");
-            ours.finish(&[]);
-        }
+        self.with_reasons(&table, "not_in_runbook", "the phrase that is ours");
+        let _ = table.strings("todo");
         table.finish(&[]);
         rule
+    }
+
+    /// `[{ phrase = "…", reason = "…" }]`, which only the lints read.
+    fn with_reasons(&self, table: &Table<'_>, key: &'static str, phrase: &str) {
+        for entry in table.tables(key) {
+            let _ = entry.required_string("phrase", phrase);
+            let _ = entry.required_string("reason", "why, for whoever reads it next year");
+            entry.finish(&[]);
+        }
     }
 
     fn case(&self, table: Table<'_>) -> RawCase {

@@ -22,6 +22,8 @@ pub fn pack() -> Json {
                 "runbook": text("File name of the runbook this pack comes from."),
                 "link": { "type": "string", "pattern": "^/[^# ]*$", "description": "Path of the runbook's page." },
                 "waive": one_or_more(waiver(), "Findings of `check` that are let pass anywhere in the file."),
+                "ignore": one_or_more(with_reason("What the runbook shows and no rule is to claim; `*` is any run of characters."), "What reads like a log line in the runbook and is none."),
+                "todo": texts("What a draft leaves to a person."),
             }), &[]),
             "sections": {
                 "type": "object",
@@ -100,10 +102,8 @@ fn rule() -> Json {
         "app_required": flag("A line that names no app is outside."),
         "level": { "const": "error", "description": "When the line has a level it must be an error." },
         "unless": texts("Ids or `family.*`: dropped when one of them matched the same line."),
-        "not_in_runbook": one_or_more(
-            table(json!({ "phrase": text("A phrase that is ours."), "reason": text("Why it is not in the runbook.") }), &["phrase", "reason"]),
-            "Phrases that are ours, not the runbook's.",
-        ),
+        "not_in_runbook": one_or_more(with_reason("A phrase that is ours."), "Phrases that are ours, not the runbook's."),
+        "todo": texts("What a draft leaves to a person."),
         "waive": one_or_more(waiver(), "Findings of `check` about this rule that are let pass."),
         "case": one_or_more(case(), "The first case that holds changes what is reported."),
     })));
@@ -163,6 +163,7 @@ fn alert() -> Json {
             "group_by": texts("Facts and fields by which lines are counted apart."),
             "distinct": text("Only lines with different values of this fact count."),
             "members": texts("Members of the line that templates may name."),
+            "todo": texts("What a draft leaves to a person."),
             "window": text("How long a line counts, as in 15m."),
             "count": { "type": "string", "pattern": "^ *>=? *[0-9]+ *$", "description": "How many lines are enough, as in `>= 5`." },
             "severity": { "enum": severities },
@@ -260,6 +261,10 @@ fn examples() -> Map<String, Json> {
         "match": one_or_more(line.clone(), "Lines that must be claimed; an inner array is a sequence of one source."),
         "no_match": one_or_more(line, "Lines that must not be claimed."),
     }))
+}
+
+fn with_reason(phrase: &str) -> Json {
+    table(json!({ "phrase": text(phrase), "reason": text("Why.") }), &["phrase", "reason"])
 }
 
 fn waiver() -> Json {

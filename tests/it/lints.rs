@@ -7,6 +7,7 @@ use std::process::Command;
 use fingerpost::pack::codes;
 
 use super::packs::{checked, directories};
+use super::skip::unset;
 
 #[test]
 fn each_lint_has_a_case_that_fails_and_one_that_passes() {
@@ -45,11 +46,8 @@ fn a_pack_with_forty_different_mistakes_shows_them_in_one_run() {
 }
 
 fn fingerpost(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-        .args(arguments)
-        .env_remove("FINGERPOST_CONFIG")
-        .output()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    let output = unset(&mut command).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

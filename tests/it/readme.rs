@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::skip::unset;
+
 /// Blocks of a Markdown text between ```console and ```.
 fn transcripts(text: &str) -> Vec<String> {
     text.split("```console\n").skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
@@ -26,12 +28,11 @@ fn commands(transcript: &str) -> Vec<(String, String)> {
 fn run(command: &str, directory: &Path) -> String {
     let bin = Path::new(env!("CARGO_BIN_EXE_fingerpost")).parent().unwrap().to_owned();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("sh")
+    let output = unset(&mut Command::new("sh"))
         .args(["-c", command])
         .current_dir(directory)
         .env("PATH", path)
         .env("COLUMNS", "100")
-        .env_remove("FINGERPOST_CONFIG")
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
@@ -50,6 +51,8 @@ fn app_log() -> String {
 #[test]
 fn transcripts_are_true() {
     let directory = std::env::temp_dir().join(format!("fingerpost-readme-{}", std::process::id()));
+    fs::create_dir_all(directory.join("runbooks")).unwrap();
+    fs::copy("tests/cases/readme/runbooks/volumes.md", directory.join("runbooks/volumes.md")).unwrap();
     fs::create_dir_all(directory.join("my-packs")).unwrap();
     fs::copy("tests/cases/readme/my-packs/storage.toml", directory.join("my-packs/storage.toml")).unwrap();
     fs::create_dir_all(directory.join("broken")).unwrap();

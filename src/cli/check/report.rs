@@ -21,6 +21,7 @@ pub struct Report {
     pub loadable: bool,
     waived: Vec<Waived>,
     sources: Vec<Arc<Source>>,
+    runbooks: Vec<Arc<Source>>,
     contents: String,
     digest: String,
     rules: usize,
@@ -37,14 +38,38 @@ impl Report {
         waived: Vec<Waived>,
     ) -> Self {
         let (digest, rules) = (engine.digest().to_owned(), engine.packs().rules.len());
-        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, run }
+        Self {
+            diagnostics,
+            loadable,
+            waived,
+            sources,
+            runbooks: Vec::new(),
+            contents: contents(engine),
+            digest,
+            rules,
+            run,
+        }
     }
 
     /// When there is nothing to check.
     pub(super) fn unreadable(diagnostics: Vec<Diagnostic>) -> Self {
         let (contents, digest) = (String::new(), String::new());
-        let run = Run::default();
-        Self { diagnostics, loadable: false, waived: vec![], sources: vec![], contents, digest, rules: 0, run }
+        Self {
+            diagnostics,
+            loadable: false,
+            waived: vec![],
+            sources: vec![],
+            runbooks: vec![],
+            contents,
+            digest,
+            rules: 0,
+            run: Run::default(),
+        }
+    }
+
+    /// The same, told to have been held against these runbooks.
+    pub(super) fn beside(self, runbooks: Vec<Arc<Source>>) -> Self {
+        Self { runbooks, ..self }
     }
 
     /// Errors, warnings.
@@ -71,13 +96,18 @@ impl Report {
             (0, _) => String::new(),
             (tests, s) => format!(" and {tests} test{s} of alerts"),
         };
+        let beside = match counted(self.runbooks.len()) {
+            (0, _) => String::new(),
+            (runbooks, s) => format!(" held against {runbooks} runbook{s}"),
+        };
+        let contents = format!("{}{beside}", self.contents);
         let verb = if examples == 1 && tests.is_empty() { "holds" } else { "hold" };
         let end = if !self.loadable {
             format!("{errors} error{s}, {warnings} warning{ws}{waived}: these packs would not be loaded")
         } else if errors > 0 {
-            format!("{}: {errors} error{s}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{contents}: {errors} error{s}, {warnings} warning{ws}{waived}")
         } else {
-            format!("{}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{contents}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}")
         };
         format!("{drawn}{more}{end}\n")
     }
@@ -99,6 +129,7 @@ impl Report {
             "rules": self.rules,
             "examples": self.run.examples,
             "tests": self.run.sequences,
+            "runbooks": self.runbooks.len(),
             "errors": errors,
             "warnings": warnings,
             "diagnostics": self.diagnostics.iter().map(described).collect::<Vec<_>>(),
@@ -122,6 +153,13 @@ impl Report {
         }
         for source in &self.sources {
             report.add_test_suite(self.suite(source));
+        }
+        for runbook in &self.runbooks {
+            let here = |it: &&Diagnostic| it.place.as_ref().is_some_and(|(source, _)| Arc::ptr_eq(source, runbook));
+            let found: Vec<&Diagnostic> = self.diagnostics.iter().filter(here).collect();
+            let mut suite = TestSuite::new(runbook.name.as_str());
+            suite.add_test_case(test_case("the runbook", &found));
+            report.add_test_suite(suite);
         }
         Ok(report.to_string()?)
     }

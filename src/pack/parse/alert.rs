@@ -15,7 +15,7 @@ const TIMES_MAX: u32 = 100_000;
 const START: &str = "2024-01-03T12:00:00Z";
 
 /// Annotations that every alert has by itself.
-const ANNOTATIONS: [&str; 8] =
+pub(in crate::pack) const ANNOTATIONS: [&str; 8] =
     ["runbook", "runbook_url", "action", "contact", "escalation", "first_line", "silence", "snooze"];
 
 pub(in crate::pack) struct RawAlert {
@@ -86,6 +86,7 @@ impl File<'_> {
             id: id.unwrap_or_else(|| Placed { value: String::new(), span: table.span.clone() }),
             from,
         };
+        let _ = table.strings("todo");
         if raw.from.is_empty() {
             let help = "name the rules whose lines count: from = [\"family.*\"]";
             let (span, message) = (raw.id.span.clone(), "this alert counts nothing");
