@@ -11,9 +11,12 @@ pub mod completions;
 pub mod config;
 pub mod dead_letter;
 pub mod demo;
+pub mod explain;
 pub mod fmt;
+pub mod look;
 pub mod packs;
 pub mod run;
+pub mod scan;
 pub mod schema;
 pub mod verify;
 
@@ -24,8 +27,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, FmtArguments,
-    RunArguments, SchemaArguments, VerifyArguments,
+    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, ExplainArguments,
+    FmtArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -55,6 +58,10 @@ pub enum Verb {
     Demo(DemoArguments),
     /// Tag lines in a pipe: JSON or text lines in, tagged lines out.
     Classify(ClassifyArguments),
+    /// Read log files: what the rules know of them, with line numbers, runbook sections and what to do.
+    Scan(ScanArguments),
+    /// Tell why a line is tagged, or why not: every rule that matched or came near, clause by clause.
+    Explain(ExplainArguments),
     /// Check packs: every mistake in them, what is most likely not meant, and every example run and tried.
     Check(CheckArguments),
     /// Lay packs out in one way; comments stay.
@@ -130,6 +137,8 @@ impl Cli {
             Verb::Run(arguments) => run::run(&arguments),
             Verb::Demo(arguments) => demo::run(&arguments),
             Verb::Classify(arguments) => classify::run(&arguments),
+            Verb::Scan(arguments) => scan::run(&arguments),
+            Verb::Explain(arguments) => explain::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
@@ -153,12 +162,23 @@ pub fn usable<T>(loaded: Loaded<T>) -> Option<T> {
     loaded.config
 }
 
-/// Prints to stdout. A reader who has seen enough (`| head`) is no error.
+/// Prints to stdout, without colours where nobody would see them. A reader who has seen enough (`| head`) is no error.
 ///
 /// # Errors
 /// Any other trouble with the stream.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout();
+    print_to(anstream::stdout(), text)
+}
+
+/// Prints what a program reads, every character of it.
+///
+/// # Errors
+/// As [`print()`].
+pub fn print_exactly(text: &str) -> Result<()> {
+    print_to(io::stdout(), text)
+}
+
+fn print_to(mut out: impl Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::into(error)),
         _ => Ok(()),

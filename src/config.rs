@@ -15,6 +15,7 @@
 
 pub mod codes;
 mod connection;
+mod escalation;
 pub mod keys;
 pub mod layers;
 mod options;
@@ -29,7 +30,7 @@ use std::net::SocketAddr;
 use crate::diagnostic::{Diagnostic, any_error, sort};
 use crate::flow::PacksFrom;
 use crate::http::Token;
-use crate::{engine, flow};
+use crate::{alert, engine, flow};
 
 pub use layers::{Layers, Origin, Setting};
 pub use secret::Secret;
@@ -53,6 +54,8 @@ pub struct Config {
     pub reload: flow::reload::Settings,
     /// Where probes and metrics are served; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// What escalation lists of alerts depend on.
+    pub escalation: alert::Settings,
     /// What a reload over HTTP must bring; `None`: it must come from this machine.
     pub token: Option<Token>,
     /// What is logged, and how.
@@ -66,6 +69,8 @@ pub struct Judging {
     pub engine: engine::Settings,
     /// Where the packs come from.
     pub packs: PacksFrom,
+    /// What escalation lists depend on; for `scan`.
+    pub escalation: alert::Settings,
     /// What is logged, and how.
     pub log: Log,
 }

@@ -18,15 +18,18 @@
 //! ```
 
 mod context;
+mod countable;
 mod decide;
 mod examine;
 pub mod examples;
+pub mod explain;
 mod filter;
 mod json;
 mod line;
 mod phrases;
 mod settings;
 mod splice;
+mod spots;
 pub mod trial;
 mod verdict;
 
@@ -34,13 +37,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::pack::{Packs, Rule, Severity};
+use countable::Counted;
 use decide::{Decider, Judge};
-use line::Object;
+use line::{Line, Object, Record};
 use phrases::{PROBE_APP, Phrases};
 
 pub use context::{Memory, News};
+pub use countable::{Countable, CountableRule};
 pub use examine::Examined;
 pub use settings::{DEFAULT_BASE_URL, Fields, Limits, Settings, Shape};
+pub use spots::Spot;
 pub use verdict::{Detail, Verdict};
 
 /// Atoms (see [`crate::pack::atom`]) of so many bytes and more cost the scan nothing, however many there are; shorter ones
@@ -65,6 +71,16 @@ pub struct Engine {
     decider: Decider,
     reported: Vec<Reported>,
     by_id: HashMap<String, usize>,
+    counted: Counted,
+}
+
+/// Who wrote a line, where it does not say so itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writer<'w> {
+    /// What the memory is kept by: the Kafka key, or the file's name.
+    pub source: Option<&'w str>,
+    /// The app. A line that names none in any other way is inside every rule's scope but where an app is required.
+    pub app: Option<&'w str>,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -92,6 +108,8 @@ pub struct Outcome {
     pub is_object: bool,
     /// Limits it crossed.
     pub crossed: Crossed,
+    /// What alerts need of it: there when the memory counts for alerts and some alert of the packs looks at one of its rules.
+    pub countable: Option<Box<Countable>>,
     object: Option<Object>,
 }
 
@@ -145,19 +163,25 @@ impl Engine {
                 None => reported.push(Reported { id: report.id.clone(), severity: report.severity }),
             }
         }
-        Ok(Self { packs, settings, phrases, decider, reported, by_id })
+        let counted = Counted::new(&packs, &reported);
+        Ok(Self { packs, settings, phrases, decider, reported, by_id, counted })
     }
 
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
     /// the file's name. Lines of one source must come in order, with the same memory.
     pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+        self.classify_by(line, Writer { source, app: None }, memory)
+    }
+
+    /// The same for lines of which more is known than their source.
+    pub fn classify_by(&self, line: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
         if line.len() > self.settings.limits.payload {
             return Outcome { crossed: Crossed { payload: true, ..Crossed::default() }, ..Outcome::default() };
         }
         if !self.may_concern(line) {
             return Outcome::default();
         }
-        self.judge(line, source, memory)
+        self.judge(line, writer, memory)
     }
 
     /// Whether the scan stops at a line, so that it is parsed and judged; at nearly all lines it does not. It stops too
@@ -180,19 +204,19 @@ impl Engine {
         }
     }
 
-    fn judge(&self, payload: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
+    fn judge(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
-        let record = line::parse(payload, &self.settings);
+        let record = self.open(payload, writer);
         let line = &record.line;
         let is_object = record.object.is_some();
-        let probe = line.app.as_deref() == Some(PROBE_APP);
+        let probe = is_probe(line);
         if probe {
             return Outcome { probe, is_object, object: record.object, ..Outcome::default() };
         }
         let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
         let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
         let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
-        let source = line.source.as_deref().or(source);
+        let source = line.source.as_deref().or(writer.source);
         let mut said = memory.said(source);
         if judge.contexts(&mut said)
             && let Some(source) = source
@@ -200,10 +224,19 @@ impl Engine {
             memory.remember(source, &said);
         }
         let matches = judge.rules(&said);
-        let ids = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let ids: Vec<usize> = matches.iter().map(|found| self.by_id[&found.report.id]).collect();
+        let countable =
+            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
-        Outcome { verdict, probe, is_object, crossed, object: record.object }
+        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
+    }
+
+    /// Takes a line apart; it is of the app that it names, else of its writer's.
+    fn open<'l>(&self, payload: &'l [u8], writer: Writer<'_>) -> Record<'l> {
+        let mut record = line::parse(payload, &self.settings);
+        record.line.app = record.line.app.or_else(|| writer.app.map(str::to_owned));
+        record
     }
 
     /// An empty memory, one for each input topic-partition.
@@ -241,4 +274,9 @@ impl Engine {
     pub fn digest(&self) -> &str {
         &self.packs.digest
     }
+}
+
+/// LogDNA's set-up probe is nobody's line.
+fn is_probe(line: &Line<'_>) -> bool {
+    line.app.as_deref() == Some(PROBE_APP)
 }

@@ -9,6 +9,7 @@
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
 pub mod dead_letters;
+pub mod glance;
 mod kafka;
 mod ledger;
 #[cfg(test)]

@@ -20,6 +20,7 @@
 //!
 //! The rooms import only from rooms above them; ARCHITECTURE.md has the map.
 
+pub mod alert;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;

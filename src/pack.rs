@@ -6,6 +6,7 @@
 //! never just the first mistake. This room reads no files and knows nothing of lines: what a condition means is the
 //! engine's business.
 
+mod alert;
 mod builtin;
 mod changes;
 pub mod codes;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Source;
 
+pub use alert::{Alert, Escalate, Moment, Name, Piece, Sequence, Step, Template, Threshold};
 pub use builtin::builtin;
 pub use changes::{Changes, changes};
 pub use digest::digest;
@@ -43,6 +45,10 @@ pub struct Packs {
     pub contexts: Vec<Context>,
     /// All rules of all packs.
     pub rules: Vec<Rule>,
+    /// All alerts of all packs.
+    pub alerts: Vec<Alert>,
+    /// The sequences by which alerts prove themselves.
+    pub sequences: Vec<Sequence>,
     /// Digest over names and texts of all packs: 16 hexadecimal digits of SHA-256.
     pub digest: String,
 }

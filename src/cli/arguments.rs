@@ -1,5 +1,6 @@
 //! The flags of every verb, and how those that are settings become the topmost layer of the configuration.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::EXIT_CODES;
 use super::bench::BENCH_HELP;
+use super::explain::EXPLAIN_HELP;
+use super::scan::SCAN_HELP;
 use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
 use crate::config::{Layers, Setting};
@@ -232,6 +235,66 @@ impl ClassifyArguments {
     pub fn layers(&self) -> Layers {
         self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
     }
+}
+
+/// `scan`: a person's view of a log file.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = SCAN_HELP)]
+pub struct ScanArguments {
+    /// Files to read, also packed with gzip or zstd; none, or `-`, is stdin.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How the findings are written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ScanFormat,
+    /// File and single values.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Directory of the packs; without it the built-in ones (packs.dir).
+    #[arg(short, long, value_name = "DIR")]
+    pub packs: Option<PathBuf>,
+}
+
+impl ScanArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
+    }
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanFormat {
+    /// For people.
+    Text,
+    /// For programs: one object per line.
+    Json,
+    /// For an issue.
+    Markdown,
+    /// For a thread: one message in mrkdwn.
+    Slack,
+}
+
+/// `explain`: why is a line tagged, or why not?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXPLAIN_HELP)]
+pub struct ExplainArguments {
+    /// A log line, `-` for the lines of stdin, or a place on Kafka: topic:partition:offset.
+    #[arg(value_name = "LINE")]
+    pub line: OsString,
+    /// Tell of every rule, also of those that did not come near.
+    #[arg(long)]
+    pub all: bool,
+    /// For a place on Kafka: how many lines before it are read, for what its source said.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub before: u64,
+    /// How it is told.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// The configuration; of the daemon, for a place on Kafka.
+    #[command(flatten)]
+    pub daemon: DaemonArguments,
 }
 
 /// `check`: are the packs sound?

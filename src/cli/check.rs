@@ -1,6 +1,6 @@
 //! `fingerpost check`: are the packs sound? Everything wrong with every file, what is most likely not meant, and every
-//! example run, and tried, against the whole pack set. It is all told in one run: what an error leaves standing is
-//! looked at further.
+//! example, and every sequence of lines that an alert shows, run and tried against the whole pack set. It is all told in
+//! one run: what an error leaves standing is looked at further.
 
 mod explain;
 mod report;
@@ -70,13 +70,13 @@ pub fn check(from: &PacksFrom, settings: Settings, today: Date) -> Report {
             return Report::unreadable(vec![Diagnostic::error("P026", message)]);
         }
     };
-    let (failures, examples) = packs::proven(&engine);
+    let (failures, proof) = packs::proven(&engine);
     let holds = failures.is_empty();
     let settled = linted(engine.packs(), &failures, understood, today);
     problems.extend(failures);
     problems.extend(settled.diagnostics);
     diagnostic::sort(&mut problems);
-    Report::of(&engine, sources, examples, understood && holds, problems, settled.waived)
+    Report::of(&engine, sources, proof, understood && holds, problems, settled.waived)
 }
 
 /// What the lints have to say, less what is waived.

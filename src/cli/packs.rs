@@ -1,10 +1,11 @@
 //! From a pack directory (or the packs compiled in) to an engine that may be used: files read, parsed, compiled, and
-//! every example proven. Whatever is wrong comes back as diagnostics, all of it.
+//! every example and every alert's sequence proven. Whatever is wrong comes back as diagnostics, all of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::alert::sequence;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::engine::{Engine, Settings, examples};
 use crate::flow::PacksFrom;
@@ -24,12 +25,14 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Examples that were run; all hold.
     pub examples: usize,
+    /// Sequences of alerts that were run; all hold.
+    pub sequences: usize,
 }
 
 /// Loads packs and proves them.
 ///
 /// # Errors
-/// Everything that forbids using them: unreadable files, mistakes in them, examples that do not hold.
+/// Everything that forbids using them: unreadable files, mistakes in them, examples or sequences that do not hold.
 pub fn load(from: &PacksFrom, settings: Settings) -> Result<Loaded, Vec<Diagnostic>> {
     compile(&sources(from)?, settings)
 }
@@ -37,26 +40,36 @@ pub fn load(from: &PacksFrom, settings: Settings) -> Result<Loaded, Vec<Diagnost
 /// Makes an engine of these files, and proves it.
 ///
 /// # Errors
-/// Mistakes in them, examples that do not hold.
+/// Mistakes in them, examples or sequences that do not hold.
 pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Vec<Diagnostic>> {
     let (packs, problems) = pack::parse(sources);
     let Some(packs) = packs else { return Err(problems) };
     let engine = Engine::new(packs, settings)
         .map_err(|error| vec![Diagnostic::error("P026", format!("the phrases do not fit one automaton: {error}"))])?;
-    let (failures, examples) = proven(&engine);
+    let (failures, proof) = proven(&engine);
     if !failures.is_empty() {
         let mut all = problems;
         all.extend(failures);
         diagnostic::sort(&mut all);
         return Err(all);
     }
-    Ok(Loaded { engine, warnings: problems, examples })
+    Ok(Loaded { engine, warnings: problems, examples: proof.examples, sequences: proof.sequences })
 }
 
-/// Runs all that packs prove themselves by: what does not hold, and how many examples were run.
-pub(super) fn proven(engine: &Engine) -> (Vec<Diagnostic>, usize) {
-    let proof = examples::prove(engine);
-    (fails_anyhow(engine, proof.failures), proof.run)
+/// How much packs prove themselves by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Proof {
+    /// Examples that were run.
+    pub examples: usize,
+    /// Sequences of alerts that were run.
+    pub sequences: usize,
+}
+
+/// Runs all that packs prove themselves by: what does not hold, and how much was run.
+pub(super) fn proven(engine: &Engine) -> (Vec<Diagnostic>, Proof) {
+    let (of_examples, of_sequences) = (examples::prove(engine), sequence::prove(engine));
+    let failures = of_examples.failures.into_iter().chain(of_sequences.failures).collect();
+    (fails_anyhow(engine, failures), Proof { examples: of_examples.run, sequences: of_sequences.run })
 }
 
 /// The failures that are not the settings' doing. Examples come in many shapes, and the configuration may say that lines
@@ -65,8 +78,8 @@ fn fails_anyhow(engine: &Engine, failures: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if failures.is_empty() {
         return failures;
     }
-    let by_default =
-        Engine::new(engine.packs().clone(), Settings::default()).map(|engine| examples::prove(&engine).failures);
+    let prove = |engine: &Engine| [examples::prove(engine).failures, sequence::prove(engine).failures].concat();
+    let by_default = Engine::new(engine.packs().clone(), Settings::default()).map(|engine| prove(&engine));
     let place = |failure: &Diagnostic| failure.place.as_ref().map(|(source, span)| (source.name.clone(), span.clone()));
     match by_default {
         Ok(others) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, codes, connection, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, codes, connection, escalation, keys, options, secret, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn boolean(&self, name: &str) -> bool {
+    pub(super) fn boolean(&self, name: &str) -> bool {
         match self.given(name).map(|given| &given.value) {
             Some(Value::Boolean(yes)) => *yes,
             _ => unreachable!("{name} is true or false with a default"),
@@ -97,12 +97,12 @@ impl Resolver<'_> {
             limits: self.limits(),
             base_url: self.base_url(),
         };
-        Judging { engine, packs: self.packs(), log: self.log() }
+        Judging { engine, packs: self.packs(), escalation: escalation::resolve(self), log: self.log() }
     }
 
     /// Everything, when nothing is wrong.
     pub(super) fn config(&mut self) -> Option<Config> {
-        let Judging { engine, packs, log } = self.judging();
+        let Judging { engine, packs, escalation, log } = self.judging();
         let (mut common, secret_options) = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
@@ -127,7 +127,7 @@ impl Resolver<'_> {
         };
         let http = self.listen();
         let token = self.token();
-        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, token, log })
+        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })
     }
 
     fn fields(&self) -> Fields {

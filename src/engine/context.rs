@@ -50,6 +50,16 @@ impl Said {
         self.seen.iter().any(|(name, since)| name == context && *since <= self.at)
     }
 
+    /// Offset of the line that said it first.
+    pub(super) fn since(&self, context: &str) -> Option<i64> {
+        self.seen.iter().find(|(name, since)| name == context && *since <= self.at).map(|(_, since)| *since)
+    }
+
+    /// All facts that hold for the line at hand.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.facts.iter().filter_map(|(name, _)| Some((name.as_str(), self.fact(name)?)))
+    }
+
     pub(super) fn fact(&self, fact: &str) -> Option<&Value> {
         let (_, values) = self.facts.iter().find(|(name, _)| name == fact)?;
         values.iter().rev().find(|(since, _)| *since <= self.at).map(|(_, value)| value)
@@ -142,12 +152,22 @@ pub struct Memory {
     news: Option<Vec<String>>,
     /// Sources that were told of, each with the line at which, as long as that line may be done again.
     told: Vec<(i64, String)>,
+    /// Outcomes carry what alerts count.
+    counting: bool,
 }
 
 impl Memory {
     pub(super) fn new(sources: usize) -> Self {
         let bound = NonZeroUsize::new(sources).unwrap_or(NonZeroUsize::MIN);
-        Self { sources: LruCache::sparse(bound), evicted: 0, at: 0, settled: 0, news: None, told: Vec::new() }
+        Self {
+            sources: LruCache::sparse(bound),
+            evicted: 0,
+            at: 0,
+            settled: 0,
+            news: None,
+            told: Vec::new(),
+            counting: false,
+        }
     }
 
     /// Sources remembered.
@@ -186,6 +206,17 @@ impl Memory {
         if let Some(news) = &mut self.news {
             news.extend(told);
         }
+    }
+
+    /// From now on the outcomes of lines judged with this memory carry what alerts count: [`super::Outcome::countable`].
+    /// Without it nothing is spent on that.
+    pub fn count_for_alerts(&mut self) {
+        self.counting = true;
+    }
+
+    /// Whether [`Memory::count_for_alerts`] was called.
+    pub(super) fn counts_for_alerts(&self) -> bool {
+        self.counting
     }
 
     /// From now on [`Memory::news`] tells what is learned.

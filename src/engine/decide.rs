@@ -8,11 +8,12 @@ use super::context::Said;
 use super::line::Line;
 use super::phrases::{Found, PhraseId, Phrases};
 use super::settings::Limits;
-use crate::pack::{Captures, Condition, Get, Origin, Packs, Report, Row, Severity, Value};
+use super::spots::{has_word, occurrences, then_follows};
+use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Rule, Severity, Value};
 
 /// A condition with its phrases looked up.
 #[derive(Debug)]
-enum Check {
+pub(super) enum Check {
     Phrase(PhraseId),
     PhraseThen { id: PhraseId, phrase: String, then: Vec<String> },
     Words { words: Vec<String>, length: usize },
@@ -22,16 +23,17 @@ enum Check {
 
 /// The conditions of a rule or a context.
 #[derive(Debug)]
-struct Checks {
-    all: Vec<Check>,
-    any: Vec<Check>,
-    none: Vec<Check>,
+pub(super) struct Checks {
+    pub(super) all: Vec<Check>,
+    pub(super) any: Vec<Check>,
+    pub(super) none: Vec<Check>,
 }
 
 /// What judging needs to know of the packs, made once.
 #[derive(Debug)]
 pub(super) struct Decider {
-    rules: Vec<(Checks, Vec<Vec<Check>>)>,
+    /// Conditions, and those in `also` of each case, as the pack has them in order.
+    pub(super) rules: Vec<(Checks, Vec<Vec<Check>>)>,
     contexts: Vec<Checks>,
 }
 
@@ -42,7 +44,7 @@ pub(super) struct Match<'p> {
     pub(super) facts: Facts,
     row: Option<&'p Row>,
     /// Bytes of the longest phrase found.
-    length: usize,
+    pub(super) length: usize,
 }
 
 impl Match<'_> {
@@ -68,13 +70,29 @@ impl Facts {
         self.0.iter().find(|(index, _)| *index == fact).map(|(_, value)| value)
     }
 
-    /// Enters a value unless the fact has one.
-    pub(super) fn offer(&mut self, fact: usize, value: Value) {
-        if self.get(fact).is_none() {
+    /// Enters a value unless the fact has one; true when it was entered.
+    pub(super) fn offer(&mut self, fact: usize, value: Value) -> bool {
+        let is_new = self.get(fact).is_none();
+        if is_new {
             self.0.push((fact, value));
         }
+        is_new
     }
 }
+
+/// Where a fact came from, for whoever wants to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Gain<'p> {
+    /// This capture gave it.
+    Get(&'p Get),
+    /// It stands in this row of a table.
+    Row(&'p Row),
+    /// Its source said it before.
+    Said,
+}
+
+/// For judging, where nobody wants to know.
+fn unheard(_: usize, _: &Value, _: Gain<'_>) {}
 
 impl Decider {
     pub(super) fn new(packs: &Packs, phrases: &Phrases) -> Self {
@@ -141,8 +159,8 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let mut facts = Facts(context.set.clone());
-            self.get(&context.captures.get, &mut facts);
-            self.lookup(&context.captures, &mut facts);
+            self.get(&context.captures.get, &mut facts, &mut unheard);
+            self.lookup(&context.captures, &mut facts, &mut unheard);
             said.see(&context.id);
             facts.0.into_iter().for_each(|(fact, value)| said.set(&self.packs.facts[fact].name, value));
             any = true;
@@ -152,17 +170,24 @@ impl<'a> Judge<'a> {
 
     /// Every rule that matches, the primary first, equal ids merged.
     pub(super) fn rules(&mut self, said: &Said) -> Vec<Match<'a>> {
-        let candidates = self.candidates().into_iter();
-        let mut matches: Vec<Match<'a>> = candidates.filter_map(|index| self.rule(index, said)).collect();
+        let mut matches = self.matching(said);
         // Whether a rule is pushed aside is told from all that matched, so that the order of rules never matters.
         let ids: Vec<&'a str> = matches.iter().map(|found| found.report.id.as_str()).collect();
-        let packs = self.packs;
-        matches.retain(|found| {
-            let unless = &packs.rules[found.rule].unless;
-            !unless.iter().any(|pattern| ids.iter().any(|id| *id != found.report.id && pattern.names(id)))
-        });
+        matches.retain(|found| self.pushed_aside(found, &ids).is_none());
         matches.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
         merge_equal_ids(matches)
+    }
+
+    /// Every rule that matches, before any is pushed aside.
+    pub(super) fn matching(&mut self, said: &Said) -> Vec<Match<'a>> {
+        let candidates = self.candidates().into_iter();
+        candidates.filter_map(|index| self.rule(index, said)).collect()
+    }
+
+    /// Which of the ids that matched pushes this match aside.
+    pub(super) fn pushed_aside<'i>(&self, found: &Match<'_>, ids: &[&'i str]) -> Option<&'i str> {
+        let unless = &self.packs.rules[found.rule].unless;
+        unless.iter().find_map(|pattern| ids.iter().find(|id| **id != found.report.id && pattern.names(id)).copied())
     }
 
     /// Rules worth judging, ascending.
@@ -177,45 +202,66 @@ impl<'a> Judge<'a> {
     pub(super) fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {
         let rule = &self.packs.rules[index];
         let (checks, also) = &self.decider.rules[index];
-        let in_scope = match &self.line.app {
-            Some(app) => rule.app.is_empty() || rule.app.contains(app),
-            None => !rule.app_required,
-        };
-        let level_fits = !rule.level_error || self.line.level.as_deref().is_none_or(is_error);
-        if !in_scope || !level_fits {
+        if !self.in_scope(rule) || !self.level_fits(rule) {
             return None;
         }
         let length = self.holds(checks)?;
-        let mut facts = Facts::default();
-        for captures in &rule.captures {
-            self.get(&captures.get, &mut facts);
-        }
-        let mut required = rule.captures.iter().flat_map(|captures| &captures.get).filter(|get| get.required);
-        if required.any(|get| facts.get(get.fact).is_none()) {
-            return None;
-        }
-        let mut row = None;
-        for captures in &rule.captures {
-            row = row.or(self.lookup(captures, &mut facts));
-        }
-        for fact in rule.captures.iter().flat_map(|captures| &captures.inherit) {
-            let declared = &self.packs.facts[*fact];
-            // Other packs, before a reload, may have given the name to another type.
-            if let Some(value) = said.fact(&declared.name).filter(|value| value.kind() == declared.kind) {
-                facts.offer(*fact, value.clone());
-            }
-        }
-        let holds = |(case, also): &(&crate::pack::Case, &Vec<Check>)| {
-            case.when.iter().all(|(fact, values)| facts.get(*fact).is_some_and(|value| values.contains(value)))
-                && case.earlier.iter().all(|context| said.has(&self.packs.contexts[*context].id))
-                && also.iter().all(|check| self.check(check).is_some())
-        };
+        let (facts, row) = self.facts(rule, said, &mut unheard)?;
+        let holds = |(case, also): &(&Case, &Vec<Check>)| self.case_holds(case, also, &facts, said);
         let report = rule.cases.iter().zip(also).find(holds).map_or(&rule.report, |(case, _)| &case.report);
         Some(Match { rule: index, report, facts, row, length })
     }
 
+    pub(super) fn in_scope(&self, rule: &Rule) -> bool {
+        match &self.line.app {
+            Some(app) => rule.app.is_empty() || rule.app.contains(app),
+            None => !rule.app_required,
+        }
+    }
+
+    pub(super) fn level_fits(&self, rule: &Rule) -> bool {
+        !rule.level_error || self.line.level.as_deref().is_none_or(is_error)
+    }
+
+    /// What the rule captures, and the table row that it finds; nothing when a required capture is missing. `tell` hears of
+    /// every fact where it came from, also when that is so.
+    pub(super) fn facts<'p>(
+        &mut self,
+        rule: &'p Rule,
+        said: &Said,
+        tell: &mut impl FnMut(usize, &Value, Gain<'p>),
+    ) -> Option<(Facts, Option<&'p Row>)> {
+        let mut facts = Facts::default();
+        for captures in &rule.captures {
+            self.get(&captures.get, &mut facts, tell);
+        }
+        if required(rule).any(|get| facts.get(get.fact).is_none()) {
+            return None;
+        }
+        let mut row = None;
+        for captures in &rule.captures {
+            row = row.or(self.lookup(captures, &mut facts, tell));
+        }
+        for fact in rule.captures.iter().flat_map(|captures| &captures.inherit) {
+            let declared = &self.packs.facts[*fact];
+            // Other packs, before a reload, may have given the name to another type.
+            if let Some(value) = said.fact(&declared.name).filter(|value| value.kind() == declared.kind)
+                && facts.offer(*fact, value.clone())
+            {
+                tell(*fact, value, Gain::Said);
+            }
+        }
+        Some((facts, row))
+    }
+
+    pub(super) fn case_holds(&self, case: &Case, also: &[Check], facts: &Facts, said: &Said) -> bool {
+        case.when.iter().all(|(fact, values)| is_one_of(facts, *fact, values))
+            && case.earlier.iter().all(|context| said.has(&self.packs.contexts[*context].id))
+            && also.iter().all(|check| self.check(check).is_some())
+    }
+
     /// Whether the conditions hold, and the bytes of the longest phrase found.
-    fn holds(&self, checks: &Checks) -> Option<usize> {
+    pub(super) fn holds(&self, checks: &Checks) -> Option<usize> {
         if checks.none.iter().any(|check| self.check(check).is_some()) {
             return None;
         }
@@ -230,7 +276,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The bytes of the phrase when the condition holds (0 where it has none).
-    fn check(&self, check: &Check) -> Option<usize> {
+    pub(super) fn check(&self, check: &Check) -> Option<usize> {
         match check {
             Check::Phrase(id) => self.found.has(*id).then(|| self.phrases.lengths[*id]),
             Check::PhraseThen { id, phrase, then } => {
@@ -251,7 +297,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Tries captures in order; the first success per fact wins.
-    fn get(&mut self, gets: &[Get], facts: &mut Facts) {
+    fn get<'p>(&mut self, gets: &'p [Get], facts: &mut Facts, tell: &mut impl FnMut(usize, &Value, Gain<'p>)) {
         for get in gets {
             if facts.get(get.fact).is_some() {
                 continue;
@@ -260,6 +306,7 @@ impl<'a> Judge<'a> {
             let text = if get.upper { text.to_ascii_uppercase() } else { text };
             let text = self.within_limit(text);
             if let Some(value) = self.packs.facts[get.fact].kind.value_of(&text) {
+                tell(get.fact, &value, Gain::Get(get));
                 facts.0.push((get.fact, value));
             }
         }
@@ -298,7 +345,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Finds the row and takes its facts.
-    fn lookup<'p>(&self, captures: &'p Captures, facts: &mut Facts) -> Option<&'p Row> {
+    fn lookup<'p>(
+        &self,
+        captures: &'p Captures,
+        facts: &mut Facts,
+        tell: &mut impl FnMut(usize, &Value, Gain<'p>),
+    ) -> Option<&'p Row> {
         let lookup = captures.lookup.as_ref()?;
         let key = match (&lookup.re, lookup.by) {
             (Some(regex), _) => self.texts().find_map(|text| groups(regex, text))?,
@@ -309,12 +361,27 @@ impl<'a> Judge<'a> {
             (None, None) => return None,
         };
         let row = lookup.rows.iter().find(|row| row.fits.fits(&key))?;
-        row.facts.iter().for_each(|(fact, value)| facts.offer(*fact, value.clone()));
+        for (fact, value) in &row.facts {
+            if facts.offer(*fact, value.clone()) {
+                tell(*fact, value, Gain::Row(row));
+            }
+        }
         Some(row)
     }
 }
 
-fn rank(found: &Match<'_>) -> (Severity, i64, usize) {
+/// Captures without which a rule does not match.
+pub(super) fn required(rule: &Rule) -> impl Iterator<Item = &Get> {
+    rule.captures.iter().flat_map(|captures| &captures.get).filter(|get| get.required)
+}
+
+/// Whether a fact has one of these values.
+pub(super) fn is_one_of(facts: &Facts, fact: usize, values: &[Value]) -> bool {
+    facts.get(fact).is_some_and(|value| values.contains(value))
+}
+
+/// The greatest is primary; among equals, the smallest id.
+pub(super) fn rank(found: &Match<'_>) -> (Severity, i64, usize) {
     (found.report.severity, found.report.priority, found.length)
 }
 
@@ -323,7 +390,11 @@ fn merge_equal_ids(sorted: Vec<Match<'_>>) -> Vec<Match<'_>> {
     let mut merged: Vec<Match<'_>> = Vec::new();
     for found in sorted {
         match merged.iter_mut().find(|first| first.report.id == found.report.id) {
-            Some(first) => found.facts.0.into_iter().for_each(|(fact, value)| first.facts.offer(fact, value)),
+            Some(first) => {
+                for (fact, value) in found.facts.0 {
+                    first.facts.offer(fact, value);
+                }
+            }
             None => merged.push(found),
         }
     }
@@ -338,7 +409,7 @@ fn is_error(level: &str) -> bool {
 }
 
 /// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty.
-fn groups(regex: &Regex, text: &str) -> Option<String> {
+pub(super) fn groups(regex: &Regex, text: &str) -> Option<String> {
     regex.captures(text).map(|captures| joined(&captures)).filter(|text| !text.is_empty())
 }
 
@@ -347,25 +418,4 @@ fn joined(captures: &regex::Captures<'_>) -> String {
         1 => captures[0].to_owned(),
         _ => captures.iter().skip(1).flatten().map(|group| group.as_str()).collect(),
     }
-}
-
-/// Where the occurrences of a lower-case phrase end, in any ASCII case.
-fn occurrences<'t>(text: &'t str, phrase: &'t str) -> impl Iterator<Item = usize> {
-    let windows = text.as_bytes().windows(phrase.len()).enumerate();
-    windows.filter(|(_, window)| window.eq_ignore_ascii_case(phrase.as_bytes())).map(|(at, _)| at + phrase.len())
-}
-
-fn then_follows(rest: &str, then: &[String]) -> bool {
-    let rest = rest.trim_start().as_bytes();
-    then.iter().any(|then| rest.get(..then.len()).is_some_and(|start| start.eq_ignore_ascii_case(then.as_bytes())))
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    let bytes = text.as_bytes();
-    let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    occurrences(text, word).any(|end| {
-        let start = end - word.len();
-        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
-        !in_word(bytes.get(end)) && !in_word(before)
-    })
 }

@@ -1,13 +1,15 @@
-//! A line held open, so that its rules can be judged one by one: for whoever measures or explains what they cost.
+//! A line held open, so that its rules can be judged one by one: for whoever measures what they cost, or shows where in
+//! the line they found what they look for.
 //!
 //! [`Engine::classify`] does not come by here. What is told here of one rule is told by the same judge, but without what
 //! the source said earlier (which decides only about cases) and before `unless` pushes rules aside.
 
-use super::Engine;
 use super::context::Said;
 use super::decide::Judge;
-use super::line::{self, Line};
+use super::line::Line;
 use super::phrases::Found;
+use super::spots::{Spot, spots};
+use super::{Engine, Writer};
 
 /// A line that was parsed and searched, whether or not the scan stops at it.
 pub struct Examined<'a> {
@@ -20,7 +22,13 @@ impl Engine {
     /// Opens a line, of any length.
     #[must_use]
     pub fn examine<'a>(&'a self, payload: &'a [u8]) -> Examined<'a> {
-        let line = line::parse(payload, &self.settings).line;
+        self.examine_by(payload, Writer::default())
+    }
+
+    /// The same for a line of which more is known.
+    #[must_use]
+    pub fn examine_by<'a>(&'a self, payload: &'a [u8], writer: Writer<'_>) -> Examined<'a> {
+        let line = self.open(payload, writer).line;
         let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), self.settings.limits.hits);
         Examined { engine: self, line, found }
     }
@@ -40,6 +48,33 @@ impl Examined<'_> {
     #[must_use]
     pub fn fits(&self, rule: usize) -> bool {
         self.judge().rule(rule, &Said::default()).is_some()
+    }
+
+    /// Where a rule's conditions are met that make it report this id, in the order of the text; places that overlap are one.
+    ///
+    /// # Panics
+    /// When there is no rule of this index.
+    #[must_use]
+    pub fn spots(&self, rule: usize, id: &str) -> Vec<Spot> {
+        let judge = self.judge();
+        let rule_of = &self.engine.packs.rules[rule];
+        let (checks, also) = &self.engine.decider.rules[rule];
+        let cases = rule_of.cases.iter().zip(also).filter(|(case, _)| case.report.id == id);
+        let of_cases = cases.flat_map(|(case, also)| case.also.iter().zip(also));
+        let conditions = rule_of.all.iter().zip(&checks.all).chain(rule_of.any.iter().zip(&checks.any)).chain(of_cases);
+        let met = conditions.filter(|(_, check)| judge.check(check).is_some());
+        let mut all: Vec<Spot> = met.flat_map(|(condition, _)| spots(condition, self.texts())).collect();
+        all.sort_by_key(|spot| (spot.text, spot.span.start));
+        let mut apart: Vec<Spot> = Vec::new();
+        for spot in all {
+            match apart.last_mut() {
+                Some(last) if last.text == spot.text && spot.span.start <= last.span.end => {
+                    last.span.end = last.span.end.max(spot.span.end);
+                }
+                _ => apart.push(spot),
+            }
+        }
+        apart
     }
 
     /// The line's text values, in document order.

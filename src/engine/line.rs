@@ -63,7 +63,8 @@ impl Line<'_> {
         }
     }
 
-    fn first_member(&self, paths: &[String]) -> Option<String> {
+    /// The first of these paths that the line has.
+    pub(super) fn first_member(&self, paths: &[String]) -> Option<String> {
         paths.iter().find_map(|path| self.member(path))
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     let primary = matches.first()?;
     let report = primary.report;
     let pack = &packs.packs[packs.rules[primary.rule].pack];
-    let runbook = pack.link.as_ref().map(|link| format!("{base_url}{link}#{}", report.anchor)).unwrap_or_default();
+    let runbook = link(primary, packs, base_url);
     let ids: Vec<Json> = matches.iter().map(|found| Json::from(found.report.id.as_str())).collect();
     let facts = unite(matches);
     let edition = pack.edition();
@@ -75,6 +75,12 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
     })
 }
 
+/// Link to the section of a match; empty when its pack has no page.
+pub(super) fn link(found: &Match<'_>, packs: &Packs, base_url: &str) -> String {
+    let link = packs.packs[packs.rules[found.rule].pack].link.as_ref();
+    link.map(|link| format!("{base_url}{link}#{}", found.report.anchor)).unwrap_or_default()
+}
+
 fn texts(object: &mut Map<String, Json>, primary: &Match<'_>, report: &Report, runbook: &str, detail: Detail) {
     let full = detail == Detail::Full;
     let members = [
@@ -94,7 +100,7 @@ fn texts(object: &mut Map<String, Json>, primary: &Match<'_>, report: &Report, r
 }
 
 /// The facts of all matches; the primary's win a clash. In the order of declaration.
-fn unite(matches: &[Match<'_>]) -> Vec<(usize, Value)> {
+pub(super) fn unite(matches: &[Match<'_>]) -> Vec<(usize, Value)> {
     let mut united = super::decide::Facts::default();
     for (fact, value) in matches.iter().flat_map(|found| &found.facts.0) {
         united.offer(*fact, value.clone());

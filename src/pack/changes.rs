@@ -1,12 +1,12 @@
-//! What is different between two sets of packs, told by the ids that lines are tagged with: the one line that a person
-//! wants to read after a reload.
+//! What is different between two sets of packs, told by the ids that lines are tagged with and those of alerts: the one line
+//! that a person wants to read after a reload.
 //!
 //! A rule has changed when it may tag other lines, or tag them otherwise. Where it stands, how it is laid out and by
 //! which examples it proves itself does not count; what its facts are called and where its pack's page is does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Captures, Case, Examples, Get, Lookup, Origin, Packs, Rule};
+use super::{Alert, Captures, Case, Examples, Get, Lookup, Name, Origin, Packs, Piece, Rule};
 
 /// Ids, each list in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +45,31 @@ fn meanings(packs: &Packs) -> Meanings {
             meanings.entry(id.to_owned()).or_default().insert(meaning.clone());
         }
     }
+    for alert in &packs.alerts {
+        meanings.entry(alert.id.clone()).or_default().insert(alert_meaning(packs, alert));
+    }
     meanings
+}
+
+/// The alert as text, likewise; what its sequences show does not count.
+fn alert_meaning(packs: &Packs, alert: &Alert) -> String {
+    let link = &packs.packs[alert.pack].link;
+    let mut alert = Alert { pack: 0, span: 0..0, ..alert.clone() };
+    let mut facts = Names::default();
+    let templates = alert.labels.iter_mut().chain(&mut alert.annotations).flat_map(|(_, template)| &mut template.0);
+    let in_templates = templates.filter_map(|piece| match piece {
+        Piece::Value(name, _) => Some(name),
+        Piece::Text(_) | Piece::Count => None,
+    });
+    for name in alert.group_by.iter_mut().chain(&mut alert.distinct).chain(in_templates) {
+        match name {
+            Name::Fact(fact) | Name::Region(Some(fact)) => facts.renumber(fact),
+            Name::Region(None) | Name::App | Name::Member(_) => {}
+        }
+    }
+    alert.escalate.iter_mut().flat_map(|row| &mut row.when).for_each(|(fact, _)| facts.renumber(fact));
+    let facts: Vec<_> = facts.0.iter().map(|fact| &packs.facts[*fact]).collect();
+    format!("{link:?} {facts:?} {alert:?}")
 }
 
 /// The rule as text that is the same wherever it stands. Numbers of facts and contexts depend on all packs, so they are
@@ -161,6 +185,35 @@ match = ['no space left on volume root']
             assert_ne!(other, DISK, "{old}");
             assert_eq!(told(DISK, &other).changed, ["disk.full", "disk.system-full"], "{old}");
         }
+    }
+
+    const ALERT: &str = r#"
+[[alert]]
+id = "disks_full"
+from = ["disk.*"]
+group_by = ["volume"]
+window = "15m"
+count = ">= 3"
+severity = "critical"
+labels = { volume = "{volume}" }
+[[test]]
+name = "three are enough"
+alert = "disks_full"
+lines = ["0m x3 no space left on volume a"]
+fires = "0m"
+"#;
+
+    #[test]
+    fn an_alert_is_told_of_as_a_rule_is() {
+        let with = format!("{DISK}{ALERT}");
+        assert_eq!(told(DISK, &with).added, ["disks_full"]);
+        assert_eq!(told(&with, &with.replace(">= 3", ">= 2")).changed, ["disks_full"]);
+        let summary = "labels = { volume = \"{volume}\", shelf = \"{volume:0}\" }";
+        assert_eq!(told(&with, &with.replace("labels = { volume = \"{volume}\" }", summary)).changed, ["disks_full"]);
+        assert_eq!(told(&with, &with.replace("three are", "3 is")), Changes::default());
+        let first = "[capture]\nabove = \"int\"\n";
+        let both = packs(&[("above.toml", first), ("storage.toml", &with)]);
+        assert_eq!(changes(&packs(&[("storage.toml", &with)]), &both), Changes::default());
     }
 
     #[test]

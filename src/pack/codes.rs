@@ -76,7 +76,15 @@ pub static TABLE: &[Code] = &[
     error("P028", "a file that cannot be read", "It must be UTF-8, of at most 16 MiB, not empty, and readable by this user."),
     error("P029", "the packs make the compiler fail", "A mistake in Fingerpost, not in the packs: please report it. The packs in use stay in use."),
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
-    // P031 to P039 are those of alerts.
+    error("P031", "a count that is no condition", "The operator is written out: `\">= 5\"` fires with the fifth line, `\"> 5\"` with the sixth."),
+    error("P032", "a window that is none", "A window is a duration that is longer than nothing, as 5m or 1h; how long is allowed stands in the message."),
+    error("P033", "a group key that is not among the labels", "Two groups with the same labels are one alert to Alertmanager, so every key of `group_by` must become a label."),
+    error("P034", "a name that no label or annotation can have", "Alertmanager takes letters, digits and `_`, not beginning with a digit; and each name stands for one thing."),
+    error("P035", "a template that cannot be filled in", "`{name}` names a fact, a group key or one of the values that the help lists; anything else stands for itself."),
+    error("P036", "an alert that never fires", "Nothing that it counts can ever be counted: every rule of `from` is taken out again by `unless`."),
+    error("P037", "a test that cannot be understood", "A test is lines on a virtual clock (`0m x4 <line>`), and `fires`, `resolves` or `silent`."),
+    error("P038", "an alert does not do what its test says", "The sequence was run through the same windows as the daemon's. Such packs are not loaded."),
+    warning("P039", "an alert that is not proven", "Each alert needs a sequence of lines with which it fires. Without one, nothing says that it ever does."),
     error("P050", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
     error("P051", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
 

@@ -1,6 +1,7 @@
 //! One pack's file, read key by key. Names that point elsewhere (facts, tables, contexts, sections, rules) stay names
 //! with their places here; `resolve` looks them up when all files have been read.
 
+mod alert;
 mod waiver;
 
 use std::ops::Range;
@@ -15,6 +16,8 @@ use super::{
 };
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
+
+pub(super) use alert::{RawAlert, RawEscalate, RawSequence};
 
 /// The codes of what can be wrong with any TOML file, as packs number them. The rest stand where they are reported.
 pub const CODES: Codes = Codes { syntax: "P001", unknown_key: "P002", wrong_type: "P003", missing_key: "P004" };
@@ -31,6 +34,8 @@ pub(super) struct RawPack {
     pub(super) contexts: Vec<RawContext>,
     pub(super) rules: Vec<RawRule>,
     pub(super) shared: Vec<RawShared>,
+    pub(super) alerts: Vec<RawAlert>,
+    pub(super) sequences: Vec<RawSequence>,
 }
 
 /// A row: all members as written, told apart once the lookup's key is known.
@@ -170,6 +175,8 @@ impl File<'_> {
             contexts: root.tables("context").into_iter().filter_map(|table| self.context(table)).collect(),
             rules: root.tables("rule").into_iter().map(|table| self.rule(table)).collect(),
             shared: root.tables("facts").into_iter().map(|table| self.shared(table)).collect(),
+            alerts: root.tables("alert").into_iter().filter_map(|table| self.alert(table)).collect(),
+            sequences: root.tables("test").into_iter().filter_map(|table| self.sequence(table)).collect(),
         };
         root.finish(&[]);
         raw

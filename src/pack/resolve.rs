@@ -1,5 +1,7 @@
 //! From files as read to packs as used: every name looked up, over all files, and every name that leads nowhere told.
 
+mod alert;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,6 +84,7 @@ impl Resolver {
         let mut shared = Vec::new();
         let mut scopes = Vec::new();
         let mut waiting = Vec::new();
+        let mut alerts = Vec::new();
         for (index, (raw, facts)) in raws.into_iter().zip(declared).enumerate() {
             let sections = raw.sections.into_iter().collect();
             let scope = Scope { pack: index, source: Arc::clone(&raw.pack.source), sections, facts };
@@ -99,6 +102,7 @@ impl Resolver {
                 self.packs.rules.push(rule);
                 waiting.push((unless, cases));
             }
+            alerts.push((raw.alerts, raw.sequences));
             scopes.push(scope);
         }
         // Cases name contexts and `unless` names rules of any pack, so both wait until all files are through.
@@ -114,6 +118,20 @@ impl Resolver {
             self.share(&names, &captures, &source);
         }
         self.unless(&unless_names);
+        self.alerts(&scopes, alerts);
+    }
+
+    /// Alerts first, since the sequences name them.
+    fn alerts(&mut self, scopes: &[Scope], raw: Vec<(Vec<parse::RawAlert>, Vec<parse::RawSequence>)>) {
+        let mut sequences = Vec::new();
+        for (scope, (alerts, tests)) in scopes.iter().zip(raw) {
+            alerts.into_iter().for_each(|alert| self.alert(scope, alert));
+            sequences.push((scope, tests));
+        }
+        for (scope, tests) in sequences {
+            tests.into_iter().for_each(|test| self.sequence(scope, test));
+        }
+        self.proven();
     }
 
     fn error(
@@ -183,6 +201,10 @@ impl Resolver {
     }
 
     fn value(&mut self, scope: &Scope, fact: usize, raw: &RawValue) -> Option<Value> {
+        self.typed_value(&scope.source, fact, raw)
+    }
+
+    fn typed_value(&mut self, source: &Arc<Source>, fact: usize, raw: &RawValue) -> Option<Value> {
         let Fact { name, kind } = self.packs.facts[fact].clone();
         let value = match (&raw.scalar, kind) {
             (Scalar::String(text), Kind::String) => Some(Value::String(text.clone())),
@@ -196,7 +218,7 @@ impl Resolver {
         if value.is_none() {
             let message = format!("`{name}` is declared `{}`, this value is none", kind.as_str());
             let help = format!("write {} here, or declare `{name}` with another type under `[capture]`", example(kind));
-            self.error("P025", &scope.source, raw.span.clone(), message, "wrong type", help);
+            self.error("P025", source, raw.span.clone(), message, "wrong type", help);
         }
         value
     }

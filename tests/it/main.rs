@@ -12,6 +12,7 @@ mod broker;
 mod classify;
 mod config;
 mod delivery;
+mod explain;
 mod flow;
 mod fmt;
 mod laws;
@@ -25,8 +26,10 @@ mod readme;
 mod records;
 mod reload;
 mod schema;
+mod scan;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;
 mod tidy;
 mod verify;
+mod windows;

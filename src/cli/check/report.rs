@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value as Json, json};
 
 use super::{contents, counted};
+use crate::cli::packs::Proof;
 use crate::diagnostic::{self, Diagnostic, Grade, Source};
 use crate::engine::Engine;
 use crate::pack::lint::{Outline, Waived};
@@ -23,26 +24,26 @@ pub struct Report {
     contents: String,
     digest: String,
     rules: usize,
-    examples: usize,
+    proof: Proof,
 }
 
 impl Report {
     pub(super) fn of(
         engine: &Engine,
         sources: Vec<Arc<Source>>,
-        examples: usize,
+        proof: Proof,
         loadable: bool,
         diagnostics: Vec<Diagnostic>,
         waived: Vec<Waived>,
     ) -> Self {
         let (digest, rules) = (engine.digest().to_owned(), engine.packs().rules.len());
-        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, examples }
+        Self { diagnostics, loadable, waived, sources, contents: contents(engine), digest, rules, proof }
     }
 
     /// When there is nothing to check.
     pub(super) fn unreadable(diagnostics: Vec<Diagnostic>) -> Self {
         let (contents, digest) = (String::new(), String::new());
-        Self { diagnostics, loadable: false, waived: vec![], sources: vec![], contents, digest, rules: 0, examples: 0 }
+        Self { diagnostics, loadable: false, waived: vec![], sources: vec![], contents, digest, rules: 0, proof: Proof::default() }
     }
 
     /// Errors, warnings.
@@ -64,14 +65,16 @@ impl Report {
         let more = self.diagnostics.first().map_or_else(String::new, |first| {
             format!("more about a code: fingerpost check --explain {}\n", first.code)
         });
-        let (examples, es) = counted(self.examples);
-        let verb = if examples == 1 { "holds" } else { "hold" };
+        let (examples, es) = counted(self.proof.examples);
+        let (sequences, ss) = counted(self.proof.sequences);
+        let tests = if sequences == 0 { String::new() } else { format!(" and {sequences} test{ss} of alerts") };
+        let verb = if examples + sequences == 1 { "holds" } else { "hold" };
         let end = if !self.loadable {
             format!("{errors} error{s}, {warnings} warning{ws}{waived}: these packs would not be loaded")
         } else if errors > 0 {
             format!("{}: {errors} error{s}, {warnings} warning{ws}{waived}", self.contents)
         } else {
-            format!("{}: {examples} example{es} {verb}, {warnings} warning{ws}{waived}", self.contents)
+            format!("{}: {examples} example{es}{tests} {verb}, {warnings} warning{ws}{waived}", self.contents)
         };
         format!("{drawn}{more}{end}\n")
     }
@@ -91,7 +94,8 @@ impl Report {
             "digest": self.digest,
             "packs": self.sources.len(),
             "rules": self.rules,
-            "examples": self.examples,
+            "examples": self.proof.examples,
+            "alert_tests": self.proof.sequences,
             "errors": errors,
             "warnings": warnings,
             "diagnostics": self.diagnostics.iter().map(described).collect::<Vec<_>>(),

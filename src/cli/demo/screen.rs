@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use comfy_table::presets::NOTHING as PLAIN;
 use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
+
+use crate::cli::look::block;
 
 /// Columns that a line of the log may take.
 const LINE_MAX: usize = 104;
@@ -40,7 +42,7 @@ impl Tagged {
 #[must_use]
 pub fn draw(tagged: &Tagged) -> String {
     let severity = tagged.member("severity");
-    let (mark, dim, bold) = (colour(severity), Style::new().dimmed(), Style::new().bold());
+    let (mark, dim, bold) = (block(severity), Style::new().dimmed(), Style::new().bold());
     let mut out = String::new();
     let others: String = tagged.rules().skip(1).map(|rule| format!(" +{rule}")).collect();
     let _ = writeln!(
@@ -71,16 +73,6 @@ pub fn summary(seen: &BTreeMap<String, (u64, String)>) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.trim_fmt()
-}
-
-fn colour(severity: &str) -> Style {
-    let on = |colour: AnsiColor| Style::new().fg_color(Some(AnsiColor::Black.into())).bg_color(Some(colour.into()));
-    match severity {
-        "critical" => on(AnsiColor::Red).bold(),
-        "error" => on(AnsiColor::Magenta),
-        "warning" => on(AnsiColor::Yellow),
-        _ => on(AnsiColor::Cyan),
-    }
 }
 
 /// The message of a line, where the shape has one; else the line.

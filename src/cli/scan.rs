@@ -1,0 +1,287 @@
+//! `fingerpost scan`: a person's view of a log file. Every line that a rule knows, in order, with its number, what was
+//! found in it, the runbook section to open, what to do and whom to ask; then a table of all of it.
+//!
+//! A file goes through `input` (unpacked), `lines` and `sections` (which container says this?) to the engine, line by line;
+//! what it says becomes a `finding`, which a `report` writes down. Nothing is held but the first line of each advice.
+
+pub mod finding;
+pub mod input;
+pub mod lines;
+pub mod locate;
+pub mod markdown;
+pub mod report;
+pub mod sections;
+pub mod slack;
+pub mod text;
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::arguments::{ScanArguments, ScanFormat};
+use super::{Exit, packs, show, usable};
+use crate::alert::{Alerts, Clock, event_time};
+use crate::config;
+use crate::engine::{Detail, Engine, Memory, Outcome, Writer};
+use finding::{Finding, Place, Tally};
+use input::{Input, STDIN};
+use lines::{Line, Lines};
+use locate::Locator;
+use report::Report;
+use sections::{Section, Sections};
+
+/// What it is called in reports.
+const STDIN_NAME: &str = "stdin";
+/// Smaller files are read before anybody wonders.
+const BAR_FROM_BYTES: u64 = 32 << 20;
+
+/// What `--help` ends with: what is read and how, the formats, exit codes.
+pub const SCAN_HELP: &str = "\
+What is read: text or JSON lines, also packed with gzip or zstd (told by their first bytes, not by the name). In a
+get-master-info text a line that starts MASTER CONTROL PLANE CONTAINER LOGS opens the log of the container that `-c NAME` on
+it names, or the latest `-c NAME` line before the log: that container is the source of its lines, and their app where
+rules ask for that app. What sources said earlier counts for later lines of all files; a line that names no source is of
+its file, or of its container in that file. A line longer than limits.payload is counted and not judged.
+
+Formats: text is for people. json is one object per line, with `type`: finding (file, line, container, section, text, part,
+spans in bytes of text, escalation, fingerpost: the object that the line would be given), trouble (file, line, what), and in the end
+summary (files, lines, bytes, findings, too_long, rules: rule, severity, count). markdown is for an issue. slack is one
+message in Slack's mrkdwn, of at most 4,000 characters, for a thread.
+
+Exit codes:
+   0  every file was read, whatever was found
+   2  the command line is wrong, or names a file that cannot be read to its end; the others were read all the same
+  78  the configuration or a pack is wrong";
+
+/// The verb.
+///
+/// # Errors
+/// An output that cannot be written.
+pub fn run(arguments: &ScanArguments) -> Result<Exit> {
+    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    match packs::load(&config.packs, config.engine) {
+        Ok(loaded) => {
+            let report = Report::new(arguments.format);
+            // What keeps colours from programs also takes characters out of what a log says; only text has colours.
+            let out: Box<dyn Write> = match arguments.format {
+                ScanFormat::Text => Box::new(anstream::stdout().lock()),
+                ScanFormat::Json | ScanFormat::Markdown | ScanFormat::Slack => Box::new(io::stdout().lock()),
+            };
+            let alerts = Alerts::new(&loaded.engine, config.escalation);
+            scan(&loaded.engine, &alerts, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
+        }
+        Err(problems) => {
+            show(&problems);
+            Ok(Exit::Config)
+        }
+    }
+}
+
+/// Reads files (or stdin, for none and for `-`) and writes what is found. Trouble with a file is told on stderr, and the
+/// next one is read.
+///
+/// # Errors
+/// An output that cannot be written, except that a reader who has had enough is no error.
+pub fn scan(engine: &Engine, alerts: &Alerts, files: &[PathBuf], report: Report, out: impl Write) -> Result<Exit> {
+    let stdin = [PathBuf::from(STDIN)];
+    let files = if files.is_empty() { &stdin } else { files };
+    let mut scan = Scan::new(engine, alerts, report, out);
+    let done = files.iter().try_for_each(|file| scan.file(file)).and_then(|()| scan.end());
+    match done {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(if scan.trouble { Exit::Usage } else { Exit::Fine }),
+    }
+}
+
+/// One run over all files.
+struct Scan<'e, W> {
+    engine: &'e Engine,
+    /// Who know whom to call in.
+    alerts: &'e Alerts,
+    memory: Memory,
+    /// Apps that rules ask for.
+    apps: HashSet<&'e str>,
+    locator: Locator,
+    tally: Tally,
+    report: Report,
+    out: W,
+    trouble: bool,
+}
+
+/// Who writes the lines at hand, as far as the file tells.
+struct Teller {
+    file: String,
+    source: String,
+    app: Option<String>,
+    /// What is found is shown at once.
+    is_live: bool,
+}
+
+impl Teller {
+    fn new(file: &str) -> Self {
+        let is_live = file == STDIN_NAME || io::stdout().is_terminal();
+        Self { file: file.to_owned(), source: file.to_owned(), app: None, is_live }
+    }
+
+    fn turn_to(&mut self, section: &Section, apps: &HashSet<&str>) {
+        let container = section.container();
+        self.source = container.map_or_else(|| self.file.clone(), |name| format!("{}:{name}", self.file));
+        self.app = container.filter(|name| apps.contains(name)).map(str::to_owned);
+    }
+
+    fn writer(&self) -> Writer<'_> {
+        Writer { source: Some(&self.source), app: self.app.as_deref() }
+    }
+}
+
+impl<'e, W: Write> Scan<'e, W> {
+    fn new(engine: &'e Engine, alerts: &'e Alerts, report: Report, out: W) -> Self {
+        let mut memory = engine.memory();
+        memory.count_for_alerts();
+        Self {
+            engine,
+            alerts,
+            memory,
+            apps: engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect(),
+            locator: Locator::default(),
+            tally: Tally::default(),
+            report,
+            out,
+            trouble: false,
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        let bar = bar(path);
+        let name = if path == Path::new(STDIN) { STDIN_NAME.to_owned() } else { path.display().to_string() };
+        match input::open(path, &bar) {
+            Ok(input) => self.read(&name, input, &bar)?,
+            Err(why) => self.complain(&name, None, &why, &bar)?,
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn read(&mut self, name: &str, input: Input, bar: &ProgressBar) -> io::Result<()> {
+        let Input { reader, packed, is_empty, mut note } = input;
+        if is_empty {
+            note = Some("is empty");
+        }
+        let longest = self.engine.settings().limits.payload;
+        let mut lines = Lines::new(reader, longest);
+        let mut sections = Sections::default();
+        let mut teller = Teller::new(name);
+        let ended = loop {
+            match lines.advance() {
+                Ok(Some(line)) => {
+                    if line.number == 1 && note.is_none() && lines::is_binary(line.bytes) {
+                        note = Some("holds NUL bytes, as no text does; it is read as if it were one");
+                    }
+                    if sections.look(line.bytes) {
+                        teller.turn_to(sections.section(), &self.apps);
+                    }
+                    self.line(line, &teller, sections.section(), bar)?;
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.tally.lines += lines.count();
+        self.tally.bytes += lines.bytes();
+        self.tally.files.push(name.to_owned());
+        if let Some(note) = note {
+            bar.suspend(|| self.note(name, note));
+        }
+        match ended {
+            Ok(()) => Ok(()),
+            Err(error) => self.complain(name, Some(lines.count()), &cut_off(name, packed, lines.count(), &error), bar),
+        }
+    }
+
+    fn line(&mut self, line: Line<'_>, teller: &Teller, section: &Section, bar: &ProgressBar) -> io::Result<()> {
+        let outcome = self.engine.classify_by(line.bytes, teller.writer(), &mut self.memory);
+        self.tally.too_long += u64::from(outcome.crossed.payload);
+        let Some(finding) = self.finding(&outcome, line, teller, section) else { return Ok(()) };
+        let before = self.tally.count(&finding);
+        let Self { report, out, .. } = self;
+        bar.suspend(|| {
+            report.finding(&finding, before.as_ref(), out)?;
+            // Somebody may be watching.
+            if teller.is_live { out.flush() } else { Ok(()) }
+        })
+    }
+
+    fn finding(&mut self, outcome: &Outcome, line: Line<'_>, teller: &Teller, section: &Section) -> Option<Finding> {
+        let verdict = outcome.verdict.as_ref()?;
+        let Ok(serde_json::Value::Object(added)) = serde_json::from_str(outcome.added(Detail::Full)?) else {
+            return None;
+        };
+        let examined = self.engine.examine_by(line.bytes, teller.writer());
+        let id = &self.engine.reported()[*verdict.rules.first()?].id;
+        let is_primary = |rule: &usize| self.engine.packs().rules[*rule].ids().any(|other| other == id);
+        let primary = examined.candidates().into_iter().find(|rule| is_primary(rule) && examined.fits(*rule));
+        let spots = primary.map(|rule| examined.spots(rule, id)).unwrap_or_default();
+        let spans = self.locator.locate(line.bytes, &examined, &spots);
+        let place = Place { file: teller.file.clone(), number: line.number };
+        let finding = Finding::new(place, section.clone(), line.bytes, &spans, verdict.severity, added);
+        Some(Finding { escalation: self.escalation(outcome), ..finding })
+    }
+
+    /// By the line's own time, or by now when it tells none.
+    fn escalation(&self, outcome: &Outcome) -> Option<String> {
+        let line = outcome.countable.as_deref()?;
+        let now = jiff::Timestamp::now().as_millisecond();
+        let time = event_time(line.time.as_deref(), now, Clock::default());
+        self.alerts.escalation(line, time.at).map(str::to_owned)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Self { report, tally, out, .. } = self;
+        report.end(tally, out)?;
+        out.flush()
+    }
+
+    /// Something that is wrong with a file, so that the rest of it was not read.
+    fn complain(&mut self, file: &str, lines: Option<u64>, what: &str, bar: &ProgressBar) -> io::Result<()> {
+        self.trouble = true;
+        let Self { report, out, .. } = self;
+        bar.suspend(|| {
+            report.trouble(file, lines, what, out)?;
+            out.flush()?;
+            let red: Style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{red}error{red:#}: {what}");
+            Ok(())
+        })
+    }
+
+    fn note(&mut self, file: &str, what: &str) {
+        let _ = self.out.flush();
+        let yellow: Style = AnsiColor::Yellow.on_default().bold();
+        anstream::eprintln!("{yellow}note{yellow:#}: `{file}` {what}");
+    }
+}
+
+fn cut_off(name: &str, packed: Option<&str>, lines: u64, error: &io::Error) -> String {
+    let told = format!("what its first {lines} lines say is told");
+    match packed {
+        Some(kind) if error.kind() == ErrorKind::UnexpectedEof => {
+            format!("`{name}` ends in the midst of its {kind} data: it was cut off; {told}")
+        }
+        Some(kind) => format!("the {kind} data of `{name}` is damaged ({error}); {told}"),
+        None => format!("`{name}` cannot be read any further: {error}; {told}"),
+    }
+}
+
+/// For big files, where somebody sees it.
+fn bar(path: &Path) -> ProgressBar {
+    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+    if size < BAR_FROM_BYTES || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
+    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
