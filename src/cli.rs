@@ -4,6 +4,7 @@
 //! terminal.
 
 pub mod arguments;
+pub mod backtest;
 pub mod bench;
 pub mod check;
 pub mod classify;
@@ -12,7 +13,9 @@ pub mod config;
 pub mod dead_letter;
 pub mod demo;
 pub mod explain;
+pub mod feed;
 pub mod fmt;
+pub mod gaps;
 pub mod look;
 pub mod packs;
 pub mod run;
@@ -27,8 +30,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments, ExplainArguments,
-    FmtArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
+    BacktestArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments,
+    ExplainArguments, FmtArguments, GapsArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -64,6 +67,10 @@ pub enum Verb {
     Explain(ExplainArguments),
     /// Check packs: every mistake in them, what is most likely not meant, and every example run and tried.
     Check(CheckArguments),
+    /// See what packs would have done: counts, alerts, and what is different from other packs, on files or topics.
+    Backtest(BacktestArguments),
+    /// Find the error lines that no rule claims, grouped, and draft rules for them.
+    Gaps(GapsArguments),
     /// Lay packs out in one way; comments stay.
     Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
@@ -87,7 +94,7 @@ pub enum Verb {
 pub enum Exit {
     /// Everything is as it should be.
     Fine = 0,
-    /// `check`, `fmt --check` or `verify` found something.
+    /// `check`, `backtest`, `fmt --check` or `verify` found something.
     Findings = 1,
     /// The command line is wrong, or names a file that cannot be read.
     Usage = 2,
@@ -105,7 +112,7 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  fine
-   1  findings: `check`, `fmt --check` or `verify` found something wrong
+   1  findings: `check`, `backtest`, `fmt --check` or `verify` found something
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
@@ -140,6 +147,8 @@ impl Cli {
             Verb::Scan(arguments) => scan::run(&arguments),
             Verb::Explain(arguments) => explain::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
+            Verb::Backtest(arguments) => backtest::run(&arguments),
+            Verb::Gaps(arguments) => gaps::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::DeadLetter(verb) => dead_letter::run(&verb),

@@ -17,6 +17,7 @@ mod memory;
 pub(crate) mod meters;
 mod record;
 pub mod reload;
+pub mod replay;
 mod shutdown;
 #[cfg(test)]
 mod simulation;

@@ -25,8 +25,8 @@ mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;
 mod reload;
-mod schema;
 mod scan;
+mod schema;
 mod skip;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod stage;

@@ -43,7 +43,16 @@ impl Report {
     /// When there is nothing to check.
     pub(super) fn unreadable(diagnostics: Vec<Diagnostic>) -> Self {
         let (contents, digest) = (String::new(), String::new());
-        Self { diagnostics, loadable: false, waived: vec![], sources: vec![], contents, digest, rules: 0, proof: Proof::default() }
+        Self {
+            diagnostics,
+            loadable: false,
+            waived: vec![],
+            sources: vec![],
+            contents,
+            digest,
+            rules: 0,
+            proof: Proof::default(),
+        }
     }
 
     /// Errors, warnings.
