@@ -89,7 +89,7 @@ fn phrases(text: &str) -> Vec<String> {
         pieces = pieces.into_iter().flat_map(|piece| piece.split(mark)).collect();
     }
     // A quote, brace or the like at an end belongs to what varied.
-    let ends = |c: char| c.is_whitespace() || "\"'`{}[]()<>,;|…".contains(c);
+    let ends = |c: char| c.is_whitespace() || "\"'`{}[]()<>,;:|…".contains(c);
     let pieces = pieces.into_iter().map(|piece| piece.trim_matches(ends)).filter(|piece| is_enough(piece));
     let mut found: Vec<String> = Vec::new();
     for piece in pieces {

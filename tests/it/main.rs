@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
 mod agreement;
+mod backtest;
 mod bench;
 mod benign;
 mod broker;
@@ -15,6 +16,7 @@ mod delivery;
 mod explain;
 mod flow;
 mod fmt;
+mod gaps;
 mod laws;
 mod limits;
 mod lines;
