@@ -35,7 +35,7 @@ says, and one that tells no time is not counted. An alert that holds at the end 
 Coverage: the share of error lines that a rule claims. An error line is one whose level stands for an error; of lines
 without a level, one that writes such a level among its first words or, when it writes none, has a word such as `failed`.
 
-JSON: digest, from, to, read, lines, judged, tagged, tombstones, too_long, failed, rules (rule, severity, lines, primary,
+JSON: digest, from, to, read, lines, tagged, tombstones, too_long, failed, rules (rule, severity, lines, primary,
 samples), never, coverage (error_lines, claimed, share), alerts (alert, labels, starts_at, ends_at, open, count, lines), late,
 untimed, dropped, against: digest, clean, lines, differences (kind, before, after, members, lines, samples), alerts (kind, and
 as above). Kinds are new, lost and otherwise. Samples have place and line.

@@ -189,6 +189,6 @@ fn table(templates: &[Template]) -> String {
         let text = Excerpt::new(template.text.as_bytes(), &[], room).text();
         table.add_row([grouped(template.lines), template.id.clone(), text]);
     }
-    table.column_iter_mut().take(1).for_each(|column| _ = column.set_cell_alignment(CellAlignment::Right));
+    table.column_iter_mut().take(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table.trim_fmt() + "\n"
 }

@@ -19,7 +19,7 @@ const DEPTH: usize = 2;
 /// Different words at a place of the tree; further ones go together.
 const CHILDREN_MAX: usize = 100;
 /// Share of words that must be the same, in hundredths.
-const SIMILAR: usize = 50;
+const SIMILAR: usize = 55;
 /// Apps told of a template.
 const APPS_MAX: usize = 3;
 
@@ -68,8 +68,8 @@ impl Tree {
         let candidates = leaf.groups.iter().filter_map(|number| Some((*number, groups.peek(number)?)));
         let rated = candidates.map(|(number, group)| (similarity(&group.words, &words), number));
         // The most similar; of several, the oldest.
-        let best = rated.max_by_key(|((same, known), number)| (*same, *known, u64::MAX - number));
-        match best.filter(|((same, known), _)| 100 * (same + known) >= SIMILAR * words.len()) {
+        let best = rated.max_by_key(|(similarity, number)| (*similarity, u64::MAX - number));
+        match best.filter(|(similarity, _)| *similarity >= SIMILAR) {
             Some((_, number)) => {
                 if let Some(group) = self.groups.get_mut(&number) {
                     group.take(&words, gist, place());
@@ -142,14 +142,19 @@ fn prune(node: &mut Node, path: &[Box<str>], number: u64) -> bool {
     node.children.is_empty() && node.groups.is_empty()
 }
 
-/// How many words are the same: those that say something, and numbers.
-fn similarity(template: &[Box<str>], words: &[Box<str>]) -> (usize, usize) {
-    let mut same = (0, 0);
-    for (known, word) in template.iter().zip(words).filter(|(known, word)| known == word) {
-        let says = known.bytes().any(|byte| byte.is_ascii_alphabetic()) && &**word != NUMBER;
-        *(if says { &mut same.0 } else { &mut same.1 }) += 1;
-    }
-    same
+/// The share of words that are the same, in hundredths. A number counts half, since numbers are the same in any lines; and
+/// lines that have nothing but numbers in common are unlike.
+fn similarity(template: &[Box<str>], words: &[Box<str>]) -> usize {
+    let weight = |word: &str| if says(word) || word == ANYTHING { 2 } else { 1 };
+    let all: usize = template.iter().map(|word| weight(word)).sum();
+    let same = || template.iter().zip(words).filter(|(known, word)| known == word).map(|(known, _)| &**known);
+    let none_says = same().all(|word| !says(word)) && template.iter().any(|word| says(word));
+    if none_says { 0 } else { 100 * same().map(weight).sum::<usize>() / all.max(1) }
+}
+
+/// It holds a letter that is none of the marks'.
+fn says(word: &str) -> bool {
+    word.replace(NUMBER, "").bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 impl Group {

@@ -100,7 +100,7 @@ fn real_systems_are_grouped_whole_and_the_same_each_time() {
         assert_eq!(report["forgotten"]["templates"], 0, "{name}");
         // Lines of nothing but a heading are in none.
         assert!(all * 100 >= report["unclaimed"].as_u64().unwrap() * 99, "{name}");
-        assert!(readable * 100 >= all * 98, "{name}");
+        assert!(readable * 100 >= all * 99, "{name}");
         assert!(templates.len() * 3 < all as usize, "{name}: lines are grouped");
         check(&mine("draft"), &name);
     }
