@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod arguments;
+pub mod backtest;
 pub mod bench;
 pub mod check;
 pub mod classify;
@@ -14,7 +15,9 @@ pub mod dead_letter;
 pub mod demo;
 pub mod explain;
 pub mod extract;
+pub mod feed;
 pub mod fmt;
+pub mod gaps;
 pub mod look;
 pub mod packs;
 pub mod run;
@@ -29,8 +32,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
-    AlertsArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments, DemoArguments,
-    ExplainArguments, ExtractArguments, FmtArguments, RunArguments, ScanArguments, SchemaArguments, VerifyArguments,
+    AlertsArguments, BacktestArguments, BenchArguments, CheckArguments, ClassifyArguments, Color, CompletionsArguments,
+    DemoArguments, ExplainArguments, ExtractArguments, FmtArguments, GapsArguments, RunArguments, ScanArguments,
+    SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
 use crate::diagnostic::{Diagnostic, draw};
@@ -68,6 +72,10 @@ pub enum Verb {
     Check(CheckArguments),
     /// Draft a pack from a runbook: phrases, sections, alerts, and what is left to decide.
     Extract(ExtractArguments),
+    /// See what packs would have done: counts, alerts, and what is different from other packs, on files or topics.
+    Backtest(BacktestArguments),
+    /// Find the error lines that no rule claims, grouped, and draft rules for them.
+    Gaps(GapsArguments),
     /// Lay packs out in one way; comments stay.
     Fmt(FmtArguments),
     /// Measure packs on a sample of your lines: lines per second, and the ten dearest rules and why.
@@ -93,7 +101,7 @@ pub enum Verb {
 pub enum Exit {
     /// Everything is as it should be.
     Fine = 0,
-    /// `check`, `fmt --check` or `verify` found something.
+    /// `check`, `backtest`, `fmt --check` or `verify` found something.
     Findings = 1,
     /// The command line is wrong, or names a file that cannot be read.
     Usage = 2,
@@ -111,7 +119,7 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
    0  fine
-   1  findings: `check`, `fmt --check` or `verify` found something wrong
+   1  findings: `check`, `backtest`, `fmt --check` or `verify` found something
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
@@ -147,6 +155,8 @@ impl Cli {
             Verb::Explain(arguments) => explain::run(&arguments),
             Verb::Check(arguments) => check::run(&arguments),
             Verb::Extract(arguments) => extract::run(&arguments),
+            Verb::Backtest(arguments) => backtest::run(&arguments),
+            Verb::Gaps(arguments) => gaps::run(&arguments),
             Verb::Fmt(arguments) => fmt::run(&arguments),
             Verb::Bench(arguments) => bench::run(&arguments),
             Verb::Alerts(arguments) => alerts::run(&arguments),

@@ -20,6 +20,7 @@ pub mod notify;
 mod recent;
 mod record;
 pub mod reload;
+pub mod replay;
 mod shutdown;
 #[cfg(test)]
 mod simulation;

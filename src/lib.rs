@@ -29,6 +29,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod engine;
 pub mod flow;
+pub mod gaps;
 pub mod http;
 pub mod pack;
 pub mod runbook;

@@ -8,8 +8,10 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
 use super::EXIT_CODES;
+use super::backtest::BACKTEST_HELP;
 use super::bench::BENCH_HELP;
 use super::explain::EXPLAIN_HELP;
+use super::gaps::GAPS_HELP;
 use super::scan::SCAN_HELP;
 use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
@@ -488,4 +490,120 @@ pub struct CompletionsArguments {
     /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Lines to look at: files, or a range of topics.
+#[derive(Debug, Clone, Args)]
+pub struct RangeArguments {
+    /// Files to read, also packed with gzip or zstd; none, or `-`, is stdin.
+    #[arg(value_name = "FILE", conflicts_with = "topic")]
+    pub files: Vec<PathBuf>,
+    /// Topic to read instead, or a ^regular expression; may be repeated. No group is joined, nothing is committed.
+    #[arg(short, long, value_name = "TOPIC")]
+    pub topic: Vec<String>,
+    /// First line of the topics: earliest, an offset, or a time as in 2026-11-21T10:00:00Z.
+    #[arg(long, value_name = "WHERE", default_value = "earliest", value_parser = parse_bound)]
+    pub from: Bound,
+    /// Line after the last: latest, an offset, or a time; latest is the end when the work begins.
+    #[arg(long, value_name = "WHERE", default_value = "latest", value_parser = parse_bound)]
+    pub to: Bound,
+    /// Partition of the topics; may be repeated; without it, all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub partition: Vec<i32>,
+    /// Brokers to start from (kafka.bootstrap_servers).
+    #[arg(short, long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// Directory of the packs; without it the built-in ones (packs.dir).
+    #[arg(short, long, value_name = "DIR")]
+    pub packs: Option<PathBuf>,
+    /// File and single values.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+/// Stands for the output where no configuration names one: these verbs write to no topic.
+const NO_OUTPUT: &str = "fingerpost.nothing-is-written";
+
+impl RangeArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        let topics = || Setting::flag("--topic", "input.topics", self.topic.clone());
+        let brokers = |brokers: &String| Setting::flag("--brokers", "kafka.bootstrap_servers", vec![brokers.clone()]);
+        let is_alone = !self.topic.is_empty() && self.config.config.is_none();
+        let settings = [
+            (!self.topic.is_empty()).then(topics),
+            self.brokers.as_ref().map(brokers),
+            is_alone.then(|| Setting::flag("--topic", "output.topic", vec![NO_OUTPUT.to_owned()])),
+            self.packs.as_deref().map(packs_setting),
+        ];
+        self.config.layers(settings.into_iter().flatten().collect())
+    }
+}
+
+/// `backtest`: what would packs have done?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = BACKTEST_HELP)]
+pub struct BacktestArguments {
+    /// The lines.
+    #[command(flatten)]
+    pub range: RangeArguments,
+    /// Hold the packs against those of this directory: which lines would be tagged otherwise?
+    #[arg(long, value_name = "DIR", conflicts_with = "against_builtin")]
+    pub against: Option<PathBuf>,
+    /// Hold the packs against the built-in ones.
+    #[arg(long)]
+    pub against_builtin: bool,
+    /// Lines shown of each rule, and of each difference.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(..=100))]
+    pub samples: u16,
+    /// Start of the random numbers by which samples are drawn: the same seed gives the same ones.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: BacktestFormat,
+}
+
+/// How `backtest` writes its report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BacktestFormat {
+    /// For people.
+    Text,
+    /// For programs: one object.
+    Json,
+    /// For CI systems: a test for each rule and alert, in JUnit's XML.
+    Junit,
+}
+
+/// `gaps`: what has no rule?
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = GAPS_HELP)]
+pub struct GapsArguments {
+    /// The lines.
+    #[command(flatten)]
+    pub range: RangeArguments,
+    /// Look at all lines that no rule claims, not only at errors.
+    #[arg(long)]
+    pub all: bool,
+    /// Templates shown, the most frequent; all that are held with 0.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Templates held; beyond them the one that was not met for longest is forgotten.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub templates: u32,
+    /// How they are written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: GapsFormat,
+}
+
+/// How `gaps` writes templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GapsFormat {
+    /// A table for people.
+    Text,
+    /// For programs: one object.
+    Json,
+    /// A draft pack, with a rule for each template.
+    Draft,
 }

@@ -110,7 +110,8 @@ fn bar(format: Format) -> ProgressBar {
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn refuse(trouble: &Trouble) -> Exit {
+/// Tells why there is no answer.
+pub(super) fn refuse(trouble: &Trouble) -> Exit {
     let red: Style = AnsiColor::Red.on_default().bold();
     let (exit, message) = match trouble {
         Trouble::Usage(message) => (Exit::Usage, message),

@@ -405,7 +405,7 @@ fn merge_equal_ids(sorted: Vec<Match<'_>>) -> Vec<Match<'_>> {
 }
 
 /// Error in the catalog's sense; anything else is no error, numbers too.
-fn is_error(level: &str) -> bool {
+pub(super) fn is_error(level: &str) -> bool {
     ["error", "err", "fatal", "critical", "panic", "alert", "emerg"]
         .iter()
         .any(|error| level.eq_ignore_ascii_case(error))

@@ -198,7 +198,7 @@ impl<'a> Scene<'a> {
             let marks = survey.marks(&topic, number)?;
             inputs.insert((topic, number), marks);
         }
-        let ranges = ranges(&survey, question, &inputs, &asked)?;
+        let ranges = ranges(&survey, (question.from, question.to), &inputs, &asked)?;
         let asked = asked.into_iter().zip(ranges).zip(committed);
         let asked: Vec<_> = asked.map(|((key, range), committed)| (key, range, committed)).collect();
         let rules: Vec<String> = engine.reported().iter().map(|reported| reported.id.clone()).collect();
@@ -371,13 +371,18 @@ fn check(
 }
 
 /// The range of each partition asked for, within what it has.
-fn ranges(survey: &Survey, question: &Question, inputs: &Inputs, asked: &[Key]) -> Result<Vec<Range<i64>>, Failure> {
+pub(super) fn ranges(
+    survey: &Survey,
+    (from, to): (Bound, Bound),
+    inputs: &Inputs,
+    asked: &[Key],
+) -> Result<Vec<Range<i64>>, Failure> {
     let by_time = |bound: Bound| match bound {
         Bound::Time(ms) => survey.at_time(asked, ms),
         _ => Ok(vec![None; asked.len()]),
     };
-    let (from, to) = (by_time(question.from)?, by_time(question.to)?);
-    let range = |(key, (from, to)): (&Key, (Option<i64>, Option<i64>))| {
+    let (from_time, to_time) = (by_time(from)?, by_time(to)?);
+    let range = |(key, (from_time, to_time)): (&Key, (Option<i64>, Option<i64>))| {
         let whole = inputs.get(key).cloned().unwrap_or_default();
         let offset = |bound: Bound, at_time: Option<i64>| {
             let offset = match bound {
@@ -388,8 +393,8 @@ fn ranges(survey: &Survey, question: &Question, inputs: &Inputs, asked: &[Key]) 
             };
             offset.clamp(whole.start, whole.end)
         };
-        let from = offset(question.from, from);
-        from..offset(question.to, to).max(from)
+        let start = offset(from, from_time);
+        start..offset(to, to_time).max(start)
     };
-    Ok(asked.iter().zip(from.into_iter().zip(to)).map(range).collect())
+    Ok(asked.iter().zip(from_time.into_iter().zip(to_time)).map(range).collect())
 }

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod alerts;
+mod backtest;
 mod bench;
 mod benign;
 mod broker;
@@ -18,6 +19,7 @@ mod explain;
 mod extract;
 mod flow;
 mod fmt;
+mod gaps;
 mod laws;
 mod limits;
 mod lines;

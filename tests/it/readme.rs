@@ -58,6 +58,7 @@ fn transcripts_are_true() {
     fs::create_dir_all(directory.join("broken")).unwrap();
     fs::copy("tests/cases/readme/broken/storage.toml", directory.join("broken/storage.toml")).unwrap();
     fs::copy("tests/cases/readme/master-info.txt", directory.join("master-info.txt")).unwrap();
+    fs::copy("tests/cases/gaps/lines.log", directory.join("errors.log")).unwrap();
     fs::write(directory.join("app.log"), app_log()).unwrap();
     let readme = fs::read_to_string("README.md").unwrap();
     let mut run_any = 0;

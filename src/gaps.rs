@@ -1,0 +1,192 @@
+//! Which error lines has no rule claimed? Lines in, templates out: lines that differ only in numbers and names are one
+//! template, and each template can become the draft of a rule.
+//!
+//! ```text
+//! dial tcp 10.0.3.4:443: connection refused ─┐
+//! dial tcp 10.9.1.2:8443: connection refused ┴→ dial tcp <n>: connection refused   2 lines → [[rule]] all = [ … ]
+//! ```
+//!
+//! What varies is found in two steps: `words` takes out what looks like a number or an id, `drain` groups what is left.
+//! No clock, no files, and no order of hashing: the same lines in the same order give the same templates, and memory is
+//! bounded whatever the lines are like.
+
+mod draft;
+mod drain;
+mod words;
+
+use sha2::{Digest, Sha256};
+
+use crate::engine::Gist;
+use crate::pack::hex;
+pub use draft::{Drafts, draft};
+use drain::Tree;
+
+/// Bounds of what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Templates; beyond them the one that was not met for longest is forgotten.
+    pub templates: usize,
+    /// Words of a line that are looked at; the rest is not.
+    pub words: usize,
+    /// Bytes of a word; the rest of a longer one is dropped.
+    pub word: usize,
+}
+
+impl Default for Limits {
+    /// A thousand templates of up to 48 words of up to 64 bytes: a few megabytes at the very worst.
+    fn default() -> Self {
+        Self { templates: 1000, words: 48, word: 64 }
+    }
+}
+
+/// A number or an id in a template.
+pub const NUMBER: &str = "<n>";
+/// A word that varies.
+pub const ANYTHING: &str = "<*>";
+/// Between what a line says and why it says so.
+pub const WHY: &str = "⏎";
+
+/// Error lines that no rule claimed, grouped.
+#[derive(Debug)]
+pub struct Gaps {
+    limits: Limits,
+    tree: Tree,
+    lines: u64,
+}
+
+/// Lines that say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Digest of its text, eight hexadecimal digits: the same text has the same id everywhere. While lines still teach
+    /// what varies in it, text and id change.
+    pub id: String,
+    /// What its lines have in common, [`NUMBER`] and [`ANYTHING`] where they differ, [`WHY`] before the cause.
+    pub text: String,
+    /// How many lines.
+    pub lines: u64,
+    /// Apps that wrote them, a few.
+    pub apps: Vec<String>,
+    /// Where the first one stands.
+    pub first: String,
+    /// Where the latest one stands.
+    pub last: String,
+    /// The latest one's text, cut if it is long.
+    pub sample: String,
+    /// They are JSON objects.
+    pub is_object: bool,
+}
+
+impl Gaps {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, tree: Tree::new(limits.templates), lines: 0 }
+    }
+
+    /// Takes in a line that no rule claimed; `place` is called only when the place is kept.
+    pub fn see(&mut self, gist: &Gist, place: impl FnOnce() -> String) {
+        let words = words::words(&gist.says, self.limits);
+        if words.is_empty() {
+            return;
+        }
+        self.lines += 1;
+        self.tree.see(words, gist, place);
+    }
+
+    /// Lines taken in.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Templates forgotten because of the bound, and the lines that they stood for.
+    #[must_use]
+    pub fn forgotten(&self) -> (u64, u64) {
+        self.tree.forgotten
+    }
+
+    /// All templates, those of most lines first; of the same number, by text.
+    #[must_use]
+    pub fn templates(&self) -> Vec<Template> {
+        let mut templates: Vec<Template> = Vec::new();
+        let mut by_text = std::collections::BTreeMap::<String, usize>::new();
+        for group in self.tree.groups() {
+            let text = words::text(&group.words);
+            // Two groups may have become the same when more was learned.
+            match by_text.get(&text) {
+                Some(known) => group.add_to(&mut templates[*known]),
+                None => {
+                    by_text.insert(text.clone(), templates.len());
+                    templates.push(group.template(id(&text), text));
+                }
+            }
+        }
+        templates.sort_by(|a, b| b.lines.cmp(&a.lines).then_with(|| a.text.cmp(&b.text)));
+        templates
+    }
+}
+
+/// See [`Template::id`].
+fn id(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()), 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gist(text: &str) -> Gist {
+        Gist { app: Some("a".into()), says: vec![text.to_owned()], is_error: true, is_object: true }
+    }
+
+    fn mined(lines: impl IntoIterator<Item = String>, limits: Limits) -> Gaps {
+        let mut gaps = Gaps::new(limits);
+        for (number, line) in lines.into_iter().enumerate() {
+            gaps.see(&gist(&line), || format!("file:{}", number + 1));
+        }
+        gaps
+    }
+
+    #[test]
+    fn lines_that_differ_in_numbers_and_names_are_one_template() {
+        let lines = ["no room on alpha, 3 bytes left", "no room on beta, 17 bytes left", "cannot reach 10.0.0.1:80"];
+        let gaps = mined(lines.map(str::to_owned), Limits::default());
+        let found: Vec<(String, u64)> = gaps.templates().into_iter().map(|it| (it.text, it.lines)).collect();
+        let expected = [("no room on <*> <n> bytes left", 2), ("cannot reach <n>", 1)];
+        assert_eq!(found, expected.map(|(text, lines)| (text.to_owned(), lines)));
+    }
+
+    #[test]
+    fn the_same_lines_give_the_same_templates_and_ids() {
+        let lines =
+            || (0..3000).map(|n| format!("job {} of queue {} failed: code {n}", n * 7 % 31, ["red", "blue"][n % 2]));
+        let (one, other) = (mined(lines(), Limits::default()), mined(lines(), Limits::default()));
+        assert_eq!(one.templates(), other.templates());
+        let backwards = mined(lines().collect::<Vec<_>>().into_iter().rev(), Limits::default());
+        let ids = |gaps: &Gaps| gaps.templates().into_iter().map(|it| (it.id, it.lines)).collect::<Vec<_>>();
+        assert_eq!(ids(&one), ids(&backwards));
+        assert_eq!(one.templates()[0].text, "job <n> of queue <*> failed: code <n>");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_forgotten_is_counted() {
+        let word = |mut n: usize| {
+            let mut word = String::new();
+            while n > 0 || word.is_empty() {
+                word.push(char::from(b'g' + (n % 16) as u8));
+                n /= 16;
+            }
+            word
+        };
+        let unlike =
+            (0..50_000).map(|n| (0..n % 40 + 1).map(|at| word(n * 41 + at * 7919)).collect::<Vec<_>>().join(" "));
+        let limits = Limits { templates: 50, words: 20, word: 8 };
+        let gaps = mined(unlike, limits);
+        assert_eq!(gaps.lines(), 50_000);
+        let kept: u64 = gaps.templates().iter().map(|template| template.lines).sum();
+        let (templates, lines) = gaps.forgotten();
+        assert!(gaps.templates().len() <= 50 && templates > 100, "{templates}");
+        assert_eq!(kept + lines, 50_000);
+        assert!(gaps.tree.nodes() <= 50 * 4 + 1, "{} nodes are left", gaps.tree.nodes());
+    }
+}
