@@ -6,7 +6,9 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
@@ -16,6 +18,7 @@ use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
 use crate::flow::{Failure, Settings};
+use crate::telemetry::foreign;
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +29,24 @@ const POLL: Duration = Duration::from_millis(100);
 /// Between two questions whether the transactions of an earlier owner have ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-type Client = BaseConsumer<DefaultConsumerContext>;
+type Client = BaseConsumer<Context>;
+
+struct Context;
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // Where a partition ends is what it is asked for.
+        if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
+            tracing::warn!(target: "librdkafka", "looking something up: {}", foreign(reason.as_bytes()));
+        }
+    }
+}
+
+impl ConsumerContext for Context {}
 
 /// Reads now and then.
 pub(crate) struct Lookup {
@@ -47,7 +67,7 @@ impl Lookup {
             return Ok(client);
         }
         let client = clients::lookup(&self.settings, isolation)
-            .create()
+            .create_with_context(Context)
             .map_err(|error| clients::refused(&self.settings, &error))?;
         Ok(cell.get_or_init(|| Arc::new(client)))
     }
