@@ -39,7 +39,7 @@ pub(crate) const CONSUMER: &[Setting] = &[
 
 /// The daemon's defaults for its producer.
 pub(crate) const PRODUCER: &[Setting] =
-    &[("compression.type", "lz4"), ("linger.ms", "5"), ("enable.idempotence", "true"), ("acks", "all")];
+    &[("compression.type", "lz4"), ("linger.ms", "25"), ("enable.idempotence", "true"), ("acks", "all")];
 
 /// What the daemon's producer works out from its window of 16 MiB and 10,000 lines in flight, at least once, where the
 /// output takes record batches of Kafka's usual megabyte.
