@@ -110,11 +110,12 @@ impl Short {
 
     /// Whether an atom of one of these buckets has its fingerprint at this place.
     pub(super) fn holds(&self, line: &[u8], at: usize, buckets: u8) -> bool {
-        let chosen = self.buckets.iter().enumerate().filter(|(bucket, _)| buckets >> bucket & 1 == 1);
-        chosen.flat_map(|(_, atoms)| atoms).any(|atom| {
-            let Some(start) = at.checked_sub(atom.print) else { return false };
-            line.get(start..start + atom.text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(&atom.text))
-        })
+        for (bucket, atoms) in self.buckets.iter().enumerate() {
+            if buckets >> bucket & 1 == 1 && atoms.iter().any(|atom| atom.stands(line, at)) {
+                return true;
+            }
+        }
+        false
     }
 
     pub(super) fn memory_usage(&self) -> usize {
@@ -124,6 +125,13 @@ impl Short {
 }
 
 impl Atom {
+    /// Whether it stands in a line so that its fingerprint is there.
+    #[inline(always)]
+    fn stands(&self, line: &[u8], at: usize) -> bool {
+        let Some(start) = at.checked_sub(self.print) else { return false };
+        line.get(start..start + self.text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(&self.text))
+    }
+
     fn fingerprint(&self) -> [u8; PRINT] {
         self.text[self.print..].first_chunk().copied().unwrap_or_default()
     }
