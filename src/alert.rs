@@ -49,6 +49,7 @@ mod stretch;
 mod window;
 
 pub use bookmark::Bookmark;
+pub(crate) use change::time;
 pub use change::{Change, LINES_MAX, State};
 pub use clock::{Clock, EventTime, IDLE_BEHIND_MS, LATENESS_MS, Origin, event_time};
 pub use counting::{Alerts, Counted, Settings};

@@ -20,6 +20,7 @@ pub mod fmt;
 pub mod gaps;
 pub mod look;
 pub mod packs;
+pub mod progress;
 pub mod run;
 pub mod scan;
 pub mod schema;

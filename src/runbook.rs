@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Source;
 pub use excerpt::Excerpt;
+pub(crate) use excerpt::fold;
 pub use mentions::{Kind, Mention};
 
 /// One runbook.

@@ -179,7 +179,7 @@ fn members(object: Map<String, Json>) -> Vec<(String, String)> {
 }
 
 /// RFC 3339 with milliseconds.
-fn time(at: i64) -> String {
+pub(crate) fn time(at: i64) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| format!("{at:.3}"))
 }
 

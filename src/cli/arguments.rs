@@ -61,6 +61,25 @@ impl ConfigArguments {
     }
 }
 
+/// What lines are judged by, where no topic is read or written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct JudgingArguments {
+    /// File and single values.
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Directory of the packs; without it the built-in ones (packs.dir).
+    #[arg(short, long, value_name = "DIR")]
+    pub packs: Option<PathBuf>,
+}
+
+impl JudgingArguments {
+    /// All layers of the configuration.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
+    }
+}
+
 /// What the daemon is told on the command line; `config show` and `config check` take the same, to show and try it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DaemonArguments {
@@ -259,20 +278,9 @@ pub struct ClassifyArguments {
     /// Files to read; none, or `-`, is stdin.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// File and single values.
+    /// By what is judged.
     #[command(flatten)]
-    pub config: ConfigArguments,
-    /// Directory of the packs; without it the built-in ones (packs.dir).
-    #[arg(short, long, value_name = "DIR")]
-    pub packs: Option<PathBuf>,
-}
-
-impl ClassifyArguments {
-    /// All layers of the configuration.
-    #[must_use]
-    pub fn layers(&self) -> Layers {
-        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
-    }
+    pub judging: JudgingArguments,
 }
 
 /// `scan`: a person's view of a log file.
@@ -285,20 +293,9 @@ pub struct ScanArguments {
     /// How the findings are written.
     #[arg(long, value_enum, default_value = "text")]
     pub format: ScanFormat,
-    /// File and single values.
+    /// By what is judged.
     #[command(flatten)]
-    pub config: ConfigArguments,
-    /// Directory of the packs; without it the built-in ones (packs.dir).
-    #[arg(short, long, value_name = "DIR")]
-    pub packs: Option<PathBuf>,
-}
-
-impl ScanArguments {
-    /// All layers of the configuration.
-    #[must_use]
-    pub fn layers(&self) -> Layers {
-        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
-    }
+    pub judging: JudgingArguments,
 }
 
 /// How findings are written.
@@ -412,26 +409,15 @@ pub struct BenchArguments {
     /// Sample of the log, one line per record; `-` is stdin; without it, the demo's own lines.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// File and single values.
+    /// By what is judged.
     #[command(flatten)]
-    pub config: ConfigArguments,
-    /// Directory of the packs; without it the built-in ones (packs.dir).
-    #[arg(short, long, value_name = "DIR")]
-    pub packs: Option<PathBuf>,
+    pub judging: JudgingArguments,
     /// Measure for this time, as in 10s; the bills of the rules take half as long again.
     #[arg(long = "for", value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub time: Duration,
     /// For programs.
     #[arg(long)]
     pub json: bool,
-}
-
-impl BenchArguments {
-    /// All layers of the configuration.
-    #[must_use]
-    pub fn layers(&self) -> Layers {
-        self.config.layers(self.packs.as_deref().map(packs_setting).into_iter().collect())
-    }
 }
 
 /// A length of time as people write it: `10s`, `1m 30s`.

@@ -98,11 +98,10 @@ pub(super) fn settings(range: &super::arguments::RangeArguments) -> Result<Optio
         }));
     }
     let Some(config) = usable(config::load(&range.layers())) else { return Ok(None) };
-    let log = telemetry::Log { level: "warn".to_owned(), ..config.log };
+    let log = telemetry::Log { level: "warn".to_owned(), ..config.log.clone() };
     telemetry::log(&log).map_err(anyhow::Error::msg)?;
-    let Some(judging) = usable(config::load_judging(&range.layers())) else { return Ok(None) };
-    let escalation = judging.escalation;
-    Ok(Some(Told { engine: config.engine, packs: config.packs, escalation, flow: Some(config.flow) }))
+    let config::Config { engine, packs, escalation, flow, .. } = config;
+    Ok(Some(Told { engine, packs, escalation, flow: Some(flow) }))
 }
 
 fn backtest(

@@ -58,7 +58,7 @@ Exit codes:
 /// # Errors
 /// A sample that cannot be read; an output that cannot be written.
 pub fn run(arguments: &BenchArguments) -> Result<Exit> {
-    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    let Some(config) = usable(config::load_judging(&arguments.judging.layers())) else { return Ok(Exit::Config) };
     let (load, loaded) = timed(|| packs::load(&config.packs, config.engine));
     let engine = match loaded {
         Ok(loaded) => loaded.engine,

@@ -20,7 +20,7 @@ const STDIN: &str = "-";
 /// # Errors
 /// As [`classify`].
 pub fn run(arguments: &ClassifyArguments) -> Result<Exit> {
-    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    let Some(config) = usable(config::load_judging(&arguments.judging.layers())) else { return Ok(Exit::Config) };
     match packs::load(&config.packs, config.engine) {
         Ok(loaded) => {
             // Flushed whenever the input has nothing more to give, so the buffer costs nobody who watches.

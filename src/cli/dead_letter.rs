@@ -1,14 +1,12 @@
 //! `fingerpost dead-letter`: the lines that could not be published, looked at and sent again.
 
-use std::io::IsTerminal;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::arguments::DaemonArguments;
+use super::progress::bar;
 use super::run::report_failure;
 use super::{EXIT_CODES, Exit, print, usable};
 use crate::config;
@@ -74,7 +72,7 @@ pub fn run(verb: &Verb) -> Result<Exit> {
             finish(listed, |()| if arguments.json { json_lines(&letters) } else { table(&letters) })
         }
         Verb::Replay(arguments) => {
-            let bar = progress_bar();
+            let bar = bar(0, "{bar:30} {human_pos}/{human_len} dead letters, {eta} left");
             let replayed = dead_letters::replay(
                 &config.flow,
                 which(arguments.all),
@@ -99,14 +97,6 @@ fn finish<T>(result: Result<T, Failure>, text: impl FnOnce(T) -> String) -> Resu
         Ok(value) => print(&text(value)).map(|()| Exit::Fine),
         Err(failure) => Ok(report_failure(&failure)),
     }
-}
-
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} dead letters, {eta} left");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn time_of(letter: &Letter) -> String {

@@ -9,9 +9,10 @@ pub mod text;
 use std::io::{self, BufRead};
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::arguments::{ExplainArguments, Format};
+use super::progress::bar;
 use super::run::report_failure;
 use super::{Exit, packs, print, print_exactly, show, usable};
 use crate::config;
@@ -106,7 +107,7 @@ fn explain_stdin(engine: &Engine, arguments: &ExplainArguments) -> Result<Exit> 
 }
 
 fn explain_place(engine: &Engine, settings: &Settings, place: &Place, arguments: &ExplainArguments) -> Result<Exit> {
-    let bar = bar(arguments.before);
+    let bar = bar_of_lines(arguments.before);
     let found = glance(engine, settings, place, arguments.before, &|records| bar.inc(records));
     bar.finish_and_clear();
     let mut glance = match found {
@@ -145,11 +146,10 @@ fn tell(
     Ok(Exit::Fine)
 }
 
-/// For many lines, where somebody sees it.
-fn bar(lines: u64) -> ProgressBar {
-    if lines < 1_000 || !io::IsTerminal::is_terminal(&io::stderr()) {
-        return ProgressBar::hidden();
+/// For many lines.
+fn bar_of_lines(lines: u64) -> ProgressBar {
+    match lines {
+        0..1_000 => ProgressBar::hidden(),
+        _ => bar(lines, "{bar:40} {human_pos} of up to {human_len} lines before it"),
     }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of up to {human_len} lines before it");
-    ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,17 +1,14 @@
 //! Where the lines come from of verbs that look at many: files (stdin, gzip, zstd), or a range of topics. One line after
 //! the other, each with its place and who wrote it.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::arguments::RangeArguments;
+use super::progress::{RECORDS, bar, bar_of_file};
 use super::scan::input::{self, STDIN};
 use super::scan::lines::Lines;
-use super::scan::sections::Sections;
+use super::scan::sections::Speaker;
 use crate::engine::{Engine, Writer};
 use crate::flow::replay::{Part, Span, replay};
 use crate::flow::verify::{Progress, Trouble};
@@ -76,34 +73,25 @@ pub enum Read {
 pub fn files(engine: &Engine, files: &[PathBuf], each: &mut dyn FnMut(&Fed<'_>)) -> Result<Read, Trouble> {
     let stdin = [PathBuf::from(STDIN)];
     let files = if files.is_empty() { &stdin } else { files };
-    let apps: HashSet<&str> = engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect();
-    let longest = engine.settings().limits.payload;
     let mut names = Vec::new();
     for file in files {
-        names.push(read(file, longest, &apps, each).map_err(Trouble::Usage)?);
+        names.push(read(engine, file, each).map_err(Trouble::Usage)?);
     }
     Ok(Read::Files(names))
 }
 
-fn read(file: &Path, longest: usize, apps: &HashSet<&str>, each: &mut dyn FnMut(&Fed<'_>)) -> Result<String, String> {
+fn read(engine: &Engine, file: &Path, each: &mut dyn FnMut(&Fed<'_>)) -> Result<String, String> {
     let name = if file == Path::new(STDIN) { "stdin".to_owned() } else { file.display().to_string() };
-    let bar = bar(std::fs::metadata(file).map(|data| data.len()).unwrap_or(0), BYTES);
+    let bar = bar_of_file(file);
     let input = input::open(file, &bar)?;
-    let mut lines = Lines::new(input.reader, longest);
-    let mut sections = Sections::default();
-    let (mut source, mut app) = (name.clone(), None);
+    let mut lines = Lines::new(input.reader, engine.settings().limits.payload);
+    let mut speaker = Speaker::new(&name, engine);
     loop {
         match lines.advance() {
             Ok(Some(line)) => {
-                // The same lines are of the same source and app as for `scan`.
-                if sections.look(line.bytes) {
-                    let container = sections.section().container();
-                    source = container.map_or_else(|| name.clone(), |container| format!("{name}:{container}"));
-                    app = container.filter(|container| apps.contains(container)).map(str::to_owned);
-                }
-                let writer = Writer { source: Some(&source), app: app.as_deref() };
+                speaker.look(line.bytes);
                 let spot = Spot::File { name: &name, number: line.number };
-                each(&Fed { spot, writer, bytes: Some(line.bytes) });
+                each(&Fed { spot, writer: speaker.writer(), bytes: Some(line.bytes) });
             }
             Ok(None) => break,
             Err(error) => return Err(format!("`{name}` cannot be read to its end: {error}")),
@@ -123,7 +111,7 @@ pub fn topics(
     each: &mut dyn FnMut(&Fed<'_>),
 ) -> Result<Read, Trouble> {
     let span = Span { from: range.from, to: range.to, partitions: range.partition.clone() };
-    let bar = bar(u64::MAX, RECORDS);
+    let bar = bar(0, RECORDS);
     let tell = |word| match word {
         Progress::Total(records) => bar.set_length(records),
         Progress::Read(records) => bar.inc(records),
@@ -136,18 +124,4 @@ pub fn topics(
     });
     bar.finish_and_clear();
     parts.map(Read::Parts)
-}
-
-const BYTES: &str = "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go";
-const RECORDS: &str = "{bar:40} {human_pos} of {human_len} records, {per_sec}, {eta} to go";
-/// Smaller files are read before anybody wonders.
-const BAR_FROM_BYTES: u64 = 32 << 20;
-
-/// Only where somebody sees it.
-fn bar(length: u64, template: &str) -> ProgressBar {
-    if length < BAR_FROM_BYTES || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(if length == u64::MAX { 0 } else { length }).with_style(style)
 }

@@ -14,30 +14,29 @@ pub mod sections;
 pub mod slack;
 pub mod text;
 
-use std::collections::HashSet;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::arguments::{ScanArguments, ScanFormat};
+use super::progress::bar_of_file;
 use super::{Exit, packs, show, usable};
 use crate::alert::{Alerts, Clock, event_time};
 use crate::config;
-use crate::engine::{Detail, Engine, Memory, Outcome, Writer};
+use crate::engine::{Detail, Engine, Memory, Outcome};
+
 use finding::{Finding, Place, Tally};
 use input::{Input, STDIN};
 use lines::{Line, Lines};
 use locate::Locator;
 use report::Report;
-use sections::{Section, Sections};
+use sections::Speaker;
 
 /// What it is called in reports.
 const STDIN_NAME: &str = "stdin";
-/// Smaller files are read before anybody wonders.
-const BAR_FROM_BYTES: u64 = 32 << 20;
 
 /// What `--help` ends with: what is read and how, the formats, exit codes.
 pub const SCAN_HELP: &str = "\
@@ -62,7 +61,7 @@ Exit codes:
 /// # Errors
 /// An output that cannot be written.
 pub fn run(arguments: &ScanArguments) -> Result<Exit> {
-    let Some(config) = usable(config::load_judging(&arguments.layers())) else { return Ok(Exit::Config) };
+    let Some(config) = usable(config::load_judging(&arguments.judging.layers())) else { return Ok(Exit::Config) };
     match packs::load(&config.packs, config.engine) {
         Ok(loaded) => {
             let report = Report::new(arguments.format);
@@ -103,39 +102,11 @@ struct Scan<'e, W> {
     /// Who know whom to call in.
     alerts: &'e Alerts,
     memory: Memory,
-    /// Apps that rules ask for.
-    apps: HashSet<&'e str>,
     locator: Locator,
     tally: Tally,
     report: Report,
     out: W,
     trouble: bool,
-}
-
-/// Who writes the lines at hand, as far as the file tells.
-struct Teller {
-    file: String,
-    source: String,
-    app: Option<String>,
-    /// What is found is shown at once.
-    is_live: bool,
-}
-
-impl Teller {
-    fn new(file: &str) -> Self {
-        let is_live = file == STDIN_NAME || io::stdout().is_terminal();
-        Self { file: file.to_owned(), source: file.to_owned(), app: None, is_live }
-    }
-
-    fn turn_to(&mut self, section: &Section, apps: &HashSet<&str>) {
-        let container = section.container();
-        self.source = container.map_or_else(|| self.file.clone(), |name| format!("{}:{name}", self.file));
-        self.app = container.filter(|name| apps.contains(name)).map(str::to_owned);
-    }
-
-    fn writer(&self) -> Writer<'_> {
-        Writer { source: Some(&self.source), app: self.app.as_deref() }
-    }
 }
 
 impl<'e, W: Write> Scan<'e, W> {
@@ -146,7 +117,6 @@ impl<'e, W: Write> Scan<'e, W> {
             engine,
             alerts,
             memory,
-            apps: engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect(),
             locator: Locator::default(),
             tally: Tally::default(),
             report,
@@ -156,7 +126,7 @@ impl<'e, W: Write> Scan<'e, W> {
     }
 
     fn file(&mut self, path: &Path) -> io::Result<()> {
-        let bar = bar(path);
+        let bar = bar_of_file(path);
         let name = if path == Path::new(STDIN) { STDIN_NAME.to_owned() } else { path.display().to_string() };
         match input::open(path, &bar) {
             Ok(input) => self.read(&name, input, &bar)?,
@@ -173,18 +143,15 @@ impl<'e, W: Write> Scan<'e, W> {
         }
         let longest = self.engine.settings().limits.payload;
         let mut lines = Lines::new(reader, longest);
-        let mut sections = Sections::default();
-        let mut teller = Teller::new(name);
+        let mut speaker = Speaker::new(name, self.engine);
         let ended = loop {
             match lines.advance() {
                 Ok(Some(line)) => {
                     if line.number == 1 && note.is_none() && lines::is_binary(line.bytes) {
                         note = Some("holds NUL bytes, as no text does; it is read as if it were one");
                     }
-                    if sections.look(line.bytes) {
-                        teller.turn_to(sections.section(), &self.apps);
-                    }
-                    self.line(line, &teller, sections.section(), bar)?;
+                    speaker.look(line.bytes);
+                    self.line(line, &speaker, bar)?;
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -202,32 +169,33 @@ impl<'e, W: Write> Scan<'e, W> {
         }
     }
 
-    fn line(&mut self, line: Line<'_>, teller: &Teller, section: &Section, bar: &ProgressBar) -> io::Result<()> {
-        let outcome = self.engine.classify_by(line.bytes, teller.writer(), &mut self.memory);
+    fn line(&mut self, line: Line<'_>, speaker: &Speaker<'_>, bar: &ProgressBar) -> io::Result<()> {
+        let outcome = self.engine.classify_by(line.bytes, speaker.writer(), &mut self.memory);
         self.tally.too_long += u64::from(outcome.crossed.payload);
-        let Some(finding) = self.finding(&outcome, line, teller, section) else { return Ok(()) };
+        let Some(finding) = self.finding(&outcome, line, speaker) else { return Ok(()) };
         let before = self.tally.count(&finding);
         let Self { report, out, .. } = self;
         bar.suspend(|| {
             report.finding(&finding, before.as_ref(), out)?;
             // Somebody may be watching.
-            if teller.is_live { out.flush() } else { Ok(()) }
+            let is_live = speaker.file() == STDIN_NAME || io::stdout().is_terminal();
+            if is_live { out.flush() } else { Ok(()) }
         })
     }
 
-    fn finding(&mut self, outcome: &Outcome, line: Line<'_>, teller: &Teller, section: &Section) -> Option<Finding> {
+    fn finding(&mut self, outcome: &Outcome, line: Line<'_>, speaker: &Speaker<'_>) -> Option<Finding> {
         let verdict = outcome.verdict.as_ref()?;
         let Ok(serde_json::Value::Object(added)) = serde_json::from_str(&outcome.added(Detail::Full)?) else {
             return None;
         };
-        let examined = self.engine.examine_by(line.bytes, teller.writer());
+        let examined = self.engine.examine_by(line.bytes, speaker.writer());
         let id = &self.engine.reported()[*verdict.rules.first()?].id;
         let is_primary = |rule: &usize| self.engine.packs().rules[*rule].ids().any(|other| other == id);
         let primary = examined.candidates().into_iter().find(|rule| is_primary(rule) && examined.fits(*rule));
         let spots = primary.map(|rule| examined.spots(rule, id)).unwrap_or_default();
         let spans = self.locator.locate(line.bytes, &examined, &spots);
-        let place = Place { file: teller.file.clone(), number: line.number };
-        let finding = Finding::new(place, section.clone(), line.bytes, &spans, verdict.severity, added);
+        let place = Place { file: speaker.file().to_owned(), number: line.number };
+        let finding = Finding::new(place, speaker.section().clone(), line.bytes, &spans, verdict.severity, added);
         Some(Finding { escalation: self.escalation(outcome), ..finding })
     }
 
@@ -274,14 +242,4 @@ fn cut_off(name: &str, packed: Option<&str>, lines: u64, error: &io::Error) -> S
         Some(kind) => format!("the {kind} data of `{name}` is damaged ({error}); {told}"),
         None => format!("`{name}` cannot be read any further: {error}; {told}"),
     }
-}
-
-/// For big files, where somebody sees it.
-fn bar(path: &Path) -> ProgressBar {
-    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
-    if size < BAR_FROM_BYTES || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
-    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,14 +1,14 @@
 //! `verify`: holds the output of a daemon against its input and tells what is wrong, for people or for programs.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING as PLAIN;
 use comfy_table::{CellAlignment, Table};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::arguments::{Format, VerifyArguments, VerifyMode};
+use super::progress::{RECORDS, bar};
 use super::{Exit, packs, print, show, usable};
 use crate::config;
 use crate::flow::verify::{Numbers, Progress, Question, Report, Trouble, grouped, verify};
@@ -60,7 +60,10 @@ pub fn run(arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     // The report is the result; of the client, only what is wrong is worth a line.
     let log = telemetry::Log { level: "warn".to_owned(), ..config.log };
     telemetry::log(&log).map_err(anyhow::Error::msg)?;
-    let bar = bar(arguments.format);
+    let bar = match arguments.format {
+        Format::Text => bar(0, RECORDS),
+        Format::Json => ProgressBar::hidden(),
+    };
     let answer = verify(&engine, &config.flow, &question(arguments, &config.flow), &|word| match word {
         Progress::Total(records) => bar.set_length(records),
         Progress::Read(records) => bar.inc(records),
@@ -99,15 +102,6 @@ fn mode(mode: VerifyMode) -> Mode {
         VerifyMode::ExactlyOnce => Mode::ExactlyOnce,
         VerifyMode::AtLeastOnce => Mode::AtLeastOnce,
     }
-}
-
-/// Only where somebody sees it.
-fn bar(format: Format) -> ProgressBar {
-    if format == Format::Json || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {per_sec}, {eta} to go");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Tells why there is no answer.

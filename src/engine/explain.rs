@@ -131,6 +131,23 @@ pub enum Asks<'e> {
     Earlier(&'e str),
 }
 
+impl Asks<'_> {
+    /// The key of a pack by which it is asked.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::App(_) => "app",
+            Self::Level => "level",
+            Self::All(_) => "all",
+            Self::Any(_) => "any",
+            Self::None(_) => "none",
+            Self::Required(_) => "required",
+            Self::When(..) => "when",
+            Self::Earlier(_) => "earlier",
+        }
+    }
+}
+
 /// A fact, and where it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned<'e> {

@@ -42,6 +42,27 @@ pub(crate) enum Word {
     Ended(Result<(), Failure>),
 }
 
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is more to do.
+    On,
+    /// It was asked to stop.
+    Stop,
+}
+
+/// Takes one turn after the other, until asked to stop or unable to go on. The latter is told at once: leaving takes time,
+/// and where the client hangs it takes forever.
+pub(crate) fn turns(mut step: impl FnMut() -> Result<Turn, Failure>, tell: &dyn Fn(Word)) {
+    loop {
+        match step() {
+            Ok(Turn::On) => {}
+            Ok(Turn::Stop) => return,
+            Err(failure) => return tell(Word::Failed(failure)),
+        }
+    }
+}
+
 /// How a worker left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Drained {

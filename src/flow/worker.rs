@@ -25,7 +25,7 @@ use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
 use super::record::{self, Line, Notes, Record, Writer};
-use super::shutdown::{Drained, StopFlag, Word};
+use super::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
 use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To, Unsent};
@@ -65,15 +65,6 @@ enum Happening<D> {
     /// Nothing came.
     Quiet,
     /// Somebody wants us to stop.
-    Stop,
-}
-
-/// Whether to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// There is more to do.
-    On,
-    /// It was asked to stop.
     Stop,
 }
 
@@ -172,19 +163,9 @@ impl<K: Sink> Worker<K> {
         }
     }
 
-    /// Moves lines until asked to stop or unable to go on, then leaves in good order. What happens is told at once:
-    /// leaving takes time, and where the client hangs it takes forever.
+    /// Moves lines until asked to stop or unable to go on, then leaves in good order.
     pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
-        loop {
-            match self.step(&source) {
-                Ok(Turn::On) => {}
-                Ok(Turn::Stop) => break,
-                Err(failure) => {
-                    tell(Word::Failed(failure));
-                    break;
-                }
-            }
-        }
+        turns(|| self.step(&source), tell);
         self.leave(source, |drained| tell(Word::Drained(drained)));
     }
 

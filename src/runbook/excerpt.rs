@@ -76,7 +76,7 @@ impl Excerpt {
 /// Stands in no text that anybody looks for.
 const END: char = '\u{1}';
 
-/// A text as [`Excerpt::push_folded`] holds it.
-pub(super) fn fold(text: &str) -> String {
+/// White space folded, in lower case: as [`Excerpt::push_folded`] holds a text.
+pub(crate) fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }

@@ -7,7 +7,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test says no; the lint spares only what is marked #[test]")]
 
-use std::process::Command;
 use std::time::Duration;
 
 use feed::Feed;
@@ -29,6 +28,7 @@ mod verdict;
 mod it {
     pub(crate) mod lines;
     pub(crate) mod oracle;
+    pub(crate) mod program;
     pub(crate) mod records;
     pub(crate) mod skip;
     pub(crate) mod stage;
@@ -43,7 +43,7 @@ fn knows(key: &str) -> bool {
 fn has(mode: Mode) -> bool {
     let set = format!("delivery.mode={}", mode.word());
     let arguments = ["config", "show", "--set", &set, "--brokers", "b:1", "--input", "i", "--output", "o"];
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost")).args(arguments).output().unwrap();
+    let output = it::program::fingerpost().args(arguments).output().unwrap();
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(words.contains("does not have"), "{words}");

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
@@ -17,24 +16,14 @@ use fingerpost::flow::PacksFrom;
 
 use crate::broker::broker;
 use crate::lines;
+use crate::program::quiet;
 use crate::records::{Record, make};
 use crate::stage::{Stage, eventually};
 
 const CASES: &str = "tests/cases/backtest";
 
-/// Exit code and stdout; nothing may be on stderr.
 fn backtest(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-        .arg("backtest")
-        .args(arguments)
-        .current_dir(directory)
-        .env("COLUMNS", "100")
-        .env_remove("FINGERPOST_CONFIG")
-        .env_remove("FINGERPOST_BENIGN_LOGS")
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    quiet(directory, &[&["backtest"], arguments].concat())
 }
 
 fn json(directory: &Path, arguments: &[&str]) -> (Option<i32>, Json) {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use fingerpost::cli::bench::report::{Dear, Report};
@@ -12,6 +12,8 @@ use fingerpost::cli::bench::{bench, sample::Sample};
 use fingerpost::cli::packs;
 use fingerpost::engine::{Limits, Settings};
 use fingerpost::flow::PacksFrom;
+
+use crate::program;
 
 const PACKS: &str = "tests/cases/bench/packs";
 
@@ -105,7 +107,7 @@ fn lines_beyond_the_limit_are_told() {
 }
 
 fn fingerpost(arguments: &[&str], stdin: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+    let mut child = program::fingerpost()
         .args([&["bench", "--for", "10ms"], arguments].concat())
         .env_clear()
         .stdin(Stdio::piped())

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use fingerpost::alert::Limits;
@@ -18,6 +18,8 @@ use fingerpost::config::{Config, Layers, Loaded, LogFormat, Setting, load, load_
 use fingerpost::diagnostic::{Grade, draw};
 use fingerpost::flow::notify::SignIn;
 use fingerpost::flow::{Lines, PacksFrom, Place};
+
+use crate::program;
 
 const CANARY: &str = "hunter2-canary";
 
@@ -359,12 +361,7 @@ fn expect(loaded: Loaded<Config>) -> Config {
 }
 
 fn fingerpost(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
+    program::fingerpost().args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
 }
 
 fn text(output: &Output) -> String {

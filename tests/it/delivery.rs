@@ -2,12 +2,12 @@
 //! over restarts and changes of owner.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::producer::Producer;
 
 use crate::broker::broker;
+use crate::program;
 use crate::records::{MATCHING, Record};
 use crate::stage::{Stage, eventually};
 
@@ -24,7 +24,7 @@ fn stage(broker: &str, test: &str, mode: &str) -> Stage {
 
 /// The verb with the stage's configuration; exit code, stdout.
 fn fingerpost(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    let mut command = program::fingerpost();
     let config = stage.dir.join("verb.toml");
     fs::write(&config, &stage.config).unwrap();
     let output = command.args(arguments).arg("-c").arg(config).output().unwrap();

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use fingerpost::cli::check::check;
@@ -19,7 +18,8 @@ use fingerpost::pack::{Condition, Packs, parse};
 use fingerpost::runbook::{Runbook, heading_text};
 use toml::de::DeTable;
 
-use crate::skip::{skipped, unset};
+use crate::program;
+use crate::skip::skipped;
 
 const MADE_UP: &str = "tests/cases/drift/runbooks";
 
@@ -274,8 +274,7 @@ fn the_place_in_the_runbook_is_shown_to_people_and_programs() {
     let packs = "tests/cases/lints/L18/fails";
     let runbooks = format!("{packs}/runbooks");
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
-        let output = unset(&mut command).args(["check", packs]).args(arguments).output().unwrap();
+        let output = program::fingerpost().args(["check", packs]).args(arguments).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, out) = run(&["--runbooks", &runbooks]);

@@ -3,7 +3,6 @@
 //! matches.
 
 use std::fs;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use fingerpost::pack::Condition;
 use super::broker::broker;
 use super::records::Record;
 use super::stage::Stage;
+use crate::program;
 
 /// Made-up lines, and those of one seed; sources are remembered within them.
 const LINES: usize = 100_000;
@@ -165,7 +165,7 @@ fn explain(arguments: &[&str], stdin: &str) -> (Option<i32>, String, String) {
     let of_thread = format!("{:?}", thread::current().id()).replace(['(', ')'], "-");
     let path = std::env::temp_dir().join(format!("fingerpost-explain-{}-{of_thread}", std::process::id()));
     fs::write(&path, stdin).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+    let output = program::fingerpost()
         .arg("explain")
         .args(arguments)
         .env("COLUMNS", "100")

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use fingerpost::cli::check::{Report, check_sources};
@@ -21,6 +20,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::drift::real;
+use crate::program;
 use crate::skip::skipped;
 
 fn read(path: &Path) -> Source {
@@ -53,7 +53,7 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn a_draft_has_what_the_runbook_shows() {
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+    let output = program::fingerpost()
         .args(["extract", "tests/cases/drift/runbooks/storage-volume-failures.md"])
         .output()
         .unwrap();
@@ -61,7 +61,7 @@ fn a_draft_has_what_the_runbook_shows() {
     let expected = Path::new("tests/cases/extract/storage-volume-failures.toml");
     let expected = snapbox::Data::read_from(expected, Some(snapbox::data::DataFormat::Text));
     snapbox::assert_data_eq!(String::from_utf8(output.stdout).unwrap(), expected.raw());
-    let missing = Command::new(env!("CARGO_BIN_EXE_fingerpost")).args(["extract", "nowhere.md"]).output().unwrap();
+    let missing = program::fingerpost().args(["extract", "nowhere.md"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(2));
 }
 

@@ -3,13 +3,15 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use fingerpost::diagnostic::{Source, draw};
 use fingerpost::document;
 use fingerpost::pack::fmt::format;
 use toml::de::DeTable;
+
+use crate::program;
 
 fn source(text: &str) -> Arc<Source> {
     Arc::new(Source { name: "a.toml".into(), text: text.into() })
@@ -91,7 +93,7 @@ fn no_layout_changes_what_a_pack_says() {
 }
 
 fn fmt(directory: &Path, arguments: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+    let mut child = program::fingerpost()
         .arg("fmt")
         .args(arguments)
         .current_dir(directory)

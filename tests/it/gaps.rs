@@ -3,30 +3,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value as Json;
 
+use crate::program::quiet;
 use crate::skip::skipped;
 
 const CASES: &str = "tests/cases/gaps";
 
-fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-        .args(arguments)
-        .current_dir(directory)
-        .env_remove("FINGERPOST_CONFIG")
-        .env_remove("FINGERPOST_BENIGN_LOGS")
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
-}
-
 #[test]
 fn what_no_rule_claims_is_grouped_as_expected() {
     for (format, extension) in [("text", "txt"), ("json", "json"), ("draft", "toml")] {
-        let (code, out) = run(Path::new(CASES), &["gaps", "--format", format, "lines.log"]);
+        let (code, out) = quiet(Path::new(CASES), &["gaps", "--format", format, "lines.log"]);
         assert_eq!(code, Some(0), "{format}");
         let expected = PathBuf::from(format!("{CASES}/lines.log.{extension}"));
         let expected = snapbox::Data::read_from(&expected, Some(snapbox::data::DataFormat::Text));
@@ -40,7 +28,7 @@ fn check(draft: &str, name: &str) {
     let directory = std::env::temp_dir().join(format!("fingerpost-gaps-{}-{name}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     fs::write(directory.join("drafts.toml"), draft).unwrap();
-    let (code, out) = run(&directory, &["check", "--format", "json", "."]);
+    let (code, out) = quiet(&directory, &["check", "--format", "json", "."]);
     let report: Json = serde_json::from_str(&out).unwrap();
     let diagnostics = report["diagnostics"].as_array().unwrap();
     let errors: Vec<&Json> = diagnostics.iter().filter(|diagnostic| diagnostic["grade"] == "error").collect();
@@ -64,7 +52,7 @@ fn a_draft_claims_the_lines_that_it_was_made_of() {
     fs::create_dir_all(&directory).unwrap();
     fs::copy(format!("{CASES}/lines.log.toml"), directory.join("drafts.toml")).unwrap();
     let packs = directory.display().to_string();
-    let (_, out) = run(Path::new(CASES), &["gaps", "--packs", &packs, "--format", "json", "lines.log"]);
+    let (_, out) = quiet(Path::new(CASES), &["gaps", "--packs", &packs, "--format", "json", "lines.log"]);
     let report: Json = serde_json::from_str(&out).unwrap();
     let left: Vec<&str> = report["templates"].as_array().unwrap().iter().filter_map(|it| it["text"].as_str()).collect();
     // The rule that the built-in packs have for one of the lines is none of the drafts; the other two say too little.
@@ -84,7 +72,7 @@ fn real_systems_are_grouped_whole_and_the_same_each_time() {
     files.sort();
     for path in files {
         let (name, path) = (path.file_stem().unwrap().to_string_lossy().into_owned(), path.display().to_string());
-        let mine = |format| run(Path::new("."), &["gaps", "--all", "--top", "0", "--format", format, &path]).1;
+        let mine = |format| quiet(Path::new("."), &["gaps", "--all", "--top", "0", "--format", format, &path]).1;
         let out = mine("json");
         assert_eq!(out, mine("json"), "{name}");
         let report: Json = serde_json::from_str(&out).unwrap();

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use fingerpost::pack::codes;
 
 use super::packs::{checked, directories};
-use super::skip::unset;
+use crate::program;
 
 #[test]
 fn each_lint_has_a_case_that_fails_and_one_that_passes() {
@@ -46,8 +45,7 @@ fn a_pack_with_forty_different_mistakes_shows_them_in_one_run() {
 }
 
 fn fingerpost(arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
-    let output = unset(&mut command).args(arguments).output().unwrap();
+    let output = program::fingerpost().args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -26,6 +26,7 @@ mod lines;
 mod lints;
 mod oracle;
 mod packs;
+mod program;
 mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;

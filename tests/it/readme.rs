@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::skip::unset;
+use crate::program::{self, unset};
 
 /// Blocks of a Markdown text between ```console and ```.
 fn transcripts(text: &str) -> Vec<String> {
@@ -75,8 +75,7 @@ fn transcripts_are_true() {
 
 #[test]
 fn the_demo_shows_every_rule() {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_fingerpost")).args(["demo", "--for", "10s", "--assert"]).output().unwrap();
+    let output = program::fingerpost().args(["demo", "--for", "10s", "--assert"]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");
     assert!(printed.contains("every rule was seen on the output"), "{printed}");

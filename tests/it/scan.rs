@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use fastrand::Rng;
@@ -13,6 +12,8 @@ use serde_json::Value;
 use fingerpost::cli::packs;
 use fingerpost::engine::{Engine, Settings};
 use fingerpost::flow::PacksFrom;
+
+use crate::program;
 
 const CASES: &str = "tests/cases/scan";
 
@@ -24,7 +25,7 @@ fn scan(directory: &Path, arguments: &[&str], stdin: &[u8]) -> Ended {
     let mut file = tempfile();
     file.write_all(stdin).unwrap();
     file.rewind().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+    let output = program::fingerpost()
         .arg("scan")
         .args(arguments)
         .current_dir(directory)

@@ -19,6 +19,7 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::packs::directories;
+use crate::program;
 
 fn validator(schema: &Value) -> Validator {
     assert!(jsonschema::meta::is_valid(schema), "not a schema");
@@ -146,7 +147,7 @@ fn what_is_added_to_lines_fits_the_schema() {
 }
 
 fn fingerpost(arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_fingerpost")).args(arguments).output().unwrap();
+    let output = program::fingerpost().args(arguments).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 

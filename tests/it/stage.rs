@@ -17,6 +17,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::BaseProducer;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::program;
 use super::records::Record;
 
 pub(crate) struct Stage {
@@ -100,7 +101,7 @@ impl Stage {
         let config = self.dir.join(format!("fingerpost-{number}.toml"));
         fs::write(&config, &self.config).unwrap();
         let log = self.dir.join(format!("log-{number}"));
-        let child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+        let child = program::fingerpost()
             .args(["run", "-c"])
             .arg(&config)
             .args(flags)

@@ -5,7 +5,6 @@
 //! record that the daemon published.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -15,6 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value as Json;
 
 use crate::broker::broker;
+use crate::program;
 use crate::records::{Record, make};
 use crate::stage::{Stage, eventually};
 
@@ -62,12 +62,7 @@ impl Base {
     fn verify(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let config = self.stage.dir.join("verify.toml");
         fs::write(&config, &self.stage.config).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-            .args(["verify", "-c"])
-            .arg(config)
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = program::fingerpost().args(["verify", "-c"]).arg(config).args(arguments).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.code(), text)
     }

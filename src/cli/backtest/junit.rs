@@ -8,8 +8,9 @@ use anyhow::Result;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::difference::{Difference, Kind};
-use super::report::{Against, Report, time};
+use super::report::{Against, Report};
 use super::sample::Samples;
+use crate::alert::time;
 
 /// The whole report.
 ///

@@ -6,6 +6,7 @@ use super::alerts::{Fired, Replayed};
 use super::difference::{Difference, Kind};
 use super::sample::{Sample, Samples};
 use super::tally::{Claimed, Counts, Coverage, Tally};
+use crate::alert::time;
 use crate::cli::feed::Read;
 use crate::pack::Severity;
 
@@ -207,9 +208,4 @@ fn fired(Fired { change, open }: &Fired) -> Json {
         "count": change.count,
         "lines": change.lines.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
-}
-
-/// RFC 3339 with milliseconds.
-pub(super) fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| format!("{at:.3}"))
 }

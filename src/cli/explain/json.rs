@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::near::Near;
 use super::text::{wants, why};
 use crate::engine::Spot;
-use crate::engine::explain::{Asks, CaseTrial, Clause, Explanation, Fate, Learned, Named, Source, Trial, written};
+use crate::engine::explain::{CaseTrial, Clause, Explanation, Fate, Learned, Named, Source, Trial, written};
 
 /// The object.
 #[must_use]
@@ -63,19 +63,9 @@ fn trial(trial: &Trial<'_>, primary: Option<&str>, near: &Near) -> Value {
 }
 
 fn clause(clause: &Clause<'_>, near: &Near) -> Value {
-    let asks = match clause.asks {
-        Asks::App(_) => "app",
-        Asks::Level => "level",
-        Asks::All(_) => "all",
-        Asks::Any(_) => "any",
-        Asks::None(_) => "none",
-        Asks::Required(_) => "required",
-        Asks::When(..) => "when",
-        Asks::Earlier(_) => "earlier",
-    };
     let almost = near.almost(clause).map(|almost| json!({ "at": spot(&almost.spot), "share": almost.share }));
     json!({
-        "asks": asks, "wants": wants(clause), "holds": clause.holds,
+        "asks": clause.asks.word(), "wants": wants(clause), "holds": clause.holds,
         "spots": clause.spots.iter().map(spot).collect::<Vec<_>>(), "instead": clause.instead, "almost": almost,
     })
 }

@@ -200,7 +200,7 @@ fn clauses(clauses: &[Clause<'_>], near: &Near, indent: usize) -> String {
             (None, _, Some(spot)) => format!("text {} at {}", spot.text, spot.span.start),
             (None, ..) => standing_there(clause),
         };
-        let (sign, asks, wants) = (tick(clause.holds), asks(clause), wants(clause));
+        let (sign, asks, wants) = (tick(clause.holds), clause.asks.word(), wants(clause));
         let row = if instead.is_empty() { wants } else { format!("{wants:<WANTS_COLUMNS$} {dim}{instead}{dim:#}") };
         let _ = writeln!(out, "{:indent$}{sign} {asks:<8} {row}", "");
     }
@@ -233,19 +233,6 @@ fn standing_there(clause: &Clause<'_>) -> String {
         (Asks::All(_) | Asks::Any(_), false) => "not there".to_owned(),
         (Asks::None(_), true) => "not there, as it should be".to_owned(),
         _ => String::new(),
-    }
-}
-
-fn asks(clause: &Clause<'_>) -> &'static str {
-    match clause.asks {
-        Asks::App(_) => "app",
-        Asks::Level => "level",
-        Asks::All(_) => "all",
-        Asks::Any(_) => "any",
-        Asks::None(_) => "none",
-        Asks::Required(_) => "required",
-        Asks::When(..) => "when",
-        Asks::Earlier(_) => "earlier",
     }
 }
 

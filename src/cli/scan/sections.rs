@@ -11,7 +11,11 @@
 //!
 //! A text that has no such headings has no sections, and nothing here concerns it.
 
+use std::collections::HashSet;
+
 use memchr::memmem::Finder;
+
+use crate::engine::{Engine, Writer};
 
 const LOGS: &[u8] = b"MASTER CONTROL PLANE CONTAINER LOGS";
 const WEBHOOKS: &[u8] = b"CLUSTER WEBHOOKS:";
@@ -40,6 +44,54 @@ impl Section {
             Self::Logs(container) => container.as_deref(),
             Self::None | Self::Webhooks => None,
         }
+    }
+}
+
+/// Who writes the lines of a file: the file itself, until a section says that a container does.
+#[derive(Debug)]
+pub struct Speaker<'e> {
+    file: String,
+    /// Apps that rules ask for: other containers are only sources.
+    apps: HashSet<&'e str>,
+    sections: Sections,
+    source: String,
+    app: Option<String>,
+}
+
+impl<'e> Speaker<'e> {
+    /// At the start of this file.
+    #[must_use]
+    pub fn new(file: &str, engine: &'e Engine) -> Self {
+        let apps = engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect();
+        Self { file: file.to_owned(), apps, sections: Sections::default(), source: file.to_owned(), app: None }
+    }
+
+    /// Looks at the next line; from here on the other calls are about it.
+    pub fn look(&mut self, line: &[u8]) {
+        if !self.sections.look(line) {
+            return;
+        }
+        let container = self.sections.section().container();
+        self.source = container.map_or_else(|| self.file.clone(), |name| format!("{}:{name}", self.file));
+        self.app = container.filter(|name| self.apps.contains(name)).map(str::to_owned);
+    }
+
+    /// The file, as it was named.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What the line stands under.
+    #[must_use]
+    pub fn section(&self) -> &Section {
+        self.sections.section()
+    }
+
+    /// Who wrote the line.
+    #[must_use]
+    pub fn writer(&self) -> Writer<'_> {
+        Writer { source: Some(&self.source), app: self.app.as_deref() }
     }
 }
 

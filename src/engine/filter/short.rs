@@ -55,14 +55,12 @@ impl Short {
     fn by_pairs(atoms: &[Vec<u8>]) -> Option<Self> {
         let pairs = pairs(atoms)?;
         let mut buckets: [Vec<Atom>; BUCKETS] = Default::default();
-        let mut all = Vec::new();
         for text in atoms {
             let of_atom = |(bucket, pair): (usize, &[u8; 2])| Some((bucket, place(text, *pair)?));
             let (bucket, print) = pairs.iter().enumerate().find_map(of_atom)?;
             buckets[bucket].push(Atom { text: text.clone(), print });
-            all.push(Atom { text: text.clone(), print });
         }
-        Some(Self { pairs, buckets, ..Self::empty(automaton(&all)) })
+        Some(Self { pairs, buckets, ..Self::empty(automaton(atoms)) })
     }
 
     /// Atoms are in lower case and have at least [`PRINT`] bytes each.
@@ -70,11 +68,11 @@ impl Short {
         if let Some(short) = Self::by_pairs(atoms) {
             return short;
         }
+        let mut short = Self::empty(automaton(atoms));
         let mut atoms: Vec<Atom> = atoms.iter().map(|text| Atom { text: text.clone(), print: print(text) }).collect();
         // Equal fingerprints go into one bucket, and similar ones too: what they share stops the scan only once.
         atoms.sort_by_key(Atom::fingerprint);
         let prints = atoms.chunk_by(|a, b| a.fingerprint() == b.fingerprint()).count();
-        let mut short = Self::empty(automaton(&atoms));
         let mut number = 0;
         let mut before = atoms.first().map(Atom::fingerprint).unwrap_or_default();
         for atom in atoms {
@@ -180,9 +178,8 @@ fn pairs(atoms: &[Vec<u8>]) -> Option<Vec<[u8; 2]>> {
     Some(pairs).filter(|pairs| !pairs.is_empty())
 }
 
-fn automaton(atoms: &[Atom]) -> Option<AhoCorasick> {
-    let texts = || atoms.iter().map(|atom| &atom.text);
-    (!atoms.is_empty()).then(|| AhoCorasickBuilder::new().ascii_case_insensitive(true).build(texts()).ok()).flatten()
+fn automaton(atoms: &[Vec<u8>]) -> Option<AhoCorasick> {
+    (!atoms.is_empty()).then(|| AhoCorasickBuilder::new().ascii_case_insensitive(true).build(atoms).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -15,10 +15,9 @@ use super::view::View;
 use crate::alert::{self, Alerts, Change, State, Windows, partition_of};
 use crate::flow::kafka::topics::Route;
 use crate::flow::notify::{Board, Notice};
-use crate::flow::shutdown::{Drained, StopFlag, Word};
+use crate::flow::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
-use crate::flow::worker::Turn;
 use crate::flow::{Failure, Rules, Settings};
 use crate::telemetry::foreign;
 
@@ -109,16 +108,7 @@ impl<K: Sink> Counter<K> {
 
     /// Counts until asked to stop or unable to go on, then leaves in good order.
     pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
-        loop {
-            match self.step(&source) {
-                Ok(Turn::On) => {}
-                Ok(Turn::Stop) => break,
-                Err(failure) => {
-                    tell(Word::Failed(failure));
-                    break;
-                }
-            }
-        }
+        turns(|| self.step(&source), tell);
         self.leave(source, |drained| tell(Word::Drained(drained)));
     }
 
@@ -166,8 +156,7 @@ impl<K: Sink> Counter<K> {
         if self.is_stale {
             return;
         }
-        let ours = |lane: &&mut Lane| lane.partition.number == line.partition && *lane.partition.topic == *line.topic;
-        let Some(lane) = self.lanes.iter_mut().find(ours) else { return };
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.is_of(&line)) else { return };
         match lane.read(line.offset, line.value) {
             Ok(changes) => {
                 let partition = line.partition;

@@ -12,7 +12,7 @@ use super::rivals::literal_parts;
 use super::{Desk, Finding, Subject, diagnostic};
 use crate::document::did_you_mean;
 use crate::pack::{Condition, Fits, Packs, Rule};
-use crate::runbook::{Mention, Runbook, heading_text};
+use crate::runbook::{Mention, Runbook, fold, heading_text};
 
 /// The runbooks of a directory.
 #[derive(Debug, Default)]
@@ -268,11 +268,6 @@ fn claimed(desk: &Desk<'_>, pack: usize, mention: &Mention) -> bool {
     let contexts = desk.holders().into_iter().filter(|holder| holder.pack == pack);
     let mut contexts = contexts.filter(|holder| matches!(holder.subject, Subject::Context(_)));
     rules.into_iter().any(of_rule) || contexts.any(|holder| claims(holder.all, holder.any))
-}
-
-/// White space folded, in lower case.
-fn fold(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }
 
 impl Shelf {

@@ -1,6 +1,5 @@
 //! One alert from its lines to all who ask about it: the topics, HTTP, the metrics, the verb, and roles apart.
 
-use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
@@ -10,6 +9,7 @@ use super::exact::now_ms;
 use super::replay::{Alert, Line};
 use super::{stage, told};
 use crate::broker::broker;
+use crate::program;
 use crate::records::Record;
 use crate::stage::{Stage, eventually};
 
@@ -26,8 +26,7 @@ const ALERT: Alert = Alert {
 fn verb(stage: &Stage, arguments: &[&str]) -> String {
     let config = stage.dir.join("verb.toml");
     std::fs::write(&config, &stage.config).unwrap();
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_fingerpost")).arg("alerts").arg("-c").arg(&config).args(arguments).output();
+    let output = program::fingerpost().arg("alerts").arg("-c").arg(&config).args(arguments).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
