@@ -9,6 +9,7 @@
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
 pub mod alerts;
+pub mod coverage;
 pub mod dead_letters;
 pub mod glance;
 mod kafka;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub alerts: Option<alerts::Settings>,
     /// What of it this process does.
     pub roles: Roles,
+    /// Lines per second of which each worker looks whether they are errors, for [`coverage`]; none with 0.
+    pub looked_at: u32,
 }
 
 /// What a process does of the whole.
@@ -479,6 +482,7 @@ pub(crate) fn test_settings() -> Settings {
         dead_letter: None,
         alerts: None,
         roles: Roles::default(),
+        looked_at: 1000,
     }
 }
 

@@ -10,6 +10,7 @@
 //! No clock, no files, and no order of hashing: the same lines in the same order give the same templates, and memory is
 //! bounded whatever the lines are like.
 
+mod census;
 mod draft;
 mod drain;
 mod words;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::Gist;
 use crate::pack::hex;
+pub use census::Census;
 pub use draft::{Drafts, draft};
 use drain::Tree;
 
@@ -70,7 +72,7 @@ pub struct Template {
     pub first: String,
     /// Where the latest one stands.
     pub last: String,
-    /// The latest one's text, cut if it is long.
+    /// The first one's text, cut if it is long.
     pub sample: String,
     /// They are JSON objects.
     pub is_object: bool,
@@ -83,14 +85,14 @@ impl Gaps {
         Self { limits, tree: Tree::new(limits.templates), lines: 0 }
     }
 
-    /// Takes in a line that no rule claimed; `place` is called only when the place is kept.
-    pub fn see(&mut self, gist: &Gist, place: impl FnOnce() -> String) {
+    /// Takes in a line that no rule claimed, and that stands for so many; `place` is called only when the place is kept.
+    pub fn see(&mut self, gist: &Gist, lines: u64, place: impl FnOnce() -> String) {
         let words = words::words(&gist.says, self.limits);
         if words.is_empty() {
             return;
         }
-        self.lines += 1;
-        self.tree.see(words, gist, place);
+        self.lines += lines;
+        self.tree.see(words, gist, lines, place);
     }
 
     /// Lines taken in.
@@ -142,7 +144,7 @@ mod tests {
     fn mined(lines: impl IntoIterator<Item = String>, limits: Limits) -> Gaps {
         let mut gaps = Gaps::new(limits);
         for (number, line) in lines.into_iter().enumerate() {
-            gaps.see(&gist(&line), || format!("file:{}", number + 1));
+            gaps.see(&gist(&line), 1, || format!("file:{}", number + 1));
         }
         gaps
     }

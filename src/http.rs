@@ -1,10 +1,11 @@
-//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`, `/api/v1/alerts`; and one thing to do,
-//! `POST /-/reload`.
+//! What is going on, over HTTP: `/livez`, `/readyz`, `/metrics`, `/version`, `/api/v1/alerts`, `/api/v1/gaps`; and one
+//! thing to do, `POST /-/reload`.
 //!
 //! The rest only reads: the status that the workers keep, and the counters. Nothing here takes a lock that a line could
 //! wait for.
 
 mod alerts;
+mod gaps;
 mod probes;
 mod reload;
 
@@ -103,6 +104,7 @@ fn router(room: Room) -> Router {
         .route("/metrics", get(probes::metrics))
         .route("/version", get(probes::version))
         .route("/api/v1/alerts", get(alerts::alerts))
+        .route("/api/v1/gaps", get(gaps::gaps))
         .route("/-/reload", post(reload::reload))
         .layer(map_response(guarded))
         .with_state(room)

@@ -191,6 +191,7 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
         dead_letter: None,
         alerts: None,
         roles: flow::Roles::default(),
+        looked_at: 1000,
     };
     let (_, rules) = tokio::sync::watch::channel(engine.clone());
     flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))

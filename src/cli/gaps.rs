@@ -8,7 +8,6 @@ use std::io::IsTerminal as _;
 use anyhow::Result;
 use comfy_table::presets::NOTHING as PLAIN;
 use comfy_table::{CellAlignment, Table};
-use serde_json::json;
 
 use super::arguments::{GapsArguments, GapsFormat};
 use super::backtest::judge::Judge;
@@ -20,7 +19,7 @@ use super::{Exit, packs, print, print_exactly, show};
 use crate::engine::Engine;
 use crate::flow;
 use crate::flow::verify::{Trouble, grouped};
-use crate::gaps::{Gaps, Limits, Template, draft};
+use crate::gaps::{Census, Limits, Template};
 
 /// What `--help` ends with: what is grouped and how, the JSON, exit codes.
 pub const GAPS_HELP: &str = "\
@@ -54,11 +53,11 @@ pub fn run(arguments: &GapsArguments) -> Result<Exit> {
         }
     };
     match mine(&engine, told.flow.as_ref(), arguments) {
-        Ok(mined) => {
+        Ok(census) => {
             match arguments.format {
-                GapsFormat::Text => print(&mined.text(arguments.top))?,
-                GapsFormat::Json => print_exactly(&mined.json(arguments.top))?,
-                GapsFormat::Draft => print_exactly(&mined.draft(arguments.top))?,
+                GapsFormat::Text => print(&text(&census, arguments))?,
+                GapsFormat::Json => print_exactly(&format!("{:#}\n", census.json(arguments.top, true)))?,
+                GapsFormat::Draft => print_exactly(&census.drafts(arguments.top))?,
             }
             Ok(Exit::Fine)
         }
@@ -66,118 +65,48 @@ pub fn run(arguments: &GapsArguments) -> Result<Exit> {
     }
 }
 
-/// What was found.
-struct Mined {
-    gaps: Gaps,
-    /// All lines.
-    lines: u64,
-    /// Those that were looked at: errors, or all of them.
-    errors: u64,
-    /// Of these, those that a rule claims.
-    claimed: u64,
-    all: bool,
-}
-
-fn mine(engine: &Engine, flow: Option<&flow::Settings>, arguments: &GapsArguments) -> Result<Mined, Trouble> {
+fn mine(engine: &Engine, flow: Option<&flow::Settings>, arguments: &GapsArguments) -> Result<Census, Trouble> {
     let limits = Limits { templates: arguments.templates as usize, ..Limits::default() };
-    let mut mined = Mined { gaps: Gaps::new(limits), lines: 0, errors: 0, claimed: 0, all: arguments.all };
+    let mut census = Census::new(limits, arguments.all);
     let mut judge = Judge::new(engine, &crate::alert::Settings::default());
-    let mut each = |line: &Fed<'_>| mined.line(&mut judge, line);
+    let mut each = |line: &Fed<'_>| {
+        // Also what is no error may be what a source says for later lines.
+        let claimed = judge.judge(line).is_some_and(|outcome| outcome.verdict.is_some());
+        let gist = line.bytes.and_then(|bytes| engine.gist(bytes, line.writer));
+        census.take(gist.as_ref(), claimed, 1, || line.spot.to_string());
+    };
     let _: Read = match flow {
         Some(flow) => feed::topics(flow, &arguments.range, &mut each)?,
         None => feed::files(engine, &arguments.range.files, &mut each)?,
     };
-    Ok(mined)
+    Ok(census)
 }
 
-impl Mined {
-    fn line(&mut self, judge: &mut Judge<'_>, line: &Fed<'_>) {
-        self.lines += 1;
-        // Also what is no error may be what a source says for later lines.
-        let outcome = judge.judge(line);
-        let Some(gist) = line.bytes.and_then(|bytes| judge.engine.gist(bytes, line.writer)) else { return };
-        if !gist.is_error && !self.all {
-            return;
-        }
-        self.errors += 1;
-        match outcome.is_some_and(|outcome| outcome.verdict.is_some()) {
-            true => self.claimed += 1,
-            false => self.gaps.see(&gist, || line.spot.to_string()),
-        }
+fn text(census: &Census, arguments: &GapsArguments) -> String {
+    let what = if arguments.all { "lines" } else { "error lines" };
+    let mut out = format!(
+        "{} lines, {} {what}: {} have a rule, {} have none\n",
+        grouped(census.lines()),
+        grouped(census.errors()),
+        grouped(census.claimed()),
+        grouped(census.errors() - census.claimed())
+    );
+    let templates = census.templates(0);
+    let top = if arguments.top == 0 { templates.len() } else { arguments.top.min(templates.len()) };
+    let (shown, rest) = templates.split_at(top);
+    if !shown.is_empty() {
+        let _ = write!(out, "\n{}", table(shown));
     }
-
-    fn templates(&self, top: usize) -> Vec<Template> {
-        let mut templates = self.gaps.templates();
-        templates.truncate(if top == 0 { usize::MAX } else { top });
-        templates
+    if !rest.is_empty() {
+        let (number, lines) = (grouped(rest.len() as u64), grouped(rest.iter().map(|template| template.lines).sum()));
+        let _ = writeln!(out, "… and {number} templates of {lines} lines (--top 0 shows all)");
     }
-
-    fn text(&self, top: usize) -> String {
-        let what = if self.all { "lines" } else { "error lines" };
-        let unclaimed = self.errors - self.claimed;
-        let mut out = format!(
-            "{} lines, {} {what}: {} have a rule, {} have none\n",
-            grouped(self.lines),
-            grouped(self.errors),
-            grouped(self.claimed),
-            grouped(unclaimed)
-        );
-        let templates = self.gaps.templates();
-        let shown = self.templates(top);
-        if !shown.is_empty() {
-            let _ = write!(out, "\n{}", table(&shown));
-        }
-        if shown.len() < templates.len() {
-            let rest: u64 = templates.iter().skip(shown.len()).map(|template| template.lines).sum();
-            let number = grouped((templates.len() - shown.len()) as u64);
-            let _ = writeln!(out, "… and {number} templates of {} lines (--top 0 shows all)", grouped(rest));
-        }
-        let (forgotten, lines) = self.gaps.forgotten();
-        if forgotten > 0 {
-            let (forgotten, lines) = (grouped(forgotten), grouped(lines));
-            let _ =
-                writeln!(out, "{forgotten} templates of {lines} lines were forgotten for want of room (--templates)");
-        }
-        out
+    let (forgotten, lines) = census.forgotten();
+    if forgotten > 0 {
+        let (forgotten, lines) = (grouped(forgotten), grouped(lines));
+        let _ = writeln!(out, "{forgotten} templates of {lines} lines were forgotten for want of room (--templates)");
     }
-
-    fn json(&self, top: usize) -> String {
-        let template = |template: &Template| {
-            json!({
-                "id": template.id,
-                "text": template.text,
-                "lines": template.lines,
-                "apps": template.apps,
-                "first": template.first,
-                "last": template.last,
-                "sample": template.sample,
-            })
-        };
-        let (templates, lines) = self.gaps.forgotten();
-        let object = json!({
-            "v": 1,
-            "lines": self.lines,
-            "error_lines": self.errors,
-            "claimed": self.claimed,
-            "unclaimed": self.errors - self.claimed,
-            "forgotten": { "templates": templates, "lines": lines },
-            "templates": self.templates(top).iter().map(template).collect::<Vec<_>>(),
-        });
-        format!("{object:#}\n")
-    }
-
-    fn draft(&self, top: usize) -> String {
-        let drafts = draft(&self.templates(top));
-        let mut out = drafts.text;
-        if !drafts.left_out.is_empty() {
-            let _ = writeln!(
-                out,
-                "\n# No rule for the templates {}: too little in them is fixed, or a rule above has their phrases.",
-                drafts.left_out.join(", ")
-            );
-        }
-        out
-    }
+    out
 }
 
 fn table(templates: &[Template]) -> String {

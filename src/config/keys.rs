@@ -117,6 +117,7 @@ pub static KEYS: &[Key] = &[
     key("packs.poll_interval", Kind::Duration(Duration::from_secs(1), Duration::from_secs(3600)), Is("10s"), "How often that directory is looked at all the same."),
     key("http.listen", Text, Is("127.0.0.1:9640"), "Address of probes, metrics and reload; `off` for none."),
     key("http.token_file", SecretFile, Nothing("reload from this machine only"), "File that holds the token which `POST /-/reload` must bring."),
+    key("coverage.lines_per_second", Count(0, 1_000_000), Is("1000"), "Lines of which each worker looks whether they are errors that no rule claims; 0 for none."),
     key("fields.app", List, Field(|fields| &fields.app), "Where a line names its app; the first path that fits is taken."),
     key("fields.source", List, Field(|fields| &fields.source), "Where a line names the process that wrote it."),
     key("fields.region", List, Field(|fields| &fields.region), "Where a line names its region."),

@@ -121,6 +121,7 @@ impl Resolver<'_> {
             dead_letter: topics::written(self, "dead_letter.topic"),
             alerts: alerts::resolve(self, &escalation),
             roles: alerts::roles(self),
+            looked_at: u32::try_from(self.number("coverage.lines_per_second")).unwrap_or(u32::MAX),
         };
         topics::check_against_each_other(self);
         let reload = flow::reload::Settings {

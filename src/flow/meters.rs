@@ -52,6 +52,8 @@ pub(crate) mod names {
     pub(crate) const ALERTS_FIRING: &str = name!("alerts_firing");
     pub(crate) const ALERT_GROUPS: &str = name!("alert_groups");
     pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
+    pub(crate) const ERROR_LINES: &str = name!("error_lines_total");
+    pub(crate) const RULES_UNSEEN: &str = name!("rules_unseen");
     pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
     pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
     pub(crate) const NOTIFICATIONS_DROPPED: &str = name!("notifications_dropped_total");
@@ -129,6 +131,12 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
         "Lines that alerts look at and whose own time was not taken, but their record's timestamp.",
     ),
     (
+        names::ERROR_LINES,
+        Kind::Counter,
+        "Error lines, by whether a rule matched; estimated where more lines come than coverage.lines_per_second.",
+    ),
+    (names::RULES_UNSEEN, Kind::Gauge, "Rules that matched no line since this process started."),
+    (
         names::NOTIFICATIONS,
         Kind::Counter,
         "Alerts posted to an Alertmanager: taken (sent), to be tried again (failed), or never taken (refused).",
@@ -156,6 +164,8 @@ pub(crate) struct Meters {
     pub(crate) tombstone: Counter,
     pub(crate) filtered: Counter,
     pub(crate) probe: Counter,
+    pub(crate) errors_matched: Counter,
+    pub(crate) errors_unmatched: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) sources: Counter,
@@ -196,6 +206,7 @@ impl Meters {
         let rebalances = |kind: &'static str| counter!(names::REBALANCES, "kind" => kind);
         let commits = |result: &'static str| counter!(names::COMMITS, "result" => result);
         let transactions = |result: &'static str| counter!(names::TRANSACTIONS, "result" => result);
+        let errors = |result: &'static str| counter!(names::ERROR_LINES, "result" => result);
         let bytes = |direction: &'static str| counter!(names::BYTES, "direction" => direction);
         let rule = |reported: &crate::engine::Reported| counter!(names::RULE_MATCHES, "rule" => reported.id.clone(), "severity" => reported.severity.as_str());
         Self {
@@ -204,6 +215,8 @@ impl Meters {
             tombstone: lines("tombstone"),
             filtered: lines("filtered"),
             probe: lines("probe"),
+            errors_matched: errors("matched"),
+            errors_unmatched: errors("unmatched"),
             bytes_in: bytes("in"),
             bytes_out: bytes("out"),
             sources: limit("sources"),

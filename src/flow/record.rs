@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use super::transport::{Fetched, To};
 use super::{Lines, Output, Place};
 use crate::NAME;
-use crate::engine::{self, Detail, Engine, Memory, Outcome, Verdict};
+use crate::engine::{self, Detail, Engine, Gist, Memory, Outcome, Verdict};
 use crate::telemetry::caught;
 
 /// One record as it was read.
@@ -390,11 +390,28 @@ pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Op
         #[cfg(test)]
         panic_when_told_to(value);
         engine.passed(value).unwrap_or_else(|| {
-            // An empty key names nobody: lines that have one would all share a memory.
-            let source = line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
+            let source = source_by_key(line);
             engine.judge(value, engine::Writer { source: source.as_deref(), app: None }, memory)
         })
     })))
+}
+
+/// What a line says, whether or not a rule knows it. May panic where [`judge`] does not.
+pub(crate) fn gist(engine: &Engine, line: &Line<'_>) -> Option<Gist> {
+    let source = source_by_key(line);
+    engine.gist(line.value?, engine::Writer { source: source.as_deref(), app: None })
+}
+
+/// An empty key names nobody: lines that have one would all share a memory.
+fn source_by_key<'l>(line: &Line<'l>) -> Option<Cow<'l, str>> {
+    line.key.filter(|key| !key.is_empty()).map(String::from_utf8_lossy)
+}
+
+/// Of partition 8 of the topic `in`.
+#[cfg(test)]
+pub(crate) fn test_line(offset: i64, value: Option<&'static [u8]>) -> Line<'static> {
+    let headers = Seen::Known(Headers::default());
+    Line { topic: "in", partition: 8, offset, key: None, value, timestamp_ms: 1000, headers }
 }
 
 /// In tests, the classifier fails at lines that hold these words.
@@ -419,15 +436,7 @@ mod tests {
     }
 
     fn line(value: Option<&'static [u8]>) -> Line<'static> {
-        Line {
-            topic: "in",
-            partition: 8,
-            offset: 42,
-            key: None,
-            value,
-            timestamp_ms: 1000,
-            headers: Seen::Known(Headers::default()),
-        }
+        test_line(42, value)
     }
 
     fn write(output: &Output, limit: usize, line: &Line<'static>) -> (Option<Record<'static>>, Notes) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Mode;
 use super::alerts::View;
+use super::coverage::Coverage;
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
@@ -23,6 +24,7 @@ pub struct Status {
     workers: RwLock<Vec<Arc<WorkerStatus>>>,
     mode: OnceLock<Mode>,
     alerts: Arc<View>,
+    coverage: Arc<Coverage>,
     stopping: AtomicBool,
 }
 
@@ -63,6 +65,7 @@ impl Default for Status {
             workers: RwLock::default(),
             mode: OnceLock::new(),
             alerts: Arc::default(),
+            coverage: Arc::default(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -80,7 +83,7 @@ impl Status {
 
     fn add(&self, reads: Reads) -> Arc<WorkerStatus> {
         let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
-        let worker = Arc::new(WorkerStatus::new(workers.len(), reads, self.started));
+        let worker = Arc::new(WorkerStatus::new(workers.len(), reads, self));
         workers.push(worker.clone());
         worker
     }
@@ -143,6 +146,12 @@ impl Status {
     #[must_use]
     pub fn alerts(&self) -> &Arc<View> {
         &self.alerts
+    }
+
+    /// What no rule claims, among what this process reads.
+    #[must_use]
+    pub fn coverage(&self) -> &Arc<Coverage> {
+        &self.coverage
     }
 
     /// Why the process should be started anew, in a sentence; `None` while all is well. Nothing has to be settled: a
@@ -226,6 +235,8 @@ pub(crate) struct WorkerStatus {
     number: usize,
     reads: Reads,
     started: Instant,
+    /// Of all workers together.
+    pub(crate) coverage: Arc<Coverage>,
     turned_ms: AtomicU64,
     lanes: Mutex<Vec<Arc<LaneStatus>>>,
     pub(crate) joined: AtomicBool,
@@ -243,7 +254,8 @@ pub(crate) struct WorkerStatus {
 }
 
 impl WorkerStatus {
-    fn new(number: usize, reads: Reads, started: Instant) -> Self {
+    fn new(number: usize, reads: Reads, status: &Status) -> Self {
+        let started = status.started;
         let zero = || AtomicU64::new(0);
         let no = || AtomicBool::new(false);
         let turned_ms = AtomicU64::new(millis(started.elapsed()));
@@ -251,6 +263,7 @@ impl WorkerStatus {
             number,
             reads,
             started,
+            coverage: status.coverage.clone(),
             turned_ms,
             lanes: Mutex::default(),
             joined: no(),

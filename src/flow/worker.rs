@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::coverage::Sampler;
 use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
@@ -101,6 +102,7 @@ pub(crate) struct Worker<K> {
     trouble: Trouble,
     /// What alerts count is written too.
     counting: Option<Counting>,
+    sampler: Sampler,
     acks: Vec<Ack>,
     tally: Tally,
     /// Lines judged and acknowledged so far, for taking every so-manieth.
@@ -135,6 +137,7 @@ impl<K: Sink> Worker<K> {
             sink,
             meters: Meters::new(&engine),
             counting: Counting::new(settings, &engine, route, now),
+            sampler: Sampler::new(status.coverage.clone(), settings.looked_at, &engine),
             engine,
             status,
             stop,
@@ -284,6 +287,9 @@ impl<K: Sink> Worker<K> {
                 None
             }
         };
+        if let Some(outcome) = outcome.as_ref().filter(|_| self.sampler.wants(line.offset)) {
+            self.sampler.look(&self.engine, &line, outcome, &self.meters);
+        }
         let mut notes = Notes::default();
         let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
         self.count(&line, outcome.as_ref(), record.as_ref(), notes);
@@ -441,6 +447,7 @@ impl<K: Sink> Worker<K> {
             self.engine = self.rules.borrow_and_update().clone();
             self.meters = Meters::new(&self.engine);
             self.counting.iter_mut().for_each(|counting| counting.exchange(&self.engine));
+            self.sampler.exchange(&self.engine);
         }
     }
 

@@ -61,8 +61,8 @@ impl Tree {
         Self { roots: BTreeMap::new(), groups: LruCache::sparse(bound), next: 0, forgotten: (0, 0) }
     }
 
-    /// Takes in a line's words.
-    pub(super) fn see(&mut self, words: Vec<Box<str>>, gist: &Gist, place: impl FnOnce() -> String) {
+    /// Takes in the words of a line that stands for so many.
+    pub(super) fn see(&mut self, words: Vec<Box<str>>, gist: &Gist, lines: u64, place: impl FnOnce() -> String) {
         let (path, leaf) = descend(self.roots.entry(words.len()).or_default(), &words);
         let groups = &self.groups;
         let candidates = leaf.groups.iter().filter_map(|number| Some((*number, groups.peek(number)?)));
@@ -72,12 +72,12 @@ impl Tree {
         match best.filter(|(similarity, _)| *similarity >= SIMILAR) {
             Some((_, number)) => {
                 if let Some(group) = self.groups.get_mut(&number) {
-                    group.take(&words, gist, place());
+                    group.take(&words, gist, lines, place());
                 }
             }
             None => {
                 leaf.groups.push(self.next);
-                self.insert(Group::new(words, gist, place(), path));
+                self.insert(Group::new(words, gist, lines, place(), path));
             }
         }
     }
@@ -158,17 +158,17 @@ fn says(word: &str) -> bool {
 }
 
 impl Group {
-    fn new(words: Vec<Box<str>>, gist: &Gist, place: String, path: Vec<Box<str>>) -> Self {
+    fn new(words: Vec<Box<str>>, gist: &Gist, lines: u64, place: String, path: Vec<Box<str>>) -> Self {
         let apps = gist.app.iter().cloned().collect();
         let (last, sample, is_object) = (place.clone(), words::sample(gist), gist.is_object);
-        Self { words, lines: 1, apps, first: place, last, sample, is_object, path }
+        Self { words, lines, apps, first: place, last, sample, is_object, path }
     }
 
-    fn take(&mut self, words: &[Box<str>], gist: &Gist, place: String) {
+    fn take(&mut self, words: &[Box<str>], gist: &Gist, lines: u64, place: String) {
         for (known, word) in self.words.iter_mut().zip(words).filter(|(known, word)| known != word) {
             *known = common(known, word);
         }
-        self.lines += 1;
+        self.lines += lines;
         self.last = place;
         add_apps(&mut self.apps, &gist.app);
     }

@@ -62,6 +62,7 @@ impl Mock {
             dead_letter: None,
             alerts: None,
             roles: flow::Roles::default(),
+            looked_at: 1000,
         }
     }
 

@@ -1,13 +1,19 @@
 //! `fingerpost gaps`: the templates of the lines in `tests/cases/gaps`, as a table and as draft rules; that drafts pass
-//! `check`; and, where `FINGERPOST_BENIGN_LOGS` names real logs, that every line of them is in some readable template.
+//! `check`; that a daemon tells the same of the lines it reads, on a real broker; and, where `FINGERPOST_BENIGN_LOGS` names
+//! real logs, that every line of them is in some readable template.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rdkafka::producer::Producer;
 use serde_json::Value as Json;
 
+use crate::broker::broker;
 use crate::program::quiet;
+use crate::records::Record;
 use crate::skip::skipped;
+use crate::stage::{Stage, eventually};
 
 const CASES: &str = "tests/cases/gaps";
 
@@ -59,6 +65,67 @@ fn a_draft_claims_the_lines_that_it_was_made_of() {
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(left.iter().any(|text| text.starts_with("KEY_DELETED_ERR")) && left.contains(&"x<n>"), "{left:?}");
     fs::remove_dir_all(directory).unwrap();
+}
+
+/// One line in eight is an error; of these, every second one has a rule.
+fn mixed_lines(count: usize) -> impl Iterator<Item = String> {
+    let node = |n: usize| ["alpha", "beta", "gamma"][n / 16 % 3];
+    (0..count).map(move |n| match n % 16 {
+        0 => r#"{"level":"error","msg":"error during request to KeyProtect: connection refused"}"#.to_owned(),
+        8 if n % 48 == 8 => format!(r#"{{"level":"error","app":"billing","msg":"invoice {n} not written"}}"#),
+        8 => format!(r#"{{"level":"error","app":"disks","msg":"cannot mount volume vol-{n} on {}"}}"#, node(n)),
+        _ => format!(r#"{{"level":"info","msg":"tick {n}"}}"#),
+    })
+}
+
+#[test]
+fn a_daemon_tells_what_no_rule_claims_of_the_lines_it_reads() {
+    const LINES: usize = 9_600;
+    let Some(broker) = broker() else { return };
+    let stage = Stage::new(&broker, "gaps");
+    stage.create(&stage.name, 1, &[]);
+    let producer = stage.producer();
+    for (n, line) in mixed_lines(LINES).enumerate() {
+        Record::plain(&line, 1_790_000_000_000 + n as i64).send(&producer, &stage.name, 0);
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    let mut daemon = stage.start_as(&[("FINGERPOST_COVERAGE_LINES_PER_SECOND", "1000000")]);
+    eventually("all lines read", Duration::from_secs(60), || {
+        (daemon.metric("fingerpost_lines_total")? >= LINES as f64).then_some(())
+    });
+    let answer = |query: &str| daemon.get(&format!("/api/v1/gaps{query}"));
+    let mut told: Json = serde_json::from_str(&answer("?top=0").1).unwrap();
+
+    // The same as the verb tells of the topic, but for what the endpoint keeps to itself, and has besides.
+    let whole = ["gaps", "--topic", &stage.name, "--brokers", &broker, "--top", "0", "--format", "json"];
+    let mut mined: Json = serde_json::from_str(&quiet(Path::new("."), &whole).1).unwrap();
+    for template in mined["templates"].as_array_mut().unwrap() {
+        template.as_object_mut().unwrap().remove("sample").unwrap();
+    }
+    let mut besides = |key: &str| told.as_object_mut().unwrap().remove(key).unwrap();
+    let (packs, unseen, estimate) = (besides("packs"), besides("rules_unseen"), besides("estimate"));
+    assert!(besides("since").as_str().unwrap().starts_with("20"));
+    assert_eq!(told, mined);
+    assert_eq!([&told["error_lines"], &told["claimed"]], [LINES / 8, LINES / 16].map(Json::from).each_ref());
+    assert_eq!(told["templates"].as_array().unwrap().len(), 2, "{told:#}");
+    assert_eq!(estimate, false);
+    let unseen = unseen.as_array().unwrap();
+    assert!(unseen.contains(&"kms.key-deleted".into()) || unseen.len() > 20, "{unseen:?}");
+
+    // The numbers for Prometheus are the same.
+    let errors = |result| daemon.metric(&format!("fingerpost_error_lines_total{{result=\"{result}\"}}"));
+    assert_eq!([errors("matched"), errors("unmatched")], [Some(LINES as f64 / 16.0); 2]);
+    assert_eq!(daemon.metric("fingerpost_rules_unseen"), Some(unseen.len() as f64));
+    assert!(daemon.get("/version").1.contains(packs.as_str().unwrap()));
+
+    let (code, draft) = answer("?format=draft&top=5");
+    assert_eq!((code, draft.matches("[[rule]]").count()), (200, 2), "{draft}");
+    check(&draft, "endpoint");
+    for wrong in ["?top=few", "?format=xml", "?nothing=1"] {
+        let (code, why) = answer(wrong);
+        assert!(code == 400 && why.contains("ask for top=N"), "{wrong}: {code} {why}");
+    }
+    daemon.stop();
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl<K: Sink> Worker<K> {
         *result += 1;
         if let Some(verdict) = verdict {
             self.meters.rules(&verdict.rules);
+            self.sampler.saw(&verdict.rules);
         }
         if let Some(outcome) = outcome {
             self.meters.crossed(outcome.crossed);
@@ -63,6 +64,7 @@ impl<K: Sink> Worker<K> {
     pub(super) fn report(&mut self, now: Instant) {
         self.status.turn();
         self.tell_tally();
+        self.sampler.rest(&self.engine);
         // What is settled in a transaction that is never committed is no progress.
         let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
         for lane in self.lanes.iter_mut() {
