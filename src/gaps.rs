@@ -30,14 +30,14 @@ pub struct Limits {
     pub templates: usize,
     /// Words of a line that are looked at; the rest is not.
     pub words: usize,
-    /// Bytes of a word; the rest of a longer one is dropped.
+    /// Bytes of a word, its numbers taken out; the rest of a longer one is dropped.
     pub word: usize,
 }
 
 impl Default for Limits {
-    /// A thousand templates of up to 48 words of up to 64 bytes: a few megabytes at the very worst.
+    /// A thousand templates of up to 48 words of up to 128 bytes: a few megabytes at the very worst.
     fn default() -> Self {
-        Self { templates: 1000, words: 48, word: 64 }
+        Self { templates: 1000, words: 48, word: 128 }
     }
 }
 
@@ -156,6 +156,13 @@ mod tests {
         let found: Vec<(String, u64)> = gaps.templates().into_iter().map(|it| (it.text, it.lines)).collect();
         let expected = [("no room on <*> <n> bytes left", 2), ("cannot reach <n>", 1)];
         assert_eq!(found, expected.map(|(text, lines)| (text.to_owned(), lines)));
+    }
+
+    #[test]
+    fn a_long_word_is_the_same_however_long_its_numbers_are() {
+        let line = |n: usize| format!("a|step|{}|{}setAllOf{}", "7".repeat(n), "9:".repeat(20 + n), "x".repeat(200));
+        let gaps = mined((1..30).map(line), Limits::default());
+        assert_eq!(gaps.templates().iter().map(|it| it.lines).collect::<Vec<_>>(), [29]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::engine::Gist;
 
 /// Bytes of a text that are kept as a sample.
 const SAMPLE: usize = 512;
+/// Bytes of a word whose numbers are taken out; what is behind them is dropped.
+const UNMASKED_MAX: usize = 1024;
 /// Words with digits in them that are names.
 const NAMES: [&str; 16] = [
     "x509", "ipv4", "ipv6", "http2", "sha1", "sha256", "sha512", "utf8", "base64", "oauth2", "k8s", "s3", "e2e", "p2p",
@@ -30,7 +32,9 @@ pub(super) fn words(says: &[String], limits: Limits) -> Vec<Box<str>> {
         // What follows the first line is a stack trace, or the like.
         let line = text.trim_start().lines().next().unwrap_or_default();
         let room = limits.words.saturating_sub(words.len());
-        let masked = line.split_whitespace().map(|word| mask(cut(word, limits.word)));
+        // What is cut first would end anywhere, by how long its numbers are.
+        let masked = line.split_whitespace().map(|word| mask(cut(word, UNMASKED_MAX)));
+        let masked = masked.map(|word| cut(&word, limits.word).to_owned());
         let mut said = masked.skip_while(|word| is_heading(word)).peekable();
         let host = said.next_if(|word| !is_program(word));
         // Before the program stands the host that it runs on, as syslog writes it.
