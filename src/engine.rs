@@ -103,11 +103,11 @@ pub struct Crossed {
     pub capture: bool,
 }
 
-/// What became of a line.
+/// What became of a line. Mostly nothing: so it is small, and what only matches have lies elsewhere.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// What it means; nothing when no rule matched.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Box<Verdict>>,
     /// It is LogDNA's set-up probe: passed on, not counted.
     pub probe: bool,
     /// It is a JSON object, so an object can be spliced in. Only told for lines that the scan stopped at.
@@ -116,7 +116,7 @@ pub struct Outcome {
     pub crossed: Crossed,
     /// What alerts need of it: there when the memory counts for alerts and some alert of the packs looks at one of its rules.
     pub countable: Option<Box<Countable>>,
-    object: Option<Object>,
+    object: Option<Box<Object>>,
 }
 
 impl Outcome {
@@ -220,7 +220,7 @@ impl Engine {
         let is_object = record.object.is_some();
         let probe = is_probe(line);
         if probe {
-            return Outcome { probe, is_object, object: record.object, ..Outcome::default() };
+            return Outcome { probe, is_object, object: record.object.map(Box::new), ..Outcome::default() };
         }
         let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
         let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
@@ -236,9 +236,10 @@ impl Engine {
         let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
         let countable =
             memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
-        let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url);
+        let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url).map(Box::new);
+        let object = record.object.map(Box::new);
         let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
-        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object: record.object }
+        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object }
     }
 
     /// Takes a line apart; it is of the app that it names, else of its writer's.

@@ -6,6 +6,10 @@ use anstyle::{AnsiColor, Style};
 use clap::Parser;
 use fingerpost::cli::Cli;
 
+/// Also librdkafka's: its threads take the memory of records, and ours give it back.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     anstream::ColorChoice::from(cli.color).write_global();

@@ -41,6 +41,8 @@ pub(crate) enum Program {
     Daemon(Promise),
     /// librdkafka, passing records on.
     Passthrough,
+    /// The same with the daemon's allocator.
+    Preloaded,
     /// librdkafka, reading only.
     Consumer,
     /// The afternoon's work.
@@ -131,6 +133,11 @@ impl Running {
         let mut command = match program {
             Program::Daemon(promise) => daemon(promise, job, dir, packs)?,
             Program::Passthrough => own("passthrough", job)?,
+            Program::Preloaded => {
+                let mut command = own("passthrough", job)?;
+                command.env("LD_PRELOAD", peers::jemalloc());
+                command
+            }
             Program::Consumer => own("consumer", job)?,
             Program::Average => own("average", job)?,
             Program::Streams => peers::streams(job, dir)?,

@@ -37,6 +37,7 @@ pub(crate) fn all() -> Vec<Cell> {
     for (per_million, rate) in [RATES[0], RATES[2]] {
         add(format!("passthrough/{rate}"), Task::Drain(Program::Passthrough, recipe(40, per_million)));
     }
+    add("preloaded/1%".into(), Task::Drain(Program::Preloaded, recipe(40, USUAL)));
     for (name, promise) in [("run", Promise::AtLeastOnce), ("exactly-once", Promise::ExactlyOnce)] {
         for phrases in SIZES {
             for (per_million, rate) in RATES {
@@ -90,6 +91,7 @@ impl Cell {
             Program::Daemon(Promise::ExactlyOnce) => "run, exactly once",
             Program::Daemon(Promise::Matched) => "run, only matching lines go out",
             Program::Passthrough => "librdkafka, records passed on without a look or a copy",
+            Program::Preloaded => "the pass-through with the daemon's allocator in place of the system's",
             Program::Consumer => "librdkafka, records read and dropped",
             Program::Average => "an afternoon's work in Rust: parse all, search all",
             Program::Streams => "Kafka Streams, Jackson and a loop",

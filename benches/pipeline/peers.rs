@@ -1,5 +1,6 @@
 //! Programs of others that can do the job, as `tests/setup bench` brings them: Kafka Streams with a small program of our
-//! own, and rsyslog with a configuration that is written here.
+//! own, and rsyslog with a configuration that is written here; and the library by which the pass-through gets the daemon's
+//! allocator.
 //!
 //! rsyslog hands on neither keys nor headers, so its lines go to any partition and their order is lost.
 
@@ -22,9 +23,15 @@ pub(crate) fn missing(program: Program) -> Option<&'static str> {
     let (file, why) = match program {
         Program::Streams => (streams_main(), "tests/setup bench could not build it: it takes a JDK and Maven"),
         Program::Rsyslog => (rsyslogd(), "tests/setup bench could not fetch Debian's rsyslog and rsyslog-kafka"),
+        Program::Preloaded => (jemalloc(), "tests/setup bench could not fetch Debian's libjemalloc2"),
         _ => return None,
     };
     (!file.exists()).then_some(why)
+}
+
+/// The daemon's allocator, as a library that can take the place of another program's.
+pub(crate) fn jemalloc() -> PathBuf {
+    place(&format!("jemalloc/usr/lib/{}-linux-gnu/libjemalloc.so.2", std::env::consts::ARCH))
 }
 
 fn streams_main() -> PathBuf {

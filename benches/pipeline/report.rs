@@ -198,7 +198,8 @@ fn legend(cells: &[Cell]) -> String {
         text.push('\n');
     }
     text + "\nThe pass-through and the consumer set librdkafka as the daemon does: queues, fetches, checksums, batches, linger, \
-            compression, idempotence, the same reading of committed records only.\n"
+            compression, idempotence, the same reading of committed records only. They have the system's allocator, as \
+            programs in C have; `preloaded` is the pass-through with the daemon's, jemalloc.\n"
 }
 
 /// The bars of the picture: what a million lines cost, those that did it.

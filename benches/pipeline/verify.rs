@@ -32,7 +32,7 @@ struct Demands {
 fn demands(program: Program) -> Demands {
     Demands {
         records: program != Program::Rsyslog,
-        tags: program != Program::Passthrough,
+        tags: !matches!(program, Program::Passthrough | Program::Preloaded),
         bytes: !matches!(program, Program::Average | Program::Streams),
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn unchecked(program: Program) -> &'static str {
         Program::Consumer => "it has no output; its committed offsets are counted",
         Program::Average | Program::Streams => "bytes of tagged lines, which are written anew",
         Program::Rsyslog => "keys, headers, partitions and order, which it loses",
-        Program::Daemon(_) | Program::Passthrough => "",
+        Program::Daemon(_) | Program::Passthrough | Program::Preloaded => "",
     }
 }
 

@@ -100,7 +100,7 @@ pub static KEYS: &[Key] = &[
     key("delivery.commit_interval", Kind::Duration(Duration::from_millis(10), Duration::from_secs(600)), Nothing("1s, or 100ms with exactly_once"), "How often settled offsets, or transactions, are committed."),
     key("delivery.shutdown_timeout", Kind::Duration(Duration::from_millis(100), Duration::from_secs(600)), Is("5s"), "How long a stop may take to settle what is under way."),
     key("delivery.workers", Count(1, 64), Is("1"), "Workers of this daemon; each has a thread, a consumer and a producer."),
-    key("delivery.in_flight", Count(100, 1_000_000), Nothing("10000, or 100000 with exactly_once"), "Lines of one worker that are published and not committed, at most: what a crash repeats, or one transaction holds."),
+    key("delivery.in_flight", Count(100, 1_000_000), Nothing("30000, or 100000 with exactly_once"), "Lines of one worker that are published and not committed, at most: what a crash repeats, or one transaction holds."),
     key("delivery.instance", Text, Nothing("a random name at each start"), "Name of this process in its transactions; no two that run may share one."),
     key("state.topic", Text, Nothing("forgotten with the process"), "Topic that keeps what sources said earlier, so that restarts and other daemons know it."),
     key("dead_letter.topic", Text, Nothing("such a line ends the daemon"), "Topic for lines that the output refuses, or at which the classifier fails."),

@@ -234,7 +234,7 @@ impl Resolver<'_> {
         };
         let in_flight = match (self.given("delivery.in_flight").map(|given| &given.value), mode) {
             (Some(Value::Count(lines)), _) => usize::try_from(*lines).unwrap_or(usize::MAX),
-            (_, flow::Mode::AtLeastOnce) => 10_000,
+            (_, flow::Mode::AtLeastOnce) => 30_000,
             // A crash repeats nothing, and the fewer transactions, the less they cost.
             (_, flow::Mode::ExactlyOnce) => 100_000,
         };

@@ -25,7 +25,12 @@ pub(crate) struct Partition {
 impl Partition {
     /// Whether a line stands in it.
     pub(crate) fn is_of(&self, line: &Line<'_>) -> bool {
-        self.number == line.partition && *self.topic == *line.topic
+        self.is(line.topic, line.partition)
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is(&self, topic: &str, number: i32) -> bool {
+        self.number == number && *self.topic == *topic
     }
 }
 

@@ -106,7 +106,7 @@ pub(in crate::flow::kafka) type Taken = Result<Arc<Fetched>, Broken>;
 /// A queue of records.
 pub(in crate::flow::kafka) struct Records {
     /// Taken out of the queue, and not yet handed over. Goes before the client.
-    taken: RefCell<VecDeque<Taken>>,
+    taken: RefCell<VecDeque<Message>>,
     queue: NonNull<rd_kafka_queue_t>,
     client: Arc<dyn Native>,
 }
@@ -145,11 +145,14 @@ impl Records {
         true
     }
 
-    /// The next of those that are here: a record that `wanted` says yes to, or why there is none; the others stay.
-    pub(in crate::flow::kafka) fn take(&self, wanted: impl Fn(&Fetched) -> bool) -> Option<Taken> {
+    /// The next of those that are here: a record of a partition, by topic and number, that `wanted` says yes to, or why
+    /// there is none; the others stay.
+    pub(in crate::flow::kafka) fn take(&self, wanted: impl Fn(&str, i32) -> bool) -> Option<Taken> {
         let mut taken = self.taken.borrow_mut();
-        let next = taken.iter().position(|taken| taken.as_ref().map_or(true, |fetched| wanted(fetched)))?;
-        taken.remove(next)
+        let is_wanted =
+            |message: &Message| message.as_ref().err != OK || wanted(message.topic(), message.as_ref().partition);
+        let next = taken.iter().position(is_wanted)?;
+        Some(taken.remove(next)?.checked(&self.client))
     }
 
     /// Nothing is here that was not handed over.
@@ -172,16 +175,15 @@ impl Records {
         };
         let messages = messages.iter().take(usize::try_from(count).unwrap_or(0));
         let before = self.taken.borrow().len();
-        let fetched = messages.filter_map(|message| NonNull::new(*message));
-        let fetched = fetched.map(|message| Fetched::new(message, self.client.clone()).checked());
-        self.taken.borrow_mut().extend(fetched);
+        self.taken.borrow_mut().extend(messages.filter_map(|message| NonNull::new(*message)).map(Message));
         self.taken.borrow().len() > before
     }
 
     /// Drops what was taken out of the queue of these partitions; it is to be read again, or is another's.
     pub(in crate::flow::kafka) fn forget<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
-        let of_them = |line: &Line<'_>| partitions.clone().any(|partition| partition.is_of(line));
-        self.taken.borrow_mut().retain(|taken| !taken.as_ref().is_ok_and(|fetched| of_them(&fetched.line())));
+        let of_them = |topic: &str, number| partitions.clone().any(|partition| partition.is(topic, number));
+        let is_theirs = |message: &Message| of_them(message.topic(), message.as_ref().partition);
+        self.taken.borrow_mut().retain(|message| message.as_ref().err != OK || !is_theirs(message));
     }
 }
 
@@ -270,9 +272,44 @@ fn named(level: c_int) -> RDKafkaLogLevel {
     }
 }
 
+/// What came out of a queue of records: ours until it goes.
+struct Message(NonNull<rd_kafka_message_t>);
+
+impl Message {
+    fn as_ref(&self) -> &rd_kafka_message_t {
+        // SAFETY: it is valid as long as `self`, and its fields do not change.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Empty for an error that is of no topic.
+    fn topic(&self) -> &str {
+        // SAFETY: the topic is valid as long as the message; a name ends with a zero byte.
+        let name =
+            unsafe { NonNull::new(self.as_ref().rkt).map(|topic| CStr::from_ptr(rd_kafka_topic_name(topic.as_ptr()))) };
+        name.and_then(|name| name.to_str().ok()).unwrap_or_default()
+    }
+
+    /// As a record, unless it says why there is none.
+    fn checked(self, client: &Arc<dyn Native>) -> Taken {
+        let message = self.as_ref();
+        if message.err == OK {
+            return Ok(Arc::new(Fetched::new(self, client.clone())));
+        }
+        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
+        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: it is destroyed here and nowhere else, and whoever holds it holds the client longer.
+        unsafe { rd_kafka_message_destroy(self.0.as_ptr()) };
+    }
+}
+
 /// A record in the client's memory.
 pub(crate) struct Fetched {
-    message: NonNull<rd_kafka_message_t>,
+    message: Message,
     /// What they are, once somebody asked.
     headers: OnceLock<record::Headers>,
     /// Somebody took them.
@@ -288,51 +325,29 @@ impl std::fmt::Debug for Fetched {
     }
 }
 
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        // SAFETY: it is destroyed here and nowhere else, and the client is still there.
-        unsafe { rd_kafka_message_destroy(self.message.as_ptr()) };
-    }
-}
-
 // SAFETY: librdkafka's messages belong to no thread. What may change, the headers, only one may take at a time.
 unsafe impl Send for Fetched {}
 // SAFETY: as above.
 unsafe impl Sync for Fetched {}
 
 impl Fetched {
-    /// The message must be ours, and nobody else's.
-    fn new(message: NonNull<rd_kafka_message_t>, client: Arc<dyn Native>) -> Self {
+    fn new(message: Message, client: Arc<dyn Native>) -> Self {
         Self { message, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false), _client: client }
     }
 
-    /// As a record, unless it says why there is none.
-    fn checked(self) -> Taken {
-        let message = self.message();
-        if message.err == OK {
-            return Ok(Arc::new(self));
-        }
-        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
-        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
-    }
-
     pub(super) fn message(&self) -> &rd_kafka_message_t {
-        // SAFETY: it is valid as long as `self`, and its fields do not change.
-        unsafe { self.message.as_ref() }
+        self.message.as_ref()
     }
 
     /// What it says.
     pub(in crate::flow::kafka) fn line(&self) -> Line<'_> {
         let message = self.message();
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: message and topic are valid as long as `self`; a name ends with a zero byte.
-        let (timestamp_ms, topic) = unsafe {
-            let timestamp = rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind);
-            (timestamp, CStr::from_ptr(rd_kafka_topic_name(message.rkt)))
-        };
+        // SAFETY: the message is valid as long as `self`.
+        let timestamp_ms = unsafe { rd_kafka_message_timestamp(self.message.0.as_ptr(), &raw mut kind) };
         let has_time = kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         Line {
-            topic: topic.to_str().unwrap_or_default(),
+            topic: self.message.topic(),
             partition: message.partition,
             offset: message.offset,
             key: bytes(message.key, message.key_len),
@@ -347,7 +362,7 @@ impl Fetched {
         *self.headers.get_or_init(|| {
             let (mut headers, mut seen) = (null_mut(), record::Headers::default());
             // SAFETY: the message is valid.
-            if unsafe { rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) } == OK {
+            if unsafe { rd_kafka_message_headers(self.message.0.as_ptr(), &raw mut headers) } == OK {
                 // SAFETY: so are the headers.
                 unsafe { each(headers, |name, value| seen.see(&name.to_string_lossy(), value)) };
             }
@@ -364,14 +379,14 @@ impl Fetched {
         }
         let mut headers = null_mut();
         // SAFETY: the message is valid, and nobody else takes its headers.
-        let taken = unsafe { rd_kafka_message_detach_headers(self.message.as_ptr(), &raw mut headers) };
+        let taken = unsafe { rd_kafka_message_detach_headers(self.message.0.as_ptr(), &raw mut headers) };
         NonNull::new(headers).filter(|_| taken == OK).map(Headers::new)
     }
 
     /// Gives back what was taken.
     pub(super) fn put_headers_back(&self, headers: Headers) {
         // SAFETY: the message is valid and has no headers; it owns these from now on.
-        unsafe { rd_kafka_message_set_headers(self.message.as_ptr(), headers.into_raw()) };
+        unsafe { rd_kafka_message_set_headers(self.message.0.as_ptr(), headers.into_raw()) };
         self.headers_are_gone.store(false, Ordering::Release);
     }
 }
