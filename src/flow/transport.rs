@@ -207,6 +207,10 @@ pub(crate) trait Sink {
     fn acks(&self, into: &mut Vec<Ack>);
     /// Gives acknowledgements `time` to arrive; back when there are some.
     fn wait(&self, time: Duration);
+    /// The same, and nothing lingers meanwhile for others to be sent with.
+    fn hurry(&self, time: Duration) {
+        self.wait(time);
+    }
     /// What the producer last said about its connections, as the end of a sentence.
     fn last_word(&self) -> String;
 

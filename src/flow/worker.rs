@@ -201,7 +201,12 @@ impl<K: Sink> Worker<K> {
         }
         let full = self.is_full();
         if full {
-            self.sink.wait(BLOCKED);
+            // Nothing comes that the last records of a batch could go with.
+            if self.batch.is_settling() {
+                self.sink.hurry(BLOCKED)
+            } else {
+                self.sink.wait(BLOCKED)
+            }
             if !self.holding {
                 return Happening::Blocked;
             }
@@ -229,8 +234,12 @@ impl<K: Sink> Worker<K> {
     fn is_loaded(&self) -> bool {
         self.window.bytes >= WINDOW_BYTES
             || self.window.records >= 2 * self.settings.delivery.in_flight
-            || self.repeatable >= self.settings.delivery.in_flight
-            || self.crowded
+            || self.is_long()
+    }
+
+    /// As much waits to be committed as may be.
+    fn is_long(&self) -> bool {
+        self.repeatable >= self.settings.delivery.in_flight || self.crowded
     }
 
     /// Something beside the lines is to be looked after soon.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::producer::Producer as _;
 
-use super::raw::{Acks, Fetched, Outlet, Queue, Writing};
+use super::raw::{Acks, Fetched, Outlet, Queue, Writing, flush};
 use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
@@ -149,6 +149,10 @@ impl Sink for Producer {
 
     fn wait(&self, time: Duration) {
         self.hear(time);
+    }
+
+    fn hurry(&self, time: Duration) {
+        flush(&self.client, time);
     }
 
     fn last_word(&self) -> String {

@@ -103,6 +103,11 @@ impl Batch {
         !matches!(self.stage, Stage::Never | Stage::Idle | Stage::Open { .. })
     }
 
+    /// Its last records are waited for.
+    pub(super) fn is_settling(&self) -> bool {
+        matches!(self.stage, Stage::Settling)
+    }
+
     /// There is nothing to read at the moment.
     pub(super) fn rest(&mut self) {
         self.lull = true;
@@ -194,7 +199,7 @@ impl<K: Sink> Worker<K> {
                 let due = age >= interval.min(longest) && self.batch.lull
                     || age >= (interval * BACKLOG_INTERVALS).min(longest);
                 if !(due
-                    || self.is_loaded()
+                    || self.is_long()
                     || self.batch.alone
                     || self.rules_are_stale()
                     || self.batch.spoiled.is_some())

@@ -1,15 +1,16 @@
 //! Records out: how they are handed to a producer, and what is kept until it has reported them.
 #![allow(unsafe_code, reason = "see `raw`")]
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings::{
-    RD_KAFKA_MSG_F_COPY, rd_kafka_header_add, rd_kafka_header_remove, rd_kafka_headers_destroy, rd_kafka_headers_new,
-    rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new,
-    rd_kafka_topic_t, rd_kafka_vtype_t,
+    RD_KAFKA_MSG_F_COPY, rd_kafka_flush, rd_kafka_header_add, rd_kafka_header_remove, rd_kafka_headers_destroy,
+    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy,
+    rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
 };
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -163,6 +164,14 @@ impl Drop for Headers {
 
 /// A producer whose records are acknowledged to [`Acks`].
 pub(in crate::flow::kafka) type Writing = BaseProducer<Acks, NoCustomPartitioner>;
+
+/// Waits for at most `time`, in milliseconds rounded down, until all is acknowledged. Nothing lingers as long as that. The
+/// reports stay in their queue.
+pub(in crate::flow::kafka) fn flush(client: &Writing, time: Duration) {
+    // SAFETY: the client is valid. That it is a producer whose reports are events is why nothing is polled in there. What
+    // it returns, that there is something left, the reports tell.
+    unsafe { rd_kafka_flush(client.native(), c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)) };
+}
 
 /// A topic, as a producer writes it.
 pub(in crate::flow::kafka) struct Outlet {
