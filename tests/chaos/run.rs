@@ -25,8 +25,8 @@ use super::verdict::Verdict;
 const SLOTS: usize = 3;
 /// How long after a fault every partition must move again, whatever the fault was: beyond it something hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Lines read and not committed of one worker, at most.
-pub(crate) const IN_FLIGHT: usize = 10_000;
+/// Lines read and not committed of one worker, at most, where nobody says otherwise: `delivery.in_flight`.
+pub(crate) const IN_FLIGHT: usize = 30_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
