@@ -127,12 +127,12 @@ impl Coverage {
 /// One worker's eye for it.
 pub(crate) struct Sampler {
     coverage: Arc<Coverage>,
-    /// Lines that may be taken in a stretch; none are with 0.
+    /// Lines that may be taken in a stretch, on average; none are with 0.
     budget: u32,
     /// One line in so many is taken: a power of two.
     every: u64,
-    /// Lines taken in this stretch.
-    taken: u32,
+    /// Lines that may be taken still: what was left over, of a second at most, since lines come in bursts.
+    left: u32,
     /// By index into [`Engine::reported`].
     seen: Vec<bool>,
     /// Some of these are not told yet.
@@ -143,7 +143,8 @@ impl Sampler {
     /// To take so many lines a second; none with 0.
     pub(crate) fn new(coverage: Arc<Coverage>, lines_per_second: u32, engine: &Arc<Engine>) -> Self {
         let budget = lines_per_second.div_ceil(STRETCHES);
-        let mut sampler = Self { coverage, budget, every: 1, taken: 0, seen: Vec::new(), news: Vec::new() };
+        let left = STRETCHES * budget;
+        let mut sampler = Self { coverage, budget, every: 1, left, seen: Vec::new(), news: Vec::new() };
         sampler.exchange(engine);
         sampler
     }
@@ -164,12 +165,12 @@ impl Sampler {
 
     /// Looks at a line that was judged.
     pub(crate) fn look(&mut self, engine: &Arc<Engine>, line: &Line<'_>, outcome: &Outcome, meters: &Meters) {
-        self.taken += 1;
         let every = self.every;
-        if self.taken > self.budget {
+        if self.left == 0 {
             self.every = (every * 2).min(EVERY_MAX);
-            self.taken = 0;
+            self.left = self.budget;
         }
+        self.left -= 1;
         let Ok(mut held) = self.coverage.held.try_lock() else { return };
         if !held.is_of(engine) {
             return;
@@ -197,10 +198,10 @@ impl Sampler {
 
     /// A stretch is over: takes more of the lines if there was room for them, and tells what was seen.
     pub(crate) fn rest(&mut self, engine: &Arc<Engine>) {
-        if self.taken < self.budget / 4 {
+        self.left = (self.left + self.budget).min(STRETCHES * self.budget);
+        if self.left == STRETCHES * self.budget {
             self.every = (self.every / 2).max(1);
         }
-        self.taken = 0;
         if self.news.is_empty() {
             return;
         }
@@ -250,8 +251,15 @@ mod tests {
 
     #[test]
     fn while_there_are_few_lines_every_one_is_counted() {
-        let mut bench = Bench::new(1000);
-        for _ in 0..30 {
+        let mut bench = Bench::new(60);
+        // In a burst, too.
+        for _ in 0..20 {
+            bench.line(ERROR);
+            bench.line(CLAIMED);
+            bench.line(r#"{"level":"info","msg":"all is well"}"#);
+        }
+        (0..10).for_each(|_| bench.sampler.rest(&bench.engine.clone()));
+        for _ in 0..10 {
             bench.line(ERROR);
             bench.line(CLAIMED);
             bench.line(r#"{"level":"info","msg":"all is well"}"#);
