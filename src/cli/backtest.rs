@@ -98,9 +98,9 @@ pub(super) fn settings(range: &super::arguments::RangeArguments) -> Result<Optio
         }));
     }
     let Some(config) = usable(config::load(&range.layers())) else { return Ok(None) };
-    let log = telemetry::Log { level: "warn".to_owned(), ..config.log.clone() };
+    let config::Config { engine, packs, escalation, flow, log, .. } = config;
+    let log = telemetry::Log { level: "warn".to_owned(), ..log };
     telemetry::log(&log).map_err(anyhow::Error::msg)?;
-    let config::Config { engine, packs, escalation, flow, .. } = config;
     Ok(Some(Told { engine, packs, escalation, flow: Some(flow) }))
 }
 

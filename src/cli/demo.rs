@@ -191,7 +191,8 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
         dead_letter: None,
         alerts: None,
         roles: flow::Roles::default(),
-        looked_at: 1000,
+        // Nobody is told of it.
+        looked_at: 0,
     };
     let (_, rules) = tokio::sync::watch::channel(engine.clone());
     flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))

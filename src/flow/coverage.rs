@@ -206,8 +206,14 @@ impl Sampler {
             return;
         }
         let Ok(mut held) = self.coverage.held.try_lock() else { return };
-        held.seen.extend(self.news.drain(..).map(|rule| engine.reported()[rule].id.clone()));
-        self.coverage.unseen.store(held.unseen().len(), Relaxed);
+        let ids = self.news.drain(..).map(|rule| &engine.reported()[rule].id);
+        let new = ids.filter(|id| held.seen.insert((*id).clone())).count();
+        // With others in use meanwhile they are counted anew, and these may be none of them.
+        if held.is_of(engine) {
+            self.coverage.unseen.fetch_sub(new, Relaxed);
+        } else {
+            self.coverage.unseen.store(held.unseen().len(), Relaxed);
+        }
     }
 }
 

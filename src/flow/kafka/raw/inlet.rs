@@ -87,7 +87,7 @@ impl Drop for Queue {
     }
 }
 
-fn millis(time: Duration) -> c_int {
+pub(super) fn millis(time: Duration) -> c_int {
     c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)
 }
 

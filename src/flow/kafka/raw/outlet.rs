@@ -1,7 +1,7 @@
 //! Records out: how they are handed to a producer, and what is kept until it has reported them.
 #![allow(unsafe_code, reason = "see `raw`")]
 
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 use slab::Slab;
 
-use super::inlet::{Fetched, Polled};
+use super::inlet::{Fetched, Polled, millis};
 use super::{Native, OK, each};
 use crate::flow::kafka::{Code, LastWord, log};
 use crate::flow::record::{Record, is_ours};
@@ -170,7 +170,7 @@ pub(in crate::flow::kafka) type Writing = BaseProducer<Acks, NoCustomPartitioner
 pub(in crate::flow::kafka) fn flush(client: &Writing, time: Duration) {
     // SAFETY: the client is valid. That it is a producer whose reports are events is why nothing is polled in there. What
     // it returns, that there is something left, the reports tell.
-    unsafe { rd_kafka_flush(client.native(), c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)) };
+    unsafe { rd_kafka_flush(client.native(), millis(time)) };
 }
 
 /// A topic, as a producer writes it.
