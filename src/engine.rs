@@ -153,8 +153,9 @@ impl Engine {
     /// # Errors
     /// When the phrases are too many for one automaton (more than 2³¹ states).
     pub fn new(packs: Packs, settings: Settings) -> Result<Self, aho_corasick::BuildError> {
-        let phrases = Phrases::new(&packs)?;
-        let decider = Decider::new(&packs, &phrases);
+        let (phrases, ids) = Phrases::new(&packs)?;
+        let decider = Decider::new(&packs, &ids);
+        drop(ids);
         let mut reported: Vec<Reported> = Vec::new();
         let mut by_id: HashMap<&str, usize> = HashMap::new();
         let (mut first_reports, mut reported_as) = (Vec::with_capacity(packs.rules.len()), Vec::new());

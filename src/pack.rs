@@ -512,7 +512,7 @@ pub fn escapes() -> impl Iterator<Item = String> {
 
 /// Whether every JSON encoder writes this character as it is.
 fn is_bare(c: char) -> bool {
-    (' '..='~').contains(&c) && !"\"\\/'<>&=".contains(c)
+    (' '..='~').contains(&c) && !matches!(c, '"' | '\\' | '/' | '\'' | '<' | '>' | '&' | '=')
 }
 
 /// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.

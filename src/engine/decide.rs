@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::context::Said;
 use super::line::Line;
-use super::phrases::{Found, PhraseId, Phrases};
+use super::phrases::{Found, Ids, PhraseId, Phrases};
 use super::settings::Limits;
 use super::spots::{has_word, occurrences, then_follows};
 use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Rule, Severity, Value};
@@ -14,11 +14,26 @@ use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Ru
 /// A condition with its phrases looked up.
 #[derive(Debug)]
 pub(super) enum Check {
-    Phrase(PhraseId),
-    PhraseThen { id: PhraseId, phrase: String, then: Vec<String> },
-    Words { words: Vec<String>, length: usize },
-    Regex(Regex),
+    Phrase { id: PhraseId, length: usize },
+    PhraseThen(Box<PhraseThen>),
+    Words(Box<Words>),
+    Regex(Box<Regex>),
     LevelError,
+}
+
+/// See [`Condition::PhraseThen`].
+#[derive(Debug)]
+pub(super) struct PhraseThen {
+    id: PhraseId,
+    phrase: String,
+    then: Vec<String>,
+}
+
+/// See [`Condition::Words`].
+#[derive(Debug)]
+pub(super) struct Words {
+    words: Vec<String>,
+    length: usize,
 }
 
 /// The conditions of a rule or a context.
@@ -97,9 +112,8 @@ pub(super) enum Gain<'p> {
 fn unheard(_: usize, _: &Value, _: Gain<'_>) {}
 
 impl Decider {
-    pub(super) fn new(packs: &Packs, phrases: &Phrases) -> Self {
-        let list =
-            |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, phrases)).collect();
+    pub(super) fn new(packs: &Packs, ids: &Ids) -> Self {
+        let list = |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, ids)).collect();
         let checks = |all: &[Condition], any: &[Condition], none: &[Condition]| Checks {
             all: list(all),
             any: list(any),
@@ -114,17 +128,20 @@ impl Decider {
     }
 }
 
-fn check(condition: &Condition, phrases: &Phrases) -> Option<Check> {
+fn check(condition: &Condition, ids: &Ids) -> Option<Check> {
     let lower = |texts: &[String]| texts.iter().map(|text| text.to_ascii_lowercase()).collect();
     Some(match condition {
-        Condition::Phrase(phrase) => Check::Phrase(phrases.id(phrase)?),
-        Condition::PhraseThen { phrase, then } => {
-            Check::PhraseThen { id: phrases.id(phrase)?, phrase: phrase.to_ascii_lowercase(), then: lower(then) }
-        }
+        Condition::Phrase(phrase) => Check::Phrase { id: ids.of(phrase)?, length: phrase.len() },
+        Condition::PhraseThen { phrase, then } => Check::PhraseThen(Box::new(PhraseThen {
+            id: ids.of(phrase)?,
+            phrase: phrase.to_ascii_lowercase(),
+            then: lower(then),
+        })),
         Condition::Words(words) => {
-            Check::Words { words: lower(words), length: words.iter().map(String::len).max().unwrap_or(0) }
+            let length = words.iter().map(String::len).max().unwrap_or(0);
+            Check::Words(Box::new(Words { words: lower(words), length }))
         }
-        Condition::Regex(regex) => Check::Regex(regex.clone()),
+        Condition::Regex(regex) => Check::Regex(Box::new(regex.clone())),
         Condition::LevelError => Check::LevelError,
     })
 }
@@ -147,8 +164,8 @@ impl<'a> Judge<'a> {
         // What was said last wins, so contexts are taken in the order of their last occurrences.
         let mut last: BTreeMap<usize, usize> = BTreeMap::new();
         for (id, at) in self.found.iter() {
-            for context in &self.phrases.contexts[id] {
-                let known = last.entry(*context).or_default();
+            for context in self.phrases.contexts.of(id) {
+                let known = last.entry(context).or_default();
                 *known = at.max(*known);
             }
         }
@@ -194,8 +211,7 @@ impl<'a> Judge<'a> {
 
     /// Rules worth judging, ascending.
     pub(super) fn candidates(&self) -> Vec<usize> {
-        let mut candidates: Vec<usize> =
-            self.found.iter().flat_map(|(id, _)| &self.phrases.rules[id]).copied().collect();
+        let mut candidates: Vec<usize> = self.found.iter().flat_map(|(id, _)| self.phrases.rules.of(id)).collect();
         candidates.sort_unstable();
         candidates.dedup();
         candidates
@@ -281,12 +297,14 @@ impl<'a> Judge<'a> {
     /// The bytes of the phrase when the condition holds (0 where it has none).
     pub(super) fn check(&self, check: &Check) -> Option<usize> {
         match check {
-            Check::Phrase(id) => self.found.has(*id).then(|| self.phrases.lengths[*id]),
-            Check::PhraseThen { id, phrase, then } => {
+            Check::Phrase { id, length } => self.found.has(*id).then_some(*length),
+            Check::PhraseThen(check) => {
+                let PhraseThen { id, phrase, then } = &**check;
                 let follows = |text: &str| occurrences(text, phrase).any(|end| then_follows(&text[end..], then));
                 (self.found.has(*id) && self.texts().any(follows)).then_some(phrase.len())
             }
-            Check::Words { words, length } => {
+            Check::Words(check) => {
+                let Words { words, length } = &**check;
                 let all_in = |text: &str| words.iter().all(|word| has_word(text, word));
                 self.texts().any(all_in).then_some(*length)
             }

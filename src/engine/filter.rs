@@ -5,8 +5,8 @@
 //! time, with vector instructions (`short`). What not every processor has is in `simd`.
 //!
 //! ASCII case is not looked at. What the filter stops at does hold an atom, with two exceptions, which let hostile input
-//! cost no more than a line that matches: a gram that too many atoms share, and a line that would take too many
-//! comparisons. It never passes over a line that holds one.
+//! cost no more than a line that matches: a window that too many unlike atoms share, and a line that would take too many
+//! steps. It never passes over a line that holds one.
 
 pub(super) mod grams;
 mod short;
@@ -105,6 +105,30 @@ mod tests {
             assert!(filter.stops_at(format!(".........{atom}.........").as_bytes()), "{atom}");
         }
         assert!(!filter.stops_at(b"something else that is long enough to be looked at, and then 0x17"));
+    }
+
+    #[test]
+    fn a_window_of_too_many_stops_the_scan() {
+        let atoms: Vec<String> = (1..400).map(|n| format!("{}a crowd of them", "e".repeat(n))).collect();
+        let filter = filter(&atoms);
+        for atom in &atoms {
+            assert!(filter.stops_at(format!("...{atom}...").as_bytes()), "{atom}");
+        }
+        assert!(filter.stops_at(b"... a crowd of them ..."), "there is no telling");
+        assert!(!filter.stops_at(b"... a crowd of us ..."));
+    }
+
+    #[test]
+    fn the_work_for_a_line_is_bounded() {
+        let word = |n: usize| ["kube", "node", "etcd", "pods"][n % 4];
+        let atom = |n: usize| format!("{} {}{} the same end of it", word(n), "y".repeat(n % 50), word(n / 50));
+        let atoms: Vec<String> = (0..200).map(atom).collect();
+        let filter = filter(&atoms);
+        // Behind nothing that begins one, each end of it is looked at in vain: a few are told, many stop the scan.
+        let end = |times: usize| format!("{}{}", "~".repeat(80), "the same end of it; ".repeat(times));
+        assert!(!holds(&atoms, end(500).as_bytes()));
+        assert!(!filter.stops_at(end(1).as_bytes()) && !filter.portable(end(1).as_bytes()));
+        assert!(filter.stops_at(end(500).as_bytes()) && filter.portable(end(500).as_bytes()));
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 //! phrase that no JSON encoder escapes, and for `\u` escapes of characters that atoms are made of. The search then finds
 //! every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::BuildError;
 
@@ -24,14 +24,53 @@ pub(super) type PhraseId = usize;
 pub(super) struct Phrases {
     scan: Filter,
     search: Search,
-    /// Phrases in lower case.
-    ids: BTreeMap<String, PhraseId>,
-    /// Lengths in bytes.
-    pub(super) lengths: Vec<usize>,
-    /// Rules worth judging when this phrase was found.
-    pub(super) rules: Vec<Vec<usize>>,
-    /// Contexts worth judging when this phrase was found.
-    pub(super) contexts: Vec<Vec<usize>>,
+    /// Rules worth judging when a phrase was found.
+    pub(super) rules: Worth,
+    /// Contexts worth judging when a phrase was found.
+    pub(super) contexts: Worth,
+}
+
+/// For each phrase, what it makes worth judging, as indexes.
+#[derive(Debug)]
+pub(super) struct Worth {
+    /// Where those of each phrase begin; and one more, which says where the last one's end.
+    starts: Vec<u32>,
+    indexes: Vec<u32>,
+}
+
+impl Worth {
+    /// Of pairs of a phrase and an index.
+    fn new(mut pairs: Vec<(PhraseId, usize)>, phrases: usize) -> Self {
+        pairs.sort_unstable();
+        let (mut starts, mut indexes) = (Vec::with_capacity(phrases + 1), Vec::with_capacity(pairs.len()));
+        for (phrase, index) in pairs {
+            starts.resize(starts.len().max(phrase + 1), indexes.len() as u32);
+            indexes.push(index as u32);
+        }
+        starts.resize(phrases + 1, indexes.len() as u32);
+        Self { starts, indexes }
+    }
+
+    /// What a phrase makes worth judging, ascending.
+    pub(super) fn of(&self, phrase: PhraseId) -> impl Iterator<Item = usize> {
+        let range = self.starts[phrase] as usize..self.starts[phrase + 1] as usize;
+        self.indexes[range].iter().map(|index| *index as usize)
+    }
+}
+
+/// The numbers of phrases, which nobody asks for any more once the engine stands.
+pub(super) struct Ids(HashMap<String, PhraseId>);
+
+impl Ids {
+    /// That of a phrase that was collected, in any ASCII case.
+    pub(super) fn of(&self, phrase: &str) -> Option<PhraseId> {
+        self.0.get(&phrase.to_ascii_lowercase()).copied()
+    }
+
+    fn enter(&mut self, phrase: &str) -> PhraseId {
+        let next = self.0.len();
+        *self.0.entry(phrase.to_ascii_lowercase()).or_insert(next)
+    }
 }
 
 /// What the search found in a line.
@@ -63,67 +102,46 @@ impl Phrases {
     ///
     /// # Errors
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
-    pub(super) fn new(packs: &Packs) -> Result<Self, BuildError> {
-        let mut atoms: Vec<String> = vec![PROBE_APP.to_owned(), format!("\"{NAME}\"")];
-        atoms.extend(escapes());
-        let mut ids = BTreeMap::new();
-        let mut rules: Vec<Vec<usize>> = Vec::new();
-        let mut contexts: Vec<Vec<usize>> = Vec::new();
-        let mut enter = |phrase: &str| -> PhraseId {
-            let next = ids.len();
-            *ids.entry(phrase.to_ascii_lowercase()).or_insert_with(|| {
-                rules.push(Vec::new());
-                contexts.push(Vec::new());
-                next
-            })
-        };
-        let mut marks = Vec::new();
+    pub(super) fn new(packs: &Packs) -> Result<(Self, Ids), BuildError> {
+        let always: Vec<String> = escapes().chain([PROBE_APP.to_owned(), format!("\"{NAME}\"")]).collect();
+        let mut atoms: Vec<&str> = always.iter().map(String::as_str).collect();
+        let mut ids = Ids(HashMap::new());
+        let (mut rules, mut contexts) = (Vec::new(), Vec::new());
         for (index, rule) in packs.rules.iter().enumerate() {
-            let conditions = [&rule.all, &rule.any, &rule.none].into_iter().flatten();
             let also = rule.cases.iter().flat_map(|case| &case.also);
-            conditions.chain(also).flat_map(Condition::literals).for_each(|phrase| {
-                enter(phrase);
-            });
+            for phrase in literals([&rule.all, &rule.any, &rule.none].into_iter().flatten().chain(also)) {
+                ids.enter(phrase);
+            }
             for trigger in triggers(&rule.all, &rule.any) {
-                atoms.push(atom(trigger).to_owned());
-                marks.push((enter(trigger), index, true));
+                atoms.push(atom(trigger));
+                rules.push((ids.enter(trigger), index));
             }
         }
         for (index, context) in packs.contexts.iter().enumerate() {
-            let conditions = [&context.all, &context.any, &context.none].into_iter().flatten();
-            conditions.flat_map(Condition::literals).for_each(|phrase| {
-                enter(phrase);
-            });
+            for phrase in literals([&context.all, &context.any, &context.none].into_iter().flatten()) {
+                ids.enter(phrase);
+            }
             for trigger in triggers(&context.all, &context.any) {
-                atoms.push(atom(trigger).to_owned());
-                marks.push((enter(trigger), index, false));
+                atoms.push(atom(trigger));
+                contexts.push((ids.enter(trigger), index));
             }
         }
-        for (phrase, index, is_rule) in marks {
-            if is_rule { rules[phrase].push(index) } else { contexts[phrase].push(index) }
-        }
-        let mut by_id: Vec<&str> = vec![""; ids.len()];
-        for (phrase, id) in &ids {
+        let mut by_id: Vec<&str> = vec![""; ids.0.len()];
+        for (phrase, id) in &ids.0 {
             by_id[*id] = phrase;
         }
-        Ok(Self {
-            scan: Filter::new(atoms.iter().map(String::as_str)),
+        let phrases = Self {
+            scan: Filter::new(atoms.into_iter()),
             search: Search::new(&by_id)?,
-            lengths: by_id.iter().map(|phrase| phrase.len()).collect(),
-            ids,
-            rules,
-            contexts,
-        })
+            rules: Worth::new(rules, by_id.len()),
+            contexts: Worth::new(contexts, by_id.len()),
+        };
+        Ok((phrases, ids))
     }
 
     /// Whether the payload may hold something for us.
     pub(super) fn scan(&self, payload: &[u8]) -> bool {
         self.scan.stops_at(payload)
-    }
-
-    /// The id of a phrase that was collected.
-    pub(super) fn id(&self, phrase: &str) -> Option<PhraseId> {
-        self.ids.get(&phrase.to_ascii_lowercase()).copied()
     }
 
     /// Every phrase that occurs in one of the texts, looking at no more than `limit` occurrences.
@@ -143,4 +161,8 @@ impl Phrases {
         }
         found
     }
+}
+
+fn literals<'c>(conditions: impl Iterator<Item = &'c Condition>) -> impl Iterator<Item = &'c str> {
+    conditions.flat_map(Condition::literals)
 }

@@ -40,7 +40,7 @@ impl Search {
         let all = 0..phrases.len() as u32;
         let (long, mut rest): (Vec<u32>, Vec<u32>) = all.partition(|phrase| phrases[*phrase as usize].len() >= LONG);
         let (grams, left_out) = Grams::telling(long.iter().map(|phrase| phrases[*phrase as usize].as_bytes()));
-        rest.extend(left_out.iter().map(|(number, _)| long[*number]));
+        rest.extend(left_out.iter().map(|number| long[*number]));
         let texts = || rest.iter().map(|phrase| phrases[*phrase as usize]);
         let automaton = match rest.is_empty() {
             true => None,
@@ -104,12 +104,16 @@ mod tests {
     #[test]
     fn phrases_that_all_share_a_window_are_found() {
         let owned: Vec<String> = (0..100).map(|n| format!("{n:03}the same in all of them{n:03}")).collect();
+        // Too many lengths to be looked through.
+        let crowd: Vec<String> = (1..400).map(|n| format!("{}a crowd of them", "e".repeat(n))).collect();
         let same: Vec<String> = (0..100).map(|n| format!("{}{}", "a".repeat(15), "b".repeat(n))).collect();
-        let phrases: Vec<&str> = owned.iter().chain(&same).map(String::as_str).collect();
+        let phrases: Vec<&str> = owned.iter().chain(&same).chain(&crowd).map(String::as_str).collect();
         let search = Search::new(&phrases).unwrap();
-        let text = format!("... {} ... {}{} ...", owned[77].to_uppercase(), "a".repeat(20), "b".repeat(99));
+        assert_eq!(search.rest.as_ref().map(|rest| rest.phrases.len()), Some(crowd.len()));
+        let text =
+            format!("... {} ... {}{} ... {}", owned[77].to_uppercase(), "a".repeat(20), "b".repeat(99), crowd[6]);
         assert_eq!(all(&search, &text), naive(&phrases, &text));
-        assert_eq!(all(&search, &text).len(), 1 + 100 + 5);
+        assert_eq!(all(&search, &text).len(), 1 + 100 + 5 + 7);
     }
 
     #[test]

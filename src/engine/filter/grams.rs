@@ -1,14 +1,17 @@
-//! Long atoms: eight grams of each, and one look at every eighth byte of a line.
+//! Long atoms: eight grams of a window of each, and one look at every eighth byte of a line.
 //!
 //! Of each atom a window of 15 bytes is chosen, and the eight grams of eight bytes in it are entered into a table.
 //! Wherever the atom stands in a line, exactly one of these eight grams begins at a multiple of eight, so looking at the
 //! line's bytes 0..8, 8..16, 16..24, … finds it. Each look is one multiplication and one word of a Bloom filter whose two
 //! bits lie in the same word (a "register-blocked" one, as in Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient
 //! Bloom Filters, 2007). For what passes that, a table says at which places of a window the gram stands, and another one
-//! which atoms have the window that would be there. Only then an atom is compared.
+//! which atoms have the window that would be there.
 //!
-//! So it does not matter how many atoms share a gram, as those do that begin alike. The window is where the atom is least
-//! like ordinary text, and, if it can be, where no other atom is the same.
+//! Atoms that begin alike, or end alike, share windows on purpose: a hundred thousand phrases made of a few hundred words
+//! then need no larger a filter than a few thousand do, and what costs is whether the filter fits the cache. Which atom
+//! of a window's group it is, if any, is told without comparing them one by one: by how far from the window it ends and
+//! by its last eight bytes, then by how far before the window it begins and by a hash of all of it. Only then an atom is
+//! compared.
 //!
 //! The same tables tell all atoms of a text, each with its place: that is the exact search (`engine/search.rs`).
 
@@ -17,7 +20,7 @@ pub(in crate::engine) const LONG: usize = WINDOW;
 const WINDOW: usize = GRAMS + GRAM - 1;
 /// Bytes of a gram.
 const GRAM: usize = 8;
-/// Grams of an atom.
+/// Grams of a window.
 const GRAMS: usize = 8;
 /// Bytes that are looked at before the outcome is.
 const BLOCK: usize = 64;
@@ -28,13 +31,17 @@ const FOLD: u64 = 0x2020_2020_2020_2020;
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const SPREAD_AGAIN: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// More atoms than this are not told apart by their window: the scan stops at it.
-const SHARED_MAX: usize = 16;
-/// In place of an atom.
+/// A group whose atoms begin at more different places is not looked through: the scan stops at its window.
+const STARTS_MAX: usize = 256;
+/// In place of a group.
 const CROWDED: u32 = u32::MAX;
-/// So many comparisons are always made in a line, and one more for each of so many bytes; then it is as cheap to stop.
-const COMPARISONS: usize = 32;
-const BYTES_PER_COMPARISON: usize = 2;
+/// What a window is worth for being shared by twice as many, and for lying further behind, where 150 is the difference
+/// between the most ordinary text and the rarest. Found by trying, with phrases that are alike and lines that begin so.
+const PER_DOUBLING: i64 = 4;
+const PER_BYTE: i64 = 4;
+/// So many steps are always made in a line, and one more for each of so many bytes; then it is as cheap to stop.
+const STEPS: usize = 32;
+const BYTES_PER_STEP: usize = 2;
 /// Words of the Bloom filter, as a power of two: at least 8 KiB, which is never what costs.
 const WORDS_LOG_MIN: u32 = 10;
 
@@ -45,33 +52,67 @@ pub(in crate::engine) struct Grams {
     words: Vec<u64>,
     /// 64 minus the power of two that the number of words is; likewise below.
     words_shift: u32,
-    /// By gram: in the lower byte a bit for each place of a window at which some atom has it, above them a part of its
-    /// hash; 0 where there is none.
+    /// By gram: in the lower byte a bit for each place of a window at which it stands, above them a part of its hash; 0
+    /// where there is none.
     places: Vec<u32>,
     places_shift: u32,
     windows: Vec<Slot>,
     windows_shift: u32,
-    /// And one more, which says where the last one ends.
-    atoms: Vec<Atom>,
+    /// Where the ends of each group begin; and one more, which says where the last one's end. Likewise below.
+    groups: Vec<u32>,
+    ends: Vec<End>,
+    starts: Vec<Start>,
+    members: Vec<Member>,
+    /// Where the bytes of each atom begin.
+    atoms: Vec<u32>,
     /// In lower case, one after the other.
     text: Vec<u8>,
 }
 
-/// An atom by its window.
+/// A window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    /// A part of the window's hash.
+    /// A part of its hash.
     tag: u32,
-    /// One more than the atom's number; 0 where there is none.
-    atom: u32,
+    /// One more than the number of its group, or [`CROWDED`]; 0 where there is none.
+    group: u32,
+}
+
+/// The atoms of a group that end equally far from the beginning of the window.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// A bit for the last gram of each.
+    tails: u64,
+    /// Bytes from the beginning of the window.
+    distance: u32,
+    /// Where its starts begin.
+    starts: u32,
+}
+
+/// Those of them that begin equally far before the window.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// Bytes up to the window.
+    before: u32,
+    /// Where its members begin, by their keys.
+    members: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Atom {
-    /// Where its bytes begin.
-    start: u32,
-    /// Where its window begins, from there.
-    window: u32,
+struct Member {
+    /// A hash of the whole atom.
+    key: u32,
+    atom: u32,
+}
+
+/// An atom with its window, while the tables are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Chosen {
+    window: u64,
+    distance: u32,
+    before: u32,
+    key: u32,
+    atom: u32,
 }
 
 /// The least power of two that leaves an eighth of a table free.
@@ -106,99 +147,145 @@ fn window_hash(window: &[u8]) -> u64 {
     spread_again(spread(load(window)) ^ load(&window[GRAMS - 1..]))
 }
 
+/// The bit of a text's last gram.
+fn tail(text: &[u8]) -> u64 {
+    1 << (spread(load(&text[text.len() - GRAM..])) >> 58)
+}
+
+/// A hash of an atom.
+fn key(atom: &[u8]) -> u32 {
+    let (grams, _) = atom.as_chunks::<GRAM>();
+    let last = load(&atom[atom.len() - GRAM..]);
+    let all = grams.iter().fold(last, |hash, gram| spread_again(hash ^ load(gram)));
+    (all >> 32) as u32
+}
+
 impl Grams {
     /// For [`Grams::stops_at`]. Atoms are in lower case, have at least [`LONG`] bytes each, and are not there twice.
     pub(super) fn new(atoms: &[Vec<u8>]) -> Self {
-        let (mut grams, left_out) = Self::telling(atoms.iter().map(Vec::as_slice));
-        for (_, slot) in left_out {
-            grams.windows[slot].atom = CROWDED;
-        }
-        grams
+        Self::of(atoms.iter().map(Vec::as_slice), true).0
     }
 
-    /// For [`Grams::each`], and the numbers of the atoms that it will not tell, as too many others have their windows,
-    /// each with one of the slots of these. Atoms are as above.
-    pub(in crate::engine) fn telling<'a>(
-        atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
-    ) -> (Self, Vec<(usize, usize)>) {
-        let entries = atoms.len() * GRAMS;
-        let words_log = (entries / 4).max(1).next_power_of_two().ilog2().max(WORDS_LOG_MIN);
-        let (places_log, windows_log) = (table_log(entries), table_log(atoms.len()));
-        let mut grams = Self {
+    /// For [`Grams::each`], and the numbers of the atoms that it will not tell, as too many others have their windows.
+    /// Atoms are as above.
+    pub(in crate::engine) fn telling<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> (Self, Vec<usize>) {
+        Self::of(atoms, false)
+    }
+
+    fn of<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone, stops_at_crowds: bool) -> (Self, Vec<usize>) {
+        let mut text = Vec::with_capacity(atoms.clone().map(<[u8]>::len).sum());
+        let mut starts = Vec::with_capacity(atoms.len() + 1);
+        for atom in atoms.clone() {
+            starts.push(text.len() as u32);
+            text.extend_from_slice(atom);
+        }
+        starts.push(text.len() as u32);
+        let mut chosen = choose(atoms);
+        chosen.sort_unstable();
+        let windows = chosen.chunk_by(|a, b| a.window == b.window);
+        let (crowds, groups): (Vec<_>, Vec<_>) = windows.partition(|group| starts_of(group).count() > STARTS_MAX);
+        let left_out = crowds.iter().flat_map(|crowd| crowd.iter().map(|chosen| chosen.atom as usize)).collect();
+        let crowds = if stops_at_crowds { crowds } else { Vec::new() };
+        let mut grams = Self::with_room_for(groups.len() + crowds.len(), starts, text);
+        for group in groups {
+            grams.enter(group);
+        }
+        grams.close();
+        for crowd in crowds {
+            grams.enter_window(&crowd[0], CROWDED);
+        }
+        (grams, left_out)
+    }
+
+    fn with_room_for(windows: usize, atoms: Vec<u32>, text: Vec<u8>) -> Self {
+        let entries = windows * GRAMS;
+        let words_log = (entries / 2).max(1).next_power_of_two().ilog2().max(WORDS_LOG_MIN);
+        let (places_log, windows_log) = (table_log(entries), table_log(windows));
+        Self {
             words: vec![0; 1 << words_log],
             words_shift: 64 - words_log,
             places: vec![0; 1 << places_log],
             places_shift: 64 - places_log,
             windows: vec![Slot::default(); 1 << windows_log],
             windows_shift: 64 - windows_log,
-            atoms: Vec::with_capacity(atoms.len() + 1),
-            text: Vec::with_capacity(atoms.clone().map(<[u8]>::len).sum()),
-        };
-        let mut left_out = Vec::new();
-        for (number, atom) in atoms.enumerate() {
-            if let Err(slot) = grams.enter(atom) {
-                left_out.push((number, slot));
-            }
+            groups: Vec::with_capacity(windows + 1),
+            ends: Vec::new(),
+            starts: Vec::new(),
+            members: Vec::with_capacity(atoms.len()),
+            atoms,
+            text,
         }
-        grams.atoms.push(Atom { start: grams.text.len() as u32, window: 0 });
-        (grams, left_out)
     }
 
-    /// An error is one of the slots of those that have the same window, which are as many as may be.
-    fn enter(&mut self, atom: &[u8]) -> Result<(), usize> {
-        let number = self.atoms.len() as u32 + 1;
-        let start = window(atom, |window| self.by_window(window_hash(window)).count());
-        self.atoms.push(Atom { start: self.text.len() as u32, window: start as u32 });
-        self.text.extend_from_slice(atom);
-        let window = &atom[start..start + WINDOW];
-        for (place, gram) in window.windows(GRAM).enumerate() {
-            let hash = spread(load(gram));
+    /// Enters the atoms of one window, in order.
+    fn enter(&mut self, group: &[Chosen]) {
+        self.groups.push(self.ends.len() as u32);
+        self.enter_window(&group[0], self.groups.len() as u32);
+        for chosen in group {
+            // Unlike windows may have one hash, though hardly anybody will live to see it.
+            if self.window(chosen) != self.window(&group[0]) {
+                self.enter_places(chosen);
+            }
+        }
+        for end in ends_of(group) {
+            let tails = end.iter().fold(0, |tails, chosen| tails | tail(self.atom(chosen.atom)));
+            self.ends.push(End { tails, distance: end[0].distance, starts: self.starts.len() as u32 });
+            for start in starts_of(end) {
+                self.starts.push(Start { before: start[0].before, members: self.members.len() as u32 });
+                self.members.extend(start.iter().map(|chosen| Member { key: chosen.key, atom: chosen.atom }));
+            }
+        }
+    }
+
+    /// What says where the last ones end.
+    fn close(&mut self) {
+        self.groups.push(self.ends.len() as u32);
+        self.ends.push(End { tails: 0, distance: 0, starts: self.starts.len() as u32 });
+        self.starts.push(Start { before: 0, members: self.members.len() as u32 });
+        self.ends.shrink_to_fit();
+        self.starts.shrink_to_fit();
+    }
+
+    fn enter_window(&mut self, of: &Chosen, group: u32) {
+        self.enter_places(of);
+        let mut at = (of.window >> self.windows_shift) as usize;
+        while self.windows[at].group != 0 {
+            at = (at + 1) & (self.windows.len() - 1);
+        }
+        self.windows[at] = Slot { tag: of.window as u32, group };
+    }
+
+    fn enter_places(&mut self, of: &Chosen) {
+        let window = self.atoms[of.atom as usize] as usize + of.before as usize;
+        for place in 0..GRAMS {
+            let hash = spread(load(&self.text[window + place..]));
             self.words[(hash >> self.words_shift) as usize] |= bits(hash);
             let at = self.places_slot(hash);
             self.places[at] |= place_tag(hash) | 1 << place;
         }
-        let hash = window_hash(window);
-        let mut at = (hash >> self.windows_shift) as usize;
-        let mut same = 0;
-        while self.windows[at].atom != 0 {
-            if self.windows[at].tag == hash as u32 {
-                same += 1;
-                if same == SHARED_MAX {
-                    return Err(at);
-                }
-            }
-            at = (at + 1) & (self.windows.len() - 1);
-        }
-        self.windows[at] = Slot { tag: hash as u32, atom: number };
-        Ok(())
+    }
+
+    fn window(&self, of: &Chosen) -> &[u8] {
+        &self.atom(of.atom)[of.before as usize..][..WINDOW]
+    }
+
+    fn atom(&self, number: u32) -> &[u8] {
+        &self.text[self.atoms[number as usize] as usize..self.atoms[number as usize + 1] as usize]
     }
 
     /// Tells every atom that stands in a text, in any ASCII case: its number, and where it ends. In no order. Until told
     /// to stop by a false.
     pub(in crate::engine) fn each(&self, text: &[u8], mut see: impl FnMut(usize, usize) -> bool) {
         let (grams, _) = text.as_chunks();
+        let mut steps = usize::MAX;
         for (number, gram) in grams.iter().enumerate() {
-            if self.probe(gram) & 1 == 0 {
-                continue;
-            }
-            for (window, atom) in self.around(text, number * GRAM, spread(load(gram))) {
-                let ends = self.stands(text, window, atom - 1);
-                if ends.is_some_and(|end| !see(atom as usize - 1, end)) {
+            if self.probe(gram) & 1 == 1 {
+                let found = self.around(text, number * GRAM, &mut steps, |atom, end| !see(atom, end));
+                if found == Found::Enough {
                     return;
                 }
             }
         }
-    }
-
-    /// The windows in which a gram could stand at this place, each with an atom that has it (or [`CROWDED`]).
-    fn around(&self, text: &[u8], at: usize, hash: u64) -> impl Iterator<Item = (usize, u32)> {
-        let places = self.places[self.places_slot(hash)] as u8;
-        let places = (0..GRAMS).filter(move |place| places >> place & 1 == 1);
-        let windows = places.filter_map(move |place| {
-            let start = at.checked_sub(place)?;
-            Some((start, text.get(start..start + WINDOW)?))
-        });
-        windows.flat_map(|(start, window)| self.by_window(window_hash(window)).map(move |atom| (start, atom)))
     }
 
     /// Where a gram is in the table, or belongs.
@@ -210,41 +297,35 @@ impl Grams {
         at
     }
 
-    /// The atoms with a window, or [`CROWDED`].
+    /// The groups with a window, or [`CROWDED`]; 0 after the last one.
     #[inline(always)]
-    fn by_window(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let mut at = (hash >> self.windows_shift) as usize;
-        std::iter::from_fn(move || {
-            loop {
-                let slot = self.windows[at & (self.windows.len() - 1)];
-                if slot.atom == 0 {
-                    return None;
-                }
-                at += 1;
-                if slot.tag == hash as u32 {
-                    return Some(slot.atom);
-                }
+    fn next_group(&self, hash: u64, at: &mut usize) -> u32 {
+        loop {
+            let slot = self.windows[*at & (self.windows.len() - 1)];
+            *at += 1;
+            if slot.group == 0 || slot.tag == hash as u32 {
+                return slot.group;
             }
-        })
+        }
     }
 
     /// Whether a line may hold an atom.
     #[inline(always)]
     pub(super) fn stops_at(&self, line: &[u8]) -> bool {
-        let mut left = COMPARISONS + line.len() / BYTES_PER_COMPARISON;
+        let mut steps = STEPS + line.len() / BYTES_PER_STEP;
         let mut at = 0;
         let (blocks, rest) = line.as_chunks::<BLOCK>();
         for block in blocks {
             let (grams, _) = block.as_chunks();
             let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-            if any & 1 == 1 && self.look(line, at, block, &mut left) {
+            if any & 1 == 1 && self.look(line, at, block, &mut steps) {
                 return true;
             }
             at += BLOCK;
         }
         let (grams, _) = rest.as_chunks();
         let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-        any & 1 == 1 && self.look(line, at, rest, &mut left)
+        any & 1 == 1 && self.look(line, at, rest, &mut steps)
     }
 
     /// Its lowest bit is set when the gram may be in the table.
@@ -256,79 +337,156 @@ impl Grams {
         (word >> (hash >> 32 & 63)) & (word >> (hash >> 38 & 63))
     }
 
-    /// Looks at the grams of a block one by one.
+    /// Looks at the grams of a block one by one: whether an atom stands where one would be its own, or there is no telling.
     #[cold]
     #[inline(never)]
-    fn look(&self, line: &[u8], start: usize, block: &[u8], left: &mut usize) -> bool {
+    fn look(&self, line: &[u8], start: usize, block: &[u8], steps: &mut usize) -> bool {
         let (grams, _) = block.as_chunks();
         grams.iter().enumerate().any(|(place, gram)| {
-            self.probe(gram) & 1 == 1 && self.holds(line, start + place * GRAM, spread(load(gram)), left)
+            self.probe(gram) & 1 == 1 && self.around(line, start + place * GRAM, steps, |_, _| true) != Found::Nothing
         })
     }
 
-    /// Whether an atom stands where the gram at this place would be its own, or there is no telling.
-    fn holds(&self, line: &[u8], gram_at: usize, hash: u64, left: &mut usize) -> bool {
+    /// Shows every atom, and where it ends, that stands in a text so that the gram at this place is of its window.
+    #[inline(always)]
+    fn around(
+        &self,
+        text: &[u8],
+        gram_at: usize,
+        steps: &mut usize,
+        mut enough: impl FnMut(usize, usize) -> bool,
+    ) -> Found {
+        let hash = spread(load(&text[gram_at..]));
         let mut places = self.places[self.places_slot(hash)] as u8;
         while places != 0 {
             let place = places.trailing_zeros() as usize;
             places &= places - 1;
-            let Some(start) = gram_at.checked_sub(place) else { return false };
-            let Some(window) = line.get(start..start + WINDOW) else { continue };
-            for atom in self.by_window(window_hash(window)) {
-                if atom == CROWDED || *left == 0 || self.stands(line, start, atom - 1).is_some() {
-                    return true;
+            let Some(start) = gram_at.checked_sub(place) else { break };
+            let Some(window) = text.get(start..start + WINDOW) else { continue };
+            let hash = window_hash(window);
+            let mut at = (hash >> self.windows_shift) as usize;
+            loop {
+                if *steps == 0 {
+                    return Found::Untold;
                 }
-                *left -= 1;
+                *steps -= 1;
+                match self.next_group(hash, &mut at) {
+                    0 => break,
+                    CROWDED => return Found::Untold,
+                    group => match self.of_group(text, start, group as usize - 1, steps, &mut enough) {
+                        Found::Nothing => {}
+                        other => return other,
+                    },
+                }
             }
-            *left = left.saturating_sub(1);
         }
-        false
+        Found::Nothing
     }
 
-    /// Where an atom ends that stands in a line so that its window begins there.
-    fn stands(&self, line: &[u8], window: usize, number: u32) -> Option<usize> {
-        let [atom, next] = [self.atoms[number as usize], self.atoms[number as usize + 1]];
-        let text = &self.text[atom.start as usize..next.start as usize];
-        let start = window.checked_sub(atom.window as usize)?;
-        let end = start + text.len();
-        line.get(start..end).is_some_and(|bytes| same(bytes, text)).then_some(end)
+    /// Shows the atoms of a group that stand in a text so that their window begins at `window`.
+    fn of_group(
+        &self,
+        text: &[u8],
+        window: usize,
+        group: usize,
+        steps: &mut usize,
+        enough: &mut impl FnMut(usize, usize) -> bool,
+    ) -> Found {
+        let (first, next) = (self.groups[group] as usize, self.groups[group + 1] as usize);
+        for number in first..next {
+            let end = self.ends[number];
+            // The nearest end comes first.
+            let Some(head) = text.get(..window + end.distance as usize) else { break };
+            if *steps == 0 {
+                return Found::Untold;
+            }
+            *steps -= 1;
+            if end.tails & tail(head) == 0 {
+                continue;
+            }
+            for number in end.starts as usize..self.ends[number + 1].starts as usize {
+                let start = self.starts[number];
+                let Some(begin) = window.checked_sub(start.before as usize) else { break };
+                if *steps == 0 {
+                    return Found::Untold;
+                }
+                *steps -= 1;
+                let key = key(&head[begin..]);
+                let members = &self.members[start.members as usize..self.starts[number + 1].members as usize];
+                let same = members.partition_point(|member| member.key < key);
+                for member in members[same..].iter().take_while(|member| member.key == key) {
+                    if head[begin..].eq_ignore_ascii_case(self.atom(member.atom))
+                        && enough(member.atom as usize, head.len())
+                    {
+                        return Found::Enough;
+                    }
+                }
+            }
+        }
+        Found::Nothing
     }
 
     pub(in crate::engine) fn memory_usage(&self) -> usize {
         let tables = size_of_val(&*self.words) + size_of_val(&*self.places) + size_of_val(&*self.windows);
-        tables + size_of_val(&*self.atoms) + self.text.len()
+        let groups = size_of_val(&*self.groups) + size_of_val(&*self.ends) + size_of_val(&*self.starts);
+        tables + groups + size_of_val(&*self.members) + size_of_val(&*self.atoms) + self.text.len()
     }
 }
 
-/// Compares in any ASCII case. What nearly matches mostly differs in the end.
-fn same(bytes: &[u8], lower: &[u8]) -> bool {
-    let tail = bytes.len() - GRAM;
-    load(&bytes[tail..]) == load(&lower[tail..]) && bytes.eq_ignore_ascii_case(lower)
+/// Parts of a sorted group that end equally far from the window.
+fn ends_of(group: &[Chosen]) -> impl Iterator<Item = &[Chosen]> {
+    group.chunk_by(|a, b| a.distance == b.distance)
 }
 
-/// Where the window of an atom begins: at the least ordinary 15 bytes that no other atom has for its window, or else at
-/// those that the fewest have. `shared` counts them.
-fn window(atom: &[u8], shared: impl Fn(&[u8]) -> usize) -> usize {
-    let mut weight: u32 = atom[..WINDOW - 1].iter().copied().map(ordinary).sum();
-    let mut windows = Vec::with_capacity(atom.len());
-    for (start, window) in atom.windows(WINDOW).enumerate() {
-        weight += ordinary(window[WINDOW - 1]);
-        windows.push((weight, start));
-        weight -= ordinary(window[0]);
+/// Parts of them that begin equally far before it as well.
+fn starts_of(group: &[Chosen]) -> impl Iterator<Item = &[Chosen]> {
+    group.chunk_by(|a, b| (a.distance, a.before) == (b.distance, b.before))
+}
+
+/// What became of a look at a place of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// No atom, or none that was enough.
+    Nothing,
+    /// Somebody has seen enough.
+    Enough,
+    /// There may be one: it was not to be told in the steps that were left, or too many have the window.
+    Untold,
+}
+
+/// Chooses a window for each atom.
+fn choose<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Vec<Chosen> {
+    // How many atoms have a window, about: windows whose hashes begin alike are counted as one.
+    let windows: usize = atoms.clone().map(|atom| atom.len() + 1 - WINDOW).sum();
+    let shift = 64 - table_log(windows).clamp(10, 20);
+    let mut counts = vec![0_u16; 1 << (64 - shift)];
+    for window in atoms.clone().flat_map(|atom| atom.windows(WINDOW)) {
+        let count = &mut counts[(window_hash(window) >> shift) as usize];
+        *count = count.saturating_add(1);
     }
-    let mut fewest = (usize::MAX, 0);
-    // Nearly always the first one is free, and sorting them all would be for nothing.
-    while let Some(least) = (0..windows.len()).min_by_key(|at| windows[*at]) {
-        let (_, start) = windows.swap_remove(least);
-        let others = shared(&atom[start..start + WINDOW]);
-        if others < fewest.0 {
-            fewest = (others, start);
+    let of = |(number, atom): (usize, &[u8])| {
+        let mut weight: u32 = atom[..WINDOW - 1].iter().copied().map(ordinary).sum();
+        let mut best = (i64::MAX, 0, 0);
+        for (start, window) in atom.windows(WINDOW).enumerate() {
+            weight += ordinary(window[WINDOW - 1]);
+            let hash = window_hash(window);
+            let price = price(weight, counts[(hash >> shift) as usize], start);
+            if price < best.0 {
+                best = (price, start, hash);
+            }
+            weight -= ordinary(window[0]);
         }
-        if others == 0 {
-            break;
-        }
-    }
-    fewest.1
+        let (_, start, window) = best;
+        let distance = (atom.len() - start) as u32;
+        Chosen { window, distance, before: start as u32, key: key(atom), atom: number as u32 }
+    };
+    atoms.enumerate().map(of).collect()
+}
+
+/// What a window costs: the more, the more it is like ordinary text. One that is shared saves grams; and one far behind is
+/// seldom met in vain, as what nearly matches mostly begins alike.
+fn price(weight: u32, shared: u16, start: usize) -> i64 {
+    i64::from(weight) - PER_DOUBLING * i64::from(shared.ilog2()) - PER_BYTE * start as i64
 }
 
 /// How ordinary a byte in lower case is in logs, from 0 to 10.
