@@ -55,10 +55,11 @@ pub(crate) const WINDOW: &[Setting] = &[
 pub(crate) const COMMITS: &[Setting] =
     &[("enable.auto.commit", "true"), ("auto.commit.interval.ms", "1000"), ("auto.offset.reset", "earliest")];
 
-/// How the input is written: batches of about 300 lines, as collectors on many nodes make them.
+/// How the input is written: batches of about 300 lines, as collectors on many nodes make them. They linger until they
+/// are full, so that they are as large with 48 partitions as with one.
 pub(crate) const FEED: &[Setting] = &[
     ("compression.type", "lz4"),
-    ("linger.ms", "5"),
+    ("linger.ms", "500"),
     ("batch.size", "131072"),
     ("enable.idempotence", "true"),
     ("partitioner", "murmur2_random"),

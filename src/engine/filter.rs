@@ -12,6 +12,8 @@ pub(super) mod grams;
 mod short;
 mod simd;
 
+use std::collections::HashSet;
+
 use grams::Grams;
 use short::Short;
 
@@ -28,15 +30,36 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Takes atoms in any case and order, again and again too.
-    pub(super) fn new<'a>(atoms: impl Iterator<Item = &'a str>) -> Self {
-        let mut atoms: Vec<Vec<u8>> = atoms.map(|atom| atom.to_ascii_lowercase().into_bytes()).collect();
-        atoms.sort_unstable();
-        atoms.dedup();
-        let always = atoms.iter().any(|atom| atom.len() < short::PRINT);
-        let (long, mut short): (Vec<_>, Vec<_>) = atoms.into_iter().partition(|atom| atom.len() >= grams::LONG);
-        short.retain(|atom| atom.len() >= short::PRINT);
-        Self { grams: Grams::new(&long), short: Short::new(&short), always }
+    /// Takes atoms in lower case, in any order, again and again too. Tells of each the number by which [`Filter::each`]
+    /// knows it, where it does.
+    pub(super) fn new(atoms: &[&str]) -> (Self, Vec<Option<usize>>) {
+        let mut order: Vec<usize> = (0..atoms.len()).collect();
+        order.sort_unstable_by_key(|atom| atoms[*atom]);
+        let (mut long, mut short) = (Vec::new(), Vec::new());
+        let (mut numbers, mut always) = (vec![None; atoms.len()], false);
+        for same in order.chunk_by(|a, b| atoms[*a] == atoms[*b]) {
+            let atom = atoms[same[0]].as_bytes();
+            if atom.len() >= grams::LONG {
+                same.iter().for_each(|at| numbers[*at] = Some(long.len()));
+                long.push(atom);
+            } else if atom.len() >= short::PRINT {
+                short.push(atom.to_vec());
+            } else {
+                always = true;
+            }
+        }
+        let (grams, untold) = Grams::new(&long);
+        let untold: HashSet<usize> = untold.into_iter().collect();
+        for number in &mut numbers {
+            *number = number.filter(|number| !untold.contains(number));
+        }
+        (Self { grams, short: Short::new(&short), always }, numbers)
+    }
+
+    /// Tells atoms of [`LONG`] bytes and more that stand in a text: the number of each, and where it ends. In no order.
+    /// Until told to stop by a false.
+    pub(super) fn each(&self, text: &[u8], see: impl FnMut(usize, usize) -> bool) {
+        self.grams.each(text, see);
     }
 
     /// Whether the line may hold an atom.
@@ -67,7 +90,8 @@ mod tests {
     }
 
     fn filter(atoms: &[String]) -> Filter {
-        Filter::new(atoms.iter().map(String::as_str))
+        let lower: Vec<String> = atoms.iter().map(|atom| atom.to_ascii_lowercase()).collect();
+        Filter::new(&lower.iter().map(String::as_str).collect::<Vec<_>>()).0
     }
 
     #[test]

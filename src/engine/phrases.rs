@@ -5,6 +5,7 @@
 //! every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use aho_corasick::BuildError;
 
@@ -103,18 +104,23 @@ impl Phrases {
     /// # Errors
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
     pub(super) fn new(packs: &Packs) -> Result<(Self, Ids), BuildError> {
-        let always: Vec<String> = escapes().chain([PROBE_APP.to_owned(), format!("\"{NAME}\"")]).collect();
-        let mut atoms: Vec<&str> = always.iter().map(String::as_str).collect();
         let mut ids = Ids(HashMap::new());
         let (mut rules, mut contexts) = (Vec::new(), Vec::new());
+        // Of which phrases, where in them.
+        let mut atoms: Vec<(PhraseId, Range<usize>)> = Vec::new();
+        let mut enter = |trigger: &str, ids: &mut Ids| -> PhraseId {
+            let (id, atom) = (ids.enter(trigger), atom(trigger));
+            let start = atom.as_ptr().addr() - trigger.as_ptr().addr();
+            atoms.push((id, start..start + atom.len()));
+            id
+        };
         for (index, rule) in packs.rules.iter().enumerate() {
             let also = rule.cases.iter().flat_map(|case| &case.also);
             for phrase in literals([&rule.all, &rule.any, &rule.none].into_iter().flatten().chain(also)) {
                 ids.enter(phrase);
             }
             for trigger in triggers(&rule.all, &rule.any) {
-                atoms.push(atom(trigger));
-                rules.push((ids.enter(trigger), index));
+                rules.push((enter(trigger, &mut ids), index));
             }
         }
         for (index, context) in packs.contexts.iter().enumerate() {
@@ -122,17 +128,25 @@ impl Phrases {
                 ids.enter(phrase);
             }
             for trigger in triggers(&context.all, &context.any) {
-                atoms.push(atom(trigger));
-                contexts.push((ids.enter(trigger), index));
+                contexts.push((enter(trigger, &mut ids), index));
             }
         }
         let mut by_id: Vec<&str> = vec![""; ids.0.len()];
         for (phrase, id) in &ids.0 {
             by_id[*id] = phrase;
         }
+        let always: Vec<String> = escapes().chain([PROBE_APP.to_owned(), format!("\"{NAME}\"")]).collect();
+        let of_phrases = atoms.iter().map(|(id, range)| &by_id[*id][range.clone()]);
+        let (scan, numbers) = Filter::new(&of_phrases.chain(always.iter().map(String::as_str)).collect::<Vec<_>>());
+        let mut known = vec![None; by_id.len()];
+        for ((id, range), number) in atoms.iter().zip(numbers) {
+            if range.len() == by_id[*id].len() {
+                known[*id] = number;
+            }
+        }
         let phrases = Self {
-            scan: Filter::new(atoms.into_iter()),
-            search: Search::new(&by_id)?,
+            scan,
+            search: Search::new(&by_id, &known)?,
             rules: Worth::new(rules, by_id.len()),
             contexts: Worth::new(contexts, by_id.len()),
         };
@@ -149,7 +163,7 @@ impl Phrases {
         let mut found = Found { last: BTreeMap::new(), crossed: false };
         let (mut number, mut hits) = (0, Vec::new());
         for text in texts {
-            let more = self.search.hits(text, limit - number, &mut hits);
+            let more = self.search.hits(&self.scan, text, limit - number, &mut hits);
             for hit in &hits {
                 number += 1;
                 found.last.insert(hit.phrase, number);

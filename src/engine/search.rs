@@ -1,20 +1,27 @@
 //! The exact search: every phrase that occurs in a text, overlapping ones too, in any ASCII case.
 //!
-//! Long phrases are found by the same grams as the filter's atoms; an automaton over a hundred thousand phrases takes a
-//! second to build and a hundred megabytes. Only short ones, and those of which too many share a window, have one.
+//! Most long phrases are atoms of the filter, which tells where they stand; others are found in the same way, by grams. An
+//! automaton over a hundred thousand phrases takes a second to build and a hundred megabytes: only short ones, and those of
+//! which too many unlike ones share a window, have one.
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, BuildError, MatchKind};
 
+use super::filter::Filter;
 use super::filter::grams::{Grams, LONG};
 
 /// See the top of the file.
 #[derive(Debug)]
 pub(super) struct Search {
+    /// The phrases that are atoms of the filter, by their numbers there; [`NONE`] at others.
+    atoms: Vec<u32>,
     grams: Grams,
     /// The phrases of `grams`, by their numbers there.
     long: Vec<u32>,
     rest: Option<Rest>,
 }
+
+/// No phrase.
+const NONE: u32 = u32::MAX;
 
 /// The phrases that are left: in lower case, to which texts are brought, as an automaton that knows both cases is three
 /// times as large.
@@ -32,36 +39,50 @@ pub(super) struct Hit {
 }
 
 impl Search {
-    /// Phrases are in lower case, and not there twice.
+    /// Phrases are in lower case, and not there twice; of some the filter's number is known.
     ///
     /// # Errors
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
-    pub(super) fn new(phrases: &[&str]) -> Result<Self, BuildError> {
-        let all = 0..phrases.len() as u32;
-        let (long, mut rest): (Vec<u32>, Vec<u32>) = all.partition(|phrase| phrases[*phrase as usize].len() >= LONG);
-        let (grams, left_out) = Grams::telling(long.iter().map(|phrase| phrases[*phrase as usize].as_bytes()));
-        rest.extend(left_out.iter().map(|number| long[*number]));
+    pub(super) fn new(phrases: &[&str], known: &[Option<usize>]) -> Result<Self, BuildError> {
+        let (mut atoms, mut long, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for (phrase, text) in phrases.iter().enumerate() {
+            match known[phrase] {
+                Some(number) => {
+                    atoms.resize(atoms.len().max(number + 1), NONE);
+                    atoms[number] = phrase as u32;
+                }
+                None if text.len() >= LONG => long.push(phrase as u32),
+                None => rest.push(phrase as u32),
+            }
+        }
+        let texts: Vec<&[u8]> = long.iter().map(|phrase| phrases[*phrase as usize].as_bytes()).collect();
+        let (grams, untold) = Grams::new(&texts);
+        rest.extend(untold.iter().map(|number| long[*number]));
         let texts = || rest.iter().map(|phrase| phrases[*phrase as usize]);
         let automaton = match rest.is_empty() {
             true => None,
             false => Some(AhoCorasickBuilder::new().match_kind(MatchKind::Standard).build(texts())?),
         };
-        Ok(Self { grams, long, rest: automaton.map(|automaton| Rest { automaton, phrases: rest }) })
+        Ok(Self { atoms, grams, long, rest: automaton.map(|automaton| Rest { automaton, phrases: rest }) })
     }
 
     /// The first `limit` hits by their ends, in that order; of more than four times as many, some of the first. True when
-    /// there were more.
-    pub(super) fn hits(&self, text: &str, limit: usize, hits: &mut Vec<Hit>) -> bool {
+    /// there were more. The filter is that by which the phrases' numbers are known.
+    pub(super) fn hits(&self, filter: &Filter, text: &str, limit: usize, hits: &mut Vec<Hit>) -> bool {
         hits.clear();
         let most = limit.saturating_mul(4).saturating_add(1);
-        let mut lower = String::new();
+        filter.each(text.as_bytes(), |number, end| {
+            if let Some(phrase) = self.atoms.get(number).filter(|phrase| **phrase != NONE) {
+                hits.push(Hit { end, phrase: *phrase as usize });
+            }
+            hits.len() < most
+        });
         self.grams.each(text.as_bytes(), |number, end| {
             hits.push(Hit { end, phrase: self.long[number] as usize });
             hits.len() < most
         });
         if let Some(Rest { automaton, phrases }) = &self.rest {
-            lower.push_str(text);
-            lower.make_ascii_lowercase();
+            let lower = text.to_ascii_lowercase();
             let found = automaton.find_overlapping_iter(&lower).take(most);
             hits.extend(found.map(|hit| Hit { end: hit.end(), phrase: phrases[hit.pattern()] as usize }));
         }
@@ -74,7 +95,7 @@ impl Search {
     /// Bytes that it takes.
     pub(super) fn memory_usage(&self) -> usize {
         let rest = self.rest.as_ref().map_or(0, |rest| rest.automaton.memory_usage() + size_of_val(&*rest.phrases));
-        self.grams.memory_usage() + size_of_val(&*self.long) + rest
+        self.grams.memory_usage() + size_of_val(&*self.atoms) + size_of_val(&*self.long) + rest
     }
 }
 
@@ -95,9 +116,18 @@ mod tests {
         hits
     }
 
-    fn all(search: &Search, text: &str) -> Vec<Hit> {
+    /// A filter of every other phrase, and the search.
+    fn search(phrases: &[&str]) -> (Filter, Search) {
+        let atoms: Vec<&str> = phrases.iter().step_by(2).copied().collect();
+        let (filter, numbers) = Filter::new(&atoms);
+        let known = |phrase: usize| if phrase % 2 == 0 { numbers[phrase / 2] } else { None };
+        let known: Vec<Option<usize>> = (0..phrases.len()).map(known).collect();
+        (filter, Search::new(phrases, &known).unwrap())
+    }
+
+    fn all((filter, search): &(Filter, Search), text: &str) -> Vec<Hit> {
         let mut hits = Vec::new();
-        assert!(!search.hits(text, 1 << 20, &mut hits));
+        assert!(!search.hits(filter, text, 1 << 20, &mut hits));
         hits
     }
 
@@ -105,11 +135,12 @@ mod tests {
     fn phrases_that_all_share_a_window_are_found() {
         let owned: Vec<String> = (0..100).map(|n| format!("{n:03}the same in all of them{n:03}")).collect();
         // Too many lengths to be looked through.
-        let crowd: Vec<String> = (1..400).map(|n| format!("{}a crowd of them", "e".repeat(n))).collect();
+        let crowd: Vec<String> = (1..800).map(|n| format!("{}a crowd of them", "e".repeat(n))).collect();
         let same: Vec<String> = (0..100).map(|n| format!("{}{}", "a".repeat(15), "b".repeat(n))).collect();
         let phrases: Vec<&str> = owned.iter().chain(&same).chain(&crowd).map(String::as_str).collect();
-        let search = Search::new(&phrases).unwrap();
-        assert_eq!(search.rest.as_ref().map(|rest| rest.phrases.len()), Some(crowd.len()));
+        let search = search(&phrases);
+        // Half of the crowd is left over by each.
+        assert_eq!(search.1.rest.as_ref().map(|rest| rest.phrases.len()), Some(crowd.len()));
         let text =
             format!("... {} ... {}{} ... {}", owned[77].to_uppercase(), "a".repeat(20), "b".repeat(99), crowd[6]);
         assert_eq!(all(&search, &text), naive(&phrases, &text));
@@ -118,12 +149,12 @@ mod tests {
 
     #[test]
     fn of_too_many_hits_the_first_are_told() {
-        let search = Search::new(&["ab", "aaaaaaaaaaaaaaaa"]).unwrap();
+        let (filter, search) = search(&["ab", "aaaaaaaaaaaaaaaa"]);
         let mut hits = Vec::new();
-        assert!(search.hits(&"ab".repeat(10), 9, &mut hits));
+        assert!(search.hits(&filter, &"ab".repeat(10), 9, &mut hits));
         assert_eq!(hits.last(), Some(&Hit { end: 18, phrase: 0 }));
-        assert!(!search.hits(&"ab".repeat(10), 10, &mut hits));
-        assert!(search.hits(&"a".repeat(1000), 5, &mut hits));
+        assert!(!search.hits(&filter, &"ab".repeat(10), 10, &mut hits));
+        assert!(search.hits(&filter, &"a".repeat(1000), 5, &mut hits));
         assert_eq!(hits.len(), 5);
     }
 
@@ -143,7 +174,7 @@ mod tests {
                 text.splice(at..at, which.get(&phrases).to_uppercase().replace('É', "é").chars());
             }
             let text: String = text.into_iter().collect();
-            prop_assert_eq!(all(&Search::new(&phrases).unwrap(), &text), naive(&phrases, &text));
+            prop_assert_eq!(all(&search(&phrases), &text), naive(&phrases, &text));
         }
     }
 }

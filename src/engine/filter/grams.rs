@@ -161,21 +161,12 @@ fn key(atom: &[u8]) -> u32 {
 }
 
 impl Grams {
-    /// For [`Grams::stops_at`]. Atoms are in lower case, have at least [`LONG`] bytes each, and are not there twice.
-    pub(super) fn new(atoms: &[Vec<u8>]) -> Self {
-        Self::of(atoms.iter().map(Vec::as_slice), true).0
-    }
-
-    /// For [`Grams::each`], and the numbers of the atoms that it will not tell, as too many others have their windows.
-    /// Atoms are as above.
-    pub(in crate::engine) fn telling<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> (Self, Vec<usize>) {
-        Self::of(atoms, false)
-    }
-
-    fn of<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone, stops_at_crowds: bool) -> (Self, Vec<usize>) {
-        let mut text = Vec::with_capacity(atoms.clone().map(<[u8]>::len).sum());
+    /// Atoms are in lower case, have at least [`LONG`] bytes each, and are not there twice. Beside them, the numbers of
+    /// those that [`Grams::each`] will not tell, as too many others have their windows; [`Grams::stops_at`] stops there.
+    pub(in crate::engine) fn new(atoms: &[&[u8]]) -> (Self, Vec<usize>) {
+        let mut text = Vec::with_capacity(atoms.iter().map(|atom| atom.len()).sum());
         let mut starts = Vec::with_capacity(atoms.len() + 1);
-        for atom in atoms.clone() {
+        for atom in atoms {
             starts.push(text.len() as u32);
             text.extend_from_slice(atom);
         }
@@ -184,17 +175,17 @@ impl Grams {
         chosen.sort_unstable();
         let windows = chosen.chunk_by(|a, b| a.window == b.window);
         let (crowds, groups): (Vec<_>, Vec<_>) = windows.partition(|group| starts_of(group).count() > STARTS_MAX);
-        let left_out = crowds.iter().flat_map(|crowd| crowd.iter().map(|chosen| chosen.atom as usize)).collect();
-        let crowds = if stops_at_crowds { crowds } else { Vec::new() };
         let mut grams = Self::with_room_for(groups.len() + crowds.len(), starts, text);
         for group in groups {
             grams.enter(group);
         }
         grams.close();
+        let mut untold = Vec::new();
         for crowd in crowds {
-            grams.enter_window(&crowd[0], CROWDED);
+            grams.enter_window(crowd, CROWDED);
+            untold.extend(crowd.iter().map(|chosen| chosen.atom as usize));
         }
-        (grams, left_out)
+        (grams, untold)
     }
 
     fn with_room_for(windows: usize, atoms: Vec<u32>, text: Vec<u8>) -> Self {
@@ -220,13 +211,7 @@ impl Grams {
     /// Enters the atoms of one window, in order.
     fn enter(&mut self, group: &[Chosen]) {
         self.groups.push(self.ends.len() as u32);
-        self.enter_window(&group[0], self.groups.len() as u32);
-        for chosen in group {
-            // Unlike windows may have one hash, though hardly anybody will live to see it.
-            if self.window(chosen) != self.window(&group[0]) {
-                self.enter_places(chosen);
-            }
-        }
+        self.enter_window(group, self.groups.len() as u32);
         for end in ends_of(group) {
             let tails = end.iter().fold(0, |tails, chosen| tails | tail(self.atom(chosen.atom)));
             self.ends.push(End { tails, distance: end[0].distance, starts: self.starts.len() as u32 });
@@ -246,13 +231,20 @@ impl Grams {
         self.starts.shrink_to_fit();
     }
 
-    fn enter_window(&mut self, of: &Chosen, group: u32) {
-        self.enter_places(of);
-        let mut at = (of.window >> self.windows_shift) as usize;
+    fn enter_window(&mut self, atoms: &[Chosen], group: u32) {
+        let Chosen { window, .. } = atoms[0];
+        self.enter_places(&atoms[0]);
+        for chosen in atoms {
+            // Unlike windows may have one hash, though hardly anybody will live to see it.
+            if self.window(chosen) != self.window(&atoms[0]) {
+                self.enter_places(chosen);
+            }
+        }
+        let mut at = (window >> self.windows_shift) as usize;
         while self.windows[at].group != 0 {
             at = (at + 1) & (self.windows.len() - 1);
         }
-        self.windows[at] = Slot { tag: of.window as u32, group };
+        self.windows[at] = Slot { tag: window as u32, group };
     }
 
     fn enter_places(&mut self, of: &Chosen) {
@@ -280,8 +272,8 @@ impl Grams {
         let mut steps = usize::MAX;
         for (number, gram) in grams.iter().enumerate() {
             if self.probe(gram) & 1 == 1 {
-                let found = self.around(text, number * GRAM, &mut steps, |atom, end| !see(atom, end));
-                if found == Found::Enough {
+                let found = self.around(text, number * GRAM, &mut steps, Found::Nothing, |atom, end| !see(atom, end));
+                if found != Found::Nothing {
                     return;
                 }
             }
@@ -343,17 +335,20 @@ impl Grams {
     fn look(&self, line: &[u8], start: usize, block: &[u8], steps: &mut usize) -> bool {
         let (grams, _) = block.as_chunks();
         grams.iter().enumerate().any(|(place, gram)| {
-            self.probe(gram) & 1 == 1 && self.around(line, start + place * GRAM, steps, |_, _| true) != Found::Nothing
+            self.probe(gram) & 1 == 1
+                && self.around(line, start + place * GRAM, steps, Found::Untold, |_, _| true) != Found::Nothing
         })
     }
 
-    /// Shows every atom, and where it ends, that stands in a text so that the gram at this place is of its window.
+    /// Shows every atom, and where it ends, that stands in a text so that the gram at this place is of its window. A window
+    /// of too many is `crowded`.
     #[inline(always)]
     fn around(
         &self,
         text: &[u8],
         gram_at: usize,
         steps: &mut usize,
+        crowded: Found,
         mut enough: impl FnMut(usize, usize) -> bool,
     ) -> Found {
         let hash = spread(load(&text[gram_at..]));
@@ -370,13 +365,13 @@ impl Grams {
                     return Found::Untold;
                 }
                 *steps -= 1;
-                match self.next_group(hash, &mut at) {
+                let found = match self.next_group(hash, &mut at) {
                     0 => break,
-                    CROWDED => return Found::Untold,
-                    group => match self.of_group(text, start, group as usize - 1, steps, &mut enough) {
-                        Found::Nothing => {}
-                        other => return other,
-                    },
+                    CROWDED => crowded,
+                    group => self.of_group(text, start, group as usize - 1, steps, &mut enough),
+                };
+                if found != Found::Nothing {
+                    return found;
                 }
             }
         }
@@ -455,16 +450,16 @@ enum Found {
 }
 
 /// Chooses a window for each atom.
-fn choose<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Vec<Chosen> {
+fn choose(atoms: &[&[u8]]) -> Vec<Chosen> {
     // How many atoms have a window, about: windows whose hashes begin alike are counted as one.
-    let windows: usize = atoms.clone().map(|atom| atom.len() + 1 - WINDOW).sum();
+    let windows: usize = atoms.iter().map(|atom| atom.len() + 1 - WINDOW).sum();
     let shift = 64 - table_log(windows).clamp(10, 20);
     let mut counts = vec![0_u16; 1 << (64 - shift)];
-    for window in atoms.clone().flat_map(|atom| atom.windows(WINDOW)) {
+    for window in atoms.iter().flat_map(|atom| atom.windows(WINDOW)) {
         let count = &mut counts[(window_hash(window) >> shift) as usize];
         *count = count.saturating_add(1);
     }
-    let of = |(number, atom): (usize, &[u8])| {
+    let of = |(number, atom): (usize, &&[u8])| {
         let mut weight: u32 = atom[..WINDOW - 1].iter().copied().map(ordinary).sum();
         let mut best = (i64::MAX, 0, 0);
         for (start, window) in atom.windows(WINDOW).enumerate() {
@@ -480,7 +475,7 @@ fn choose<'a>(atoms: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Vec<Cho
         let distance = (atom.len() - start) as u32;
         Chosen { window, distance, before: start as u32, key: key(atom), atom: number as u32 }
     };
-    atoms.enumerate().map(of).collect()
+    atoms.iter().enumerate().map(of).collect()
 }
 
 /// What a window costs: the more, the more it is like ordinary text. One that is shared saves grams; and one far behind is

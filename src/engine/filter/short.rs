@@ -146,7 +146,6 @@ fn print(text: &[u8]) -> usize {
     text.windows(PRINT).enumerate().min_by_key(|(_, bytes)| weight(bytes)).map_or(0, |(at, _)| at)
 }
 
-/// A few short texts are never too many for an automaton.
 /// Where a pair stands in an atom.
 fn place(text: &[u8], pair: [u8; 2]) -> Option<usize> {
     text.windows(2).position(|bytes| [fold(bytes[0]), fold(bytes[1])] == pair)
@@ -178,6 +177,7 @@ fn pairs(atoms: &[Vec<u8>]) -> Option<Vec<[u8; 2]>> {
     Some(pairs).filter(|pairs| !pairs.is_empty())
 }
 
+/// A few short texts are never too many for an automaton.
 fn automaton(atoms: &[Vec<u8>]) -> Option<AhoCorasick> {
     (!atoms.is_empty()).then(|| AhoCorasickBuilder::new().ascii_case_insensitive(true).build(atoms).ok()).flatten()
 }

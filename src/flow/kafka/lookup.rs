@@ -164,7 +164,7 @@ fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Resul
     let records = Records::of_consumer(reader.clone()).ok_or("no queue to read from")?;
     look_for(reader, partition, offset, || {
         records.fill(POLL);
-        match records.take(|_, _| true) {
+        match records.take(&[]) {
             Some(Ok(fetched)) => Came::Line(fetched.line().offset, fetched),
             Some(Err(Broken { code: Code::PartitionEOF | Code::AutoOffsetReset, .. })) => Came::End,
             Some(Err(Broken { code, reason })) => Came::Trouble(format!("{code} ({reason})")),

@@ -220,8 +220,7 @@ impl Member {
     /// The next record that is here already and may be read, or why there is none.
     fn taken(&self) -> Option<Result<Arc<Fetched>, Problem>> {
         let paused = self.paused.borrow();
-        let may_be_read = |topic: &str, number| !paused.iter().any(|partition| partition.is(topic, number));
-        Some(self.records.take(may_be_read)?.map_err(|Broken { code, reason }| {
+        Some(self.records.take(&paused)?.map_err(|Broken { code, reason }| {
             self.consumer.context().failed(Some(code), &reason);
             self.problem(code, false)
         }))

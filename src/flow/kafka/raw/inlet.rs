@@ -145,13 +145,14 @@ impl Records {
         true
     }
 
-    /// The next of those that are here: a record of a partition, by topic and number, that `wanted` says yes to, or why
-    /// there is none; the others stay.
-    pub(in crate::flow::kafka) fn take(&self, wanted: impl Fn(&str, i32) -> bool) -> Option<Taken> {
+    /// The next of those that are here: a record of a partition that is not paused, or why there is none; the others stay.
+    pub(in crate::flow::kafka) fn take(&self, paused: &[Partition]) -> Option<Taken> {
         let mut taken = self.taken.borrow_mut();
-        let is_wanted =
-            |message: &Message| message.as_ref().err != OK || wanted(message.topic(), message.as_ref().partition);
-        let next = taken.iter().position(is_wanted)?;
+        let next = match paused {
+            // Nearly always; and what a partition is called is looked up for each.
+            [] => 0,
+            paused => taken.iter().position(|message| message.as_ref().err != OK || !message.is_of_any(paused))?,
+        };
         Some(taken.remove(next)?.checked(&self.client))
     }
 
@@ -181,9 +182,8 @@ impl Records {
 
     /// Drops what was taken out of the queue of these partitions; it is to be read again, or is another's.
     pub(in crate::flow::kafka) fn forget<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
-        let of_them = |topic: &str, number| partitions.clone().any(|partition| partition.is(topic, number));
-        let is_theirs = |message: &Message| of_them(message.topic(), message.as_ref().partition);
-        self.taken.borrow_mut().retain(|message| message.as_ref().err != OK || !is_theirs(message));
+        let stays = |message: &Message| message.as_ref().err != OK || !message.is_of_any(partitions.clone());
+        self.taken.borrow_mut().retain(stays);
     }
 }
 
@@ -287,6 +287,11 @@ impl Message {
         let name =
             unsafe { NonNull::new(self.as_ref().rkt).map(|topic| CStr::from_ptr(rd_kafka_topic_name(topic.as_ptr()))) };
         name.and_then(|name| name.to_str().ok()).unwrap_or_default()
+    }
+
+    fn is_of_any<'p>(&self, partitions: impl IntoIterator<Item = &'p Partition>) -> bool {
+        let (topic, number) = (self.topic(), self.as_ref().partition);
+        partitions.into_iter().any(|partition| partition.is(topic, number))
     }
 
     /// As a record, unless it says why there is none.
