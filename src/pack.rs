@@ -501,7 +501,25 @@ pub const FIXED_MEMBERS: [&str; 13] = [
 /// ```
 #[must_use]
 pub fn atom(phrase: &str) -> &str {
-    phrase.split(|c| !is_bare(c)).max_by_key(|run| run.len()).unwrap_or("")
+    const BARE: [bool; 256] = {
+        let (mut bare, mut byte) = ([false; 256], 0);
+        while byte < bare.len() {
+            bare[byte] = byte < 128 && is_bare(byte as u8 as char);
+            byte += 1;
+        }
+        bare
+    };
+    let (bytes, mut longest, mut start) = (phrase.as_bytes(), 0..0, 0);
+    for end in 0..=bytes.len() {
+        if bytes.get(end).is_some_and(|byte| BARE[usize::from(*byte)]) {
+            continue;
+        }
+        if end > start && end - start >= longest.len() {
+            longest = start..end;
+        }
+        start = end + 1;
+    }
+    &phrase[longest]
 }
 
 /// The `\u` escapes behind which a phrase can hide: those of what [`atom`]s are made of, and, in JSON within JSON, that of
@@ -511,8 +529,8 @@ pub fn escapes() -> impl Iterator<Item = String> {
 }
 
 /// Whether every JSON encoder writes this character as it is.
-fn is_bare(c: char) -> bool {
-    (' '..='~').contains(&c) && !matches!(c, '"' | '\\' | '/' | '\'' | '<' | '>' | '&' | '=')
+const fn is_bare(c: char) -> bool {
+    matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '/' | '\'' | '<' | '>' | '&' | '=')
 }
 
 /// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.

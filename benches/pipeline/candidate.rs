@@ -45,6 +45,8 @@ pub(crate) enum Program {
     Preloaded,
     /// librdkafka, reading only.
     Consumer,
+    /// The same with a look at every byte.
+    Reader,
     /// The afternoon's work.
     Average,
     /// Kafka Streams.
@@ -67,7 +69,12 @@ pub(crate) enum Promise {
 impl Program {
     /// Whether no line without a phrase is to come out.
     pub(crate) fn drops_others(self) -> bool {
-        matches!(self, Self::Daemon(Promise::Matched) | Self::Consumer)
+        self.is_bare_reader() || self == Self::Daemon(Promise::Matched)
+    }
+
+    /// Whether it only reads.
+    pub(crate) fn is_bare_reader(self) -> bool {
+        matches!(self, Self::Consumer | Self::Reader)
     }
 
     /// How it is asked to end.
@@ -139,6 +146,7 @@ impl Running {
                 command
             }
             Program::Consumer => own("consumer", job)?,
+            Program::Reader => own("reader", job)?,
             Program::Average => own("average", job)?,
             Program::Streams => peers::streams(job, dir)?,
             Program::Rsyslog => peers::rsyslog(job, dir)?,

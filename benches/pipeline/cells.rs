@@ -37,6 +37,8 @@ pub(crate) fn all() -> Vec<Cell> {
     for (per_million, rate) in [RATES[0], RATES[2]] {
         add(format!("passthrough/{rate}"), Task::Drain(Program::Passthrough, recipe(40, per_million)));
     }
+    let many = Recipe { partitions: 48, ..recipe(40, USUAL) };
+    add("passthrough/48".into(), Task::Drain(Program::Passthrough, many));
     add("preloaded/1%".into(), Task::Drain(Program::Preloaded, recipe(40, USUAL)));
     for (name, promise) in [("run", Promise::AtLeastOnce), ("exactly-once", Promise::ExactlyOnce)] {
         for phrases in SIZES {
@@ -53,6 +55,7 @@ pub(crate) fn all() -> Vec<Cell> {
     }
     add("matched/40".into(), Task::Drain(Program::Daemon(Promise::Matched), recipe(40, USUAL)));
     add("consumer".into(), Task::Drain(Program::Consumer, recipe(40, USUAL)));
+    add("reader".into(), Task::Drain(Program::Reader, recipe(40, USUAL)));
     add("live/100000".into(), Task::Live(100_000));
     let slow = [("average", Program::Average), ("streams", Program::Streams), ("rsyslog", Program::Rsyslog)];
     cells.extend(slow.map(|(name, program)| Cell {
@@ -93,6 +96,7 @@ impl Cell {
             Program::Passthrough => "librdkafka, records passed on without a look or a copy",
             Program::Preloaded => "the pass-through with the daemon's allocator in place of the system's",
             Program::Consumer => "librdkafka, records read and dropped",
+            Program::Reader => "librdkafka, records read, their bytes summed, and dropped",
             Program::Average => "an afternoon's work in Rust: parse all, search all",
             Program::Streams => "Kafka Streams, Jackson and a loop",
             Program::Rsyslog => "rsyslog, imkafka to omkafka",

@@ -85,6 +85,8 @@ enum Verb {
     Passthrough(Job),
     /// librdkafka, records dropped
     Consumer(Job),
+    /// librdkafka, bytes summed
+    Reader(Job),
     /// An afternoon's work
     Average(Job),
 }
@@ -107,7 +109,8 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.verb {
         Some(Verb::Passthrough(job)) => passthrough::pass_through(job),
-        Some(Verb::Consumer(job)) => passthrough::consume(job),
+        Some(Verb::Consumer(job)) => passthrough::consume(job, |_| 0),
+        Some(Verb::Reader(job)) => passthrough::consume(job, |value| value.iter().map(|byte| u64::from(*byte)).sum()),
         Some(Verb::Average(job)) => average::run(job),
         None => answer(options),
     };

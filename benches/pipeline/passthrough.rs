@@ -14,7 +14,9 @@
 #![allow(unsafe_code, reason = "see above; it is the one file of the benches that may")]
 
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::hint::black_box;
 use std::ptr::null_mut;
+use std::slice::from_raw_parts;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -59,8 +61,8 @@ pub(crate) fn pass_through(job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Reads every record of the input and drops it, until stdin ends.
-pub(crate) fn consume(job: &Job) -> Result<()> {
+/// Reads every record of the input, has a look at its value, and drops it, until stdin ends.
+pub(crate) fn consume(job: &Job, look: impl Fn(&[u8]) -> u64) -> Result<()> {
     when_stdin_ends(|| STOP.store(true, Relaxed));
     let reader = Reader::open(job)?;
     let mut next = [-1; PARTITIONS];
@@ -70,6 +72,9 @@ pub(crate) fn consume(job: &Job) -> Result<()> {
             // SAFETY: `batch` hands over a record that is ours, and this is the one place where it is given back.
             unsafe {
                 next[(*message).partition as usize] = (*message).offset + 1;
+                if !(*message).payload.is_null() {
+                    black_box(look(from_raw_parts((*message).payload.cast_const().cast(), (*message).len)));
+                }
                 rd_kafka_message_destroy(message);
             }
             Ok(())

@@ -207,7 +207,8 @@ pub(crate) fn bars(results: &Results, cells: &[Cell]) -> Vec<(String, f64)> {
     let shown = |cell: &&Cell| match cell.task {
         Task::Drain(Program::Daemon(_), _) => ["run/40/1%", "run/4000/1%", "exactly-once/40/1%"].contains(&&*cell.name),
         Task::Drain(Program::Passthrough, _) => cell.name == MEASURE[0],
-        Task::Drain(Program::Consumer, _) | Task::Live(_) => false,
+        Task::Drain(program, _) if program.is_bare_reader() => false,
+        Task::Live(_) => false,
         Task::Drain(..) => true,
     };
     let bar = |cell: &Cell| Some((cell.name.clone(), results.spread(&cell.name, |f| Some(f.cpu))?.median));

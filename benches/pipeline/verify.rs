@@ -40,7 +40,7 @@ fn demands(program: Program) -> Demands {
 /// What is not looked at in a program's output; empty for all of it.
 pub(crate) fn unchecked(program: Program) -> &'static str {
     match program {
-        Program::Consumer => "it has no output; its committed offsets are counted",
+        Program::Consumer | Program::Reader => "it has no output; its committed offsets are counted",
         Program::Average | Program::Streams => "bytes of tagged lines, which are written anew",
         Program::Rsyslog => "keys, headers, partitions and order, which it loses",
         Program::Daemon(_) | Program::Passthrough | Program::Preloaded => "",
@@ -55,7 +55,7 @@ pub(crate) fn check(broker: &Broker, setup: &Setup<'_>) -> Result<()> {
     let Setup { program, corpus, tags, job, .. } = setup;
     let demands = demands(*program);
     let reader = Reader::open(broker, &job.output, corpus.recipe.partitions)?;
-    if *program == Program::Consumer {
+    if program.is_bare_reader() {
         return reader.each(|message| bail!("offset {} of {} was written by nobody", message.offset(), job.output));
     }
     if demands.records {
