@@ -329,8 +329,12 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     for _ in 0..classifiers {
         let own = status.add_worker();
         let source = kafka::source::Member::new(settings, own.clone(), inputs.clone())?;
-        let sink = kafka::sink::Producer::new(settings, &route, source.membership(), &own)?;
-        let worker = Worker::new(rules.clone(), settings, route, sink, own, stop.clone(), Instant::now());
+        let sink = |turn| kafka::sink::Producer::new(settings, &route, source.membership(), &own, turn);
+        let sinks = match settings.delivery.mode {
+            Mode::AtLeastOnce => (sink(None)?, None),
+            Mode::ExactlyOnce => (sink(Some(0))?, Some(sink(Some(1))?)),
+        };
+        let worker = Worker::new(rules.clone(), settings, route, sinks, own.clone(), stop.clone(), Instant::now());
         workers.push((worker, source));
     }
     let counter = role.map(|alerts| counter(rules, settings, alerts, route, &status, &stop)).transpose()?;
@@ -380,7 +384,7 @@ fn counter(
     let role = alerts::settings(settings, alerts);
     let own = status.add_counter();
     let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default())?;
-    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own)?;
+    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own, None)?;
     let notifier = (!alerts.notify.alertmanagers.is_empty()).then(|| Notifier::start(&alerts.notify)).transpose();
     let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;
     let board = notifier.as_ref().map(|notifier| notifier.board().clone());

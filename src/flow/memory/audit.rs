@@ -257,6 +257,10 @@ impl World {
         }
         let decided = &self.broker.transactions[transaction];
         let (lines, offsets) = (decided.lines.clone(), decided.offsets.clone());
+        let bound = self.clients.iter().map(|client| client.in_flight).max().unwrap_or(0);
+        if lines.len() > bound {
+            self.find(format!("transaction {transaction} holds {} lines, more than {bound}", lines.len()));
+        }
         for (partition, offset) in lines.into_iter().map(named_by) {
             let Some(index) = self.audit.index(partition, offset) else { continue };
             let line = &mut self.audit.lines[partition][index];
