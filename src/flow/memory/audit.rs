@@ -82,7 +82,7 @@ pub(in crate::flow) struct Audit {
     /// Per partition, lines before this index are done for.
     settled: Vec<usize>,
     /// What is wrong with a record of a transaction.
-    wrong: BTreeMap<usize, String>,
+    pub(super) wrong: BTreeMap<usize, String>,
     /// Which rules a transaction was judged by.
     rules: BTreeMap<usize, usize>,
     pub(in crate::flow) matches_partitions: i32,
