@@ -1,6 +1,6 @@
 //! How lines move: consumer group in, engine, producer out, offsets committed when all before them is settled.
 //!
-//! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer of its own
+//! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer or two of its own
 //! (`worker`, over `kafka`). A worker asks the engine what a line means, makes the record that goes out (`record`), and
 //! keeps account of what is on its way (`ledger`); an offset is committed when everything at or below it was published
 //! and acknowledged, or deliberately left out. How rules are swapped meanwhile is in `reload`; how all of it ends is written in `shutdown`; what it tells about itself
@@ -209,7 +209,7 @@ pub struct Delivery {
     pub commit_interval: Duration,
     /// How long a stop, or giving up partitions, may take to drain.
     pub shutdown_timeout: Duration,
-    /// Members of the group in this process, each with a thread, a consumer and a producer; at least one.
+    /// Members of the group in this process, each with a thread, a consumer, and a producer or two; at least one.
     pub workers: usize,
 }
 

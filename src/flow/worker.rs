@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::coverage::Sampler;
-use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
+use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
@@ -206,12 +206,7 @@ impl<K: Sink> Worker<K> {
         }
         let full = self.is_full();
         if full {
-            // Nothing comes that the last records of a batch could go with.
-            if self.batch.is_settling() {
-                self.sink.hurry(BLOCKED)
-            } else {
-                self.sink.wait(BLOCKED)
-            }
+            self.look();
             if !self.holding {
                 return Happening::Blocked;
             }
@@ -230,6 +225,16 @@ impl<K: Sink> Worker<K> {
         }
     }
 
+    /// Gives the producer a moment.
+    fn look(&self) {
+        // Nothing comes that the last records of a batch could go with. Without any, hurrying would not take a moment.
+        if self.batch.is_settling() && self.window.records > 0 {
+            self.sink.hurry(BLOCKED);
+        } else {
+            self.sink.wait(BLOCKED);
+        }
+    }
+
     /// No line may be read until the output acknowledges some.
     fn is_full(&self) -> bool {
         self.is_loaded() || self.batch.is_closing() || !self.trouble.is_empty()
@@ -238,7 +243,7 @@ impl<K: Sink> Worker<K> {
     /// As much is in flight as may be.
     fn is_loaded(&self) -> bool {
         self.window.bytes >= WINDOW_BYTES
-            || self.window.records >= 2 * self.settings.delivery.in_flight
+            || self.window.records >= 2 * self.settings.delivery.in_flight.min(WINDOW_LINES)
             || self.is_long()
     }
 

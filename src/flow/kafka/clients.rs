@@ -24,6 +24,9 @@ const SESSION_TIMEOUT_MS: u64 = 10_000;
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
 
+/// Lines of one worker in flight, at most, however many a transaction may hold: what counts is bytes, unless lines are
+/// very short.
+pub(crate) const WINDOW_LINES: usize = 100_000;
 /// What the client and the ledger keep of a record in flight besides its bytes.
 const RECORD_BYTES: usize = 512;
 /// `max.in.flight.requests.per.connection` of an idempotent producer.
@@ -225,10 +228,12 @@ pub(crate) fn memory_of_worker(settings: &Settings, record_limit: usize, brokers
     let option = |name: &str| consumer.get(name).and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
     let fetched = option("queued.max.messages.kbytes") << 10;
     let fetching = 2 * brokers * option("fetch.max.bytes");
-    let window = WINDOW_BYTES + settings.delivery.in_flight * RECORD_BYTES;
+    let window = WINDOW_BYTES + settings.delivery.in_flight.min(WINDOW_LINES) * RECORD_BYTES;
     let sending = brokers * REQUESTS_IN_FLIGHT * record_limit.min(BATCH_BYTES);
+    // Records are on their way of one producer at a time, but the allocator keeps for a while what the other one had.
+    let other = if settings.delivery.mode == Mode::ExactlyOnce { WINDOW_BYTES + sending } else { 0 };
     let state = if settings.state.is_some() { 2 * STATE_FETCH_BYTES } else { 0 };
-    fetched + fetching + window + sending + state
+    fetched + fetching + window + sending + other + state
 }
 
 /// A client that could not be made: an option that librdkafka does not take.

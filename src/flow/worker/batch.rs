@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::report::Tally;
-use super::{BLOCKED, Window, Worker};
+use super::{Window, Worker};
 use crate::flow::recent::{RECENT, Recent};
 use crate::flow::transport::{Fate, Mark, Sink, Source};
 use crate::flow::{Failure, Mode};
@@ -39,8 +39,12 @@ const FENCED_MAX: usize = 3;
 const GIVEN_UP: Duration = RECENT;
 /// Before the first attempt after a fencing; doubled with each further one.
 const FENCED_PAUSE: Duration = Duration::from_secs(1);
-/// While there is always more to read, nobody waits for the newest line: batches may be longer by this, and so fewer.
-const BACKLOG_INTERVALS: u32 = 5;
+/// While there is always more to read, nobody waits for the newest line: batches may be as long as this, and so fewer.
+const BACKLOG: Duration = Duration::from_secs(1);
+/// A batch that holds fewer lines by the time it is due is of no backlog.
+const BACKLOG_LINES: usize = 20_000;
+/// Looks for a line in a row that found none, which say that there is nothing more to read.
+const LULL: u32 = 4;
 /// After a batch was aborted for something that may pass.
 const ABORTED_PAUSE: Duration = Duration::from_millis(200);
 
@@ -123,8 +127,8 @@ pub(super) struct Batch {
     contents: Contents,
     /// Why it cannot be committed any more, and whether the next one will do better without waiting.
     spoiled: Option<(String, bool)>,
-    /// For a moment there was nothing to read.
-    lull: bool,
+    /// Looks in a row that found nothing to read.
+    quiet: u32,
     fenced: Recent,
 }
 
@@ -144,7 +148,7 @@ impl Batch {
             ahead: stage(now),
             contents: Contents::default(),
             spoiled: None,
-            lull: false,
+            quiet: 0,
             fenced: Recent::default(),
         }
     }
@@ -159,6 +163,7 @@ impl Batch {
     /// A line was added.
     pub(super) fn holds_a_line(&mut self) {
         self.contents.has_lines = true;
+        self.quiet = 0;
     }
 
     /// No line may be added.
@@ -177,7 +182,7 @@ impl Batch {
 
     /// There is nothing to read at the moment.
     pub(super) fn rest(&mut self) {
-        self.lull = true;
+        self.quiet = self.quiet.saturating_add(1);
     }
 
     /// Its end comes by the clock.
@@ -269,7 +274,6 @@ impl<K: Sink> Worker<K> {
             return Ok(false);
         }
         self.batch.at_hand = Stage::Open { since: source.now() };
-        self.batch.lull = false;
         Ok(true)
     }
 
@@ -358,8 +362,9 @@ impl<K: Sink> Worker<K> {
 
     /// The batch at hand is old enough.
     fn is_due(&self, age: Duration) -> bool {
-        let (interval, longest) = (self.settings.delivery.commit_interval, self.longest_batch);
-        age >= interval.min(longest) && self.batch.lull || age >= (interval * BACKLOG_INTERVALS).min(longest)
+        let interval = self.settings.delivery.commit_interval;
+        let is_backlog = self.repeatable >= BACKLOG_LINES && self.batch.quiet < LULL;
+        age >= if is_backlog { interval.max(BACKLOG) } else { interval }.min(self.longest_batch)
     }
 
     /// Both producers, while what they hold does not count.
@@ -542,8 +547,7 @@ impl<K: Sink> Worker<K> {
             match self.batch.at_hand {
                 Stage::Open { since } => self.batch.at_hand = Stage::Settling { since },
                 Stage::Settling { .. } if source.now() >= deadline => _ = self.batch.undo(),
-                Stage::Settling { .. } => self.sink.hurry(BLOCKED),
-                _ => self.sink.wait(BLOCKED),
+                _ => self.look(),
             }
         }
     }
