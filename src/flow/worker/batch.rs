@@ -81,6 +81,15 @@ enum Who {
     Ahead,
 }
 
+impl Who {
+    fn other(self) -> Self {
+        match self {
+            Self::AtHand => Self::Ahead,
+            Self::Ahead => Self::AtHand,
+        }
+    }
+}
+
 /// What the two are doing.
 #[derive(Debug)]
 enum Course {
@@ -497,6 +506,11 @@ impl<K: Sink> Worker<K> {
                 self.batch.renew_at(who, now + GIVEN_UP);
                 let until = self.fenced(now, &why)?;
                 self.batch.renew_at(who, until);
+                // Whoever has one of our names has the other too: found out one by one, it would count twice.
+                let other = who.other();
+                if matches!(self.batch.stage(other), Stage::Idle | Stage::Open { .. } | Stage::Settling { .. }) {
+                    self.batch.renew_at(other, until);
+                }
             }
             Fate::Final(failure) => {
                 self.batch.undo().asks = true;
