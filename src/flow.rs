@@ -1,6 +1,6 @@
 //! How lines move: consumer group in, engine, producer out, offsets committed when all before them is settled.
 //!
-//! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer of its own
+//! [`start`] looks after the topics and starts the workers, each a thread with a consumer and a producer or two of its own
 //! (`worker`, over `kafka`). A worker asks the engine what a line means, makes the record that goes out (`record`), and
 //! keeps account of what is on its way (`ledger`); an offset is committed when everything at or below it was published
 //! and acknowledged, or deliberately left out. How rules are swapped meanwhile is in `reload`; how all of it ends is written in `shutdown`; what it tells about itself
@@ -209,7 +209,7 @@ pub struct Delivery {
     pub commit_interval: Duration,
     /// How long a stop, or giving up partitions, may take to drain.
     pub shutdown_timeout: Duration,
-    /// Members of the group in this process, each with a thread, a consumer and a producer; at least one.
+    /// Members of the group in this process, each with a thread, a consumer, and a producer or two; at least one.
     pub workers: usize,
 }
 
@@ -329,8 +329,12 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     for _ in 0..classifiers {
         let own = status.add_worker();
         let source = kafka::source::Member::new(settings, own.clone(), inputs.clone())?;
-        let sink = kafka::sink::Producer::new(settings, &route, source.membership(), &own)?;
-        let worker = Worker::new(rules.clone(), settings, route, sink, own, stop.clone(), Instant::now());
+        let sink = |turn| kafka::sink::Producer::new(settings, &route, source.membership(), &own, turn);
+        let sinks = match settings.delivery.mode {
+            Mode::AtLeastOnce => (sink(None)?, None),
+            Mode::ExactlyOnce => (sink(Some(0))?, Some(sink(Some(1))?)),
+        };
+        let worker = Worker::new(rules.clone(), settings, route, sinks, own.clone(), stop.clone(), Instant::now());
         workers.push((worker, source));
     }
     let counter = role.map(|alerts| counter(rules, settings, alerts, route, &status, &stop)).transpose()?;
@@ -380,7 +384,7 @@ fn counter(
     let role = alerts::settings(settings, alerts);
     let own = status.add_counter();
     let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default())?;
-    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own)?;
+    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own, None)?;
     let notifier = (!alerts.notify.alertmanagers.is_empty()).then(|| Notifier::start(&alerts.notify)).transpose();
     let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;
     let board = notifier.as_ref().map(|notifier| notifier.board().clone());

@@ -236,7 +236,7 @@ impl Resolver<'_> {
             (Some(Value::Count(lines)), _) => usize::try_from(*lines).unwrap_or(usize::MAX),
             (_, flow::Mode::AtLeastOnce) => 30_000,
             // A crash repeats nothing, and the fewer transactions, the less they cost.
-            (_, flow::Mode::ExactlyOnce) => 100_000,
+            (_, flow::Mode::ExactlyOnce) => 300_000,
         };
         flow::Delivery {
             mode,

@@ -4,7 +4,7 @@
 //! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
 //! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way
 //! to the brokers for `config check`; `reader` and `survey` read topics from end to end for `verify`, `letters` reads dead
-//! letters and sends them again. Each worker owns one source and one sink and is the only thread that calls them.
+//! letters and sends them again. Each worker owns one source, and one sink or two, and is the only thread that calls them.
 
 pub(crate) mod clients;
 mod committer;

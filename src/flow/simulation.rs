@@ -43,7 +43,8 @@ const FENCED_MAX: u64 = 3;
 struct Process {
     worker: Option<(Worker<LyingSink>, LyingSource)>,
     client: usize,
-    tid: Option<usize>,
+    /// The transactional names of its two producers.
+    tids: Option<[usize; 2]>,
     stop: StopFlag,
     /// Frozen until then, or started again then.
     until: u64,
@@ -113,21 +114,25 @@ impl Simulation {
         self.world.borrow().audit.finding.is_some()
     }
 
-    /// Starts a process, under the transactional name of an earlier one or under a new one.
-    fn start(&mut self, tid: Option<usize>) {
+    /// Starts a process, under the transactional names of an earlier one or under new ones.
+    fn start(&mut self, tids: Option<[usize; 2]>) {
         let settings = &self.plan.settings;
         let source = Member::new(&self.world, settings.delivery.in_flight);
-        let tid = (settings.delivery.mode == Mode::ExactlyOnce)
-            .then(|| tid.unwrap_or_else(|| self.world.borrow_mut().broker.name()));
+        let tids = (settings.delivery.mode == Mode::ExactlyOnce)
+            .then(|| tids.unwrap_or_else(|| [0, 1].map(|_| self.world.borrow_mut().broker.name())));
         let client = source.client;
-        let sink = Producer::new(&self.world, client, tid, self.plan.queue_limit);
-        let (source, sink) = plant(self.planted, source, sink);
+        let sink = |tid| Producer::new(&self.world, client, tid, self.plan.queue_limit);
+        let sinks = match tids {
+            None => (sink(None), None),
+            Some([one, other]) => (sink(Some(one)), Some(sink(Some(other)))),
+        };
+        let (source, sinks) = plant(self.planted, source, sinks);
         let stop = StopFlag::default();
         let now = self.world.borrow().instant();
         let status = self.status.add_worker();
-        let worker = Worker::new(self.rules.subscribe(), settings, self.plan.route, sink, status, stop.clone(), now);
+        let worker = Worker::new(self.rules.subscribe(), settings, self.plan.route, sinks, status, stop.clone(), now);
         let worker = Some((worker, source));
-        self.processes.push(Process { worker, client, tid, stop, until: 0, is_frozen: false });
+        self.processes.push(Process { worker, client, tids, stop, until: 0, is_frozen: false });
     }
 
     /// The time in which things go wrong.
@@ -191,7 +196,8 @@ impl Simulation {
                 self.world.borrow_mut().miss(to, time);
             }
             Fault::Rival => {
-                if let Some(tid) = self.processes[one].tid {
+                if let Some(tids) = self.processes[one].tids {
+                    let tid = tids[self.rng.usize(..tids.len())];
                     self.world.borrow_mut().rival(tid);
                 }
             }
@@ -220,8 +226,8 @@ impl Simulation {
                 let client = process.client;
                 self.world.borrow_mut().wake(client);
             } else if process.worker.is_none() {
-                let tid = process.tid.filter(|_| self.plan.keeps_names);
-                self.start(tid);
+                let tids = process.tids.filter(|_| self.plan.keeps_names);
+                self.start(tids);
             }
         }
     }
@@ -370,6 +376,12 @@ fn search(seeds: impl Iterator<Item = u64>, planted: Planted) -> Result<BTreeMap
 /// What must have happened, or the simulation proves less than it says.
 const MUST_HAPPEN: &[&str] = &[
     "assignments",
+    "batches aborted while the one ahead was being committed",
+    "batches failed with the next one open, fenced",
+    "batches failed with the next one open, to be aborted",
+    "batches failed with the next one open, unknown",
+    "batches done late with the next one open",
+    "batches done with the next one open",
     "commits done and not heard of",
     "commits refused or lost",
     "commits to be aborted",
@@ -468,6 +480,16 @@ fn finds_a_producer_that_begins_again_after_an_unknown_outcome() {
 #[test]
 fn finds_a_producer_that_goes_on_after_an_end_it_may_have_asked_for_twice() {
     is_found(Planted::LateIsDone);
+}
+
+#[test]
+fn finds_a_batch_that_is_committed_before_the_one_ahead_of_it() {
+    is_found(Planted::CommitTogether);
+}
+
+#[test]
+fn finds_a_batch_that_outlives_the_one_ahead_of_it() {
+    is_found(Planted::GoOnAfterAbort);
 }
 
 #[test]

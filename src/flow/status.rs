@@ -244,8 +244,8 @@ pub(crate) struct WorkerStatus {
     pub(crate) output_waits: AtomicBool,
     /// The transactional producer is not ready.
     pub(crate) renewing: AtomicBool,
-    /// Since when a call of the client is out that may never come back; 0 while none is.
-    call_ms: AtomicU64,
+    /// Since when a call of the client is out that may never come back, for each of two producers; 0 while none is.
+    call_ms: [AtomicU64; 2],
     pub(crate) in_flight: AtomicU64,
     pub(crate) read: AtomicU64,
     pub(crate) matched: AtomicU64,
@@ -270,7 +270,7 @@ impl WorkerStatus {
             done: no(),
             output_waits: no(),
             renewing: no(),
-            call_ms: zero(),
+            call_ms: [zero(), zero()],
             in_flight: zero(),
             read: zero(),
             matched: zero(),
@@ -296,18 +296,16 @@ impl WorkerStatus {
         self.turned_ms.store(millis(self.started.elapsed()), Relaxed);
     }
 
-    /// A call of the client that may never come back begins, or came back.
-    pub(crate) fn calls(&self, begins: bool) {
+    /// A call of one of the producers that may never come back begins, or came back.
+    pub(crate) fn calls(&self, producer: usize, begins: bool) {
         let now = if begins { millis(self.started.elapsed()).max(1) } else { 0 };
-        self.call_ms.store(now, Relaxed);
+        self.call_ms[producer].store(now, Relaxed);
     }
 
-    /// How long that call has been out.
+    /// How long such a call has been out.
     fn calling(&self) -> Duration {
-        match self.call_ms.load(Relaxed) {
-            0 => Duration::ZERO,
-            since => self.started.elapsed().saturating_sub(Duration::from_millis(since)),
-        }
+        let since = self.call_ms.iter().map(|since| since.load(Relaxed)).filter(|since| *since > 0).min();
+        since.map_or(Duration::ZERO, |since| self.started.elapsed().saturating_sub(Duration::from_millis(since)))
     }
 
     fn quiet(&self) -> Duration {
@@ -477,9 +475,11 @@ mod tests {
         let worker = status.add_worker();
         let (turn, call) = (Duration::from_secs(50), Duration::from_secs(20));
         assert_eq!(status.hangs(turn, call), None);
-        worker.call_ms.store(1, Relaxed);
+        worker.call_ms[0].store(1, Relaxed);
+        worker.calls(1, true);
+        worker.calls(1, false);
         assert!(status.hangs(turn, call).unwrap().contains("has not come back"));
-        worker.calls(true);
+        worker.calls(0, true);
         assert_eq!(status.hangs(turn, call), None);
         worker.turned_ms.store(0, Relaxed);
         assert_eq!(status.hangs(turn, call).unwrap(), "worker 0 has not turned for 60 s");

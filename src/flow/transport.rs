@@ -197,7 +197,7 @@ pub(crate) enum Fate {
     Final(Failure),
 }
 
-/// One producer. With transactions, everything that is sent between [`Sink::begin`] and [`Sink::commit`] counts together
+/// One producer; a worker with transactions has two. With transactions, everything that is sent between [`Sink::begin`] and [`Sink::commit`] counts together
 /// with the offsets, or not at all. Commit, abort and renewal run beside; one of them is under way at a time.
 pub(crate) trait Sink {
     /// Hands a record over; an [`Ack`] will come. It takes the headers of `of` along, but ours of an earlier run. The

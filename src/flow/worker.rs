@@ -1,4 +1,4 @@
-//! One worker: a thread with a consumer, a producer, and the ledgers between them. Nothing else touches these.
+//! One worker: a thread with a consumer, a producer or two, and the ledgers between them. Nothing else touches these.
 //!
 //! [`Worker::step`] is the whole life of it: look what happens next, deal with it, look after what runs beside. A line
 //! is judged and handed to the producer while it still lies in the consumer's memory. At most a window of lines is in
@@ -6,7 +6,7 @@
 //! bounded, and no line is ever dropped.
 //!
 //! At least once, lines flow without a pause, and offsets follow the acknowledgements (`group`). Exactly once, they go
-//! in batches, each a transaction (`batch`). Lines that the output will not take, and those at which the classifier
+//! in batches, each a transaction, and there are two producers that take turns (`batch`). Lines that the output will not take, and those at which the classifier
 //! fails, become dead letters (`trouble`); what sources said is kept in the state topic (`lane`).
 
 mod batch;
@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::coverage::Sampler;
-use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES};
+use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
 use super::meters::{Meters, SAMPLED};
@@ -82,7 +82,10 @@ pub(crate) struct Worker<K> {
     /// The rules of this batch.
     engine: Arc<Engine>,
     writer: Writer,
+    /// What takes lines.
     sink: K,
+    /// With transactions: the one whose turn was before, and comes next.
+    ahead: Option<K>,
     meters: Meters,
     status: Arc<WorkerStatus>,
     stop: StopFlag,
@@ -94,7 +97,7 @@ pub(crate) struct Worker<K> {
     longest_batch: Duration,
     lanes: Lanes,
     window: Window,
-    /// Lines that a crash would repeat, at most; counted anew in each beat.
+    /// Lines that a crash would repeat, at most, or that the batch at hand holds; counted anew in each beat.
     repeatable: usize,
     /// Some ledger is as long as it may get.
     crowded: bool,
@@ -121,11 +124,12 @@ pub(crate) struct Worker<K> {
 }
 
 impl<K: Sink> Worker<K> {
+    /// With transactions there are two sinks, else one.
     pub(crate) fn new(
         mut rules: Rules,
         settings: &Settings,
         route: Route,
-        sink: K,
+        (sink, ahead): (K, Option<K>),
         status: Arc<WorkerStatus>,
         stop: StopFlag,
         now: Instant,
@@ -135,6 +139,7 @@ impl<K: Sink> Worker<K> {
             rules,
             writer: Writer::new(&settings.output, route.record_limit, route.partitions, route.dead_letter_partitions),
             sink,
+            ahead,
             meters: Meters::new(&engine),
             counting: Counting::new(settings, &engine, route, now),
             sampler: Sampler::new(status.coverage.clone(), settings.looked_at, &engine),
@@ -201,12 +206,7 @@ impl<K: Sink> Worker<K> {
         }
         let full = self.is_full();
         if full {
-            // Nothing comes that the last records of a batch could go with.
-            if self.batch.is_settling() {
-                self.sink.hurry(BLOCKED)
-            } else {
-                self.sink.wait(BLOCKED)
-            }
+            self.look();
             if !self.holding {
                 return Happening::Blocked;
             }
@@ -225,6 +225,16 @@ impl<K: Sink> Worker<K> {
         }
     }
 
+    /// Gives the producer a moment.
+    fn look(&self) {
+        // Nothing comes that the last records of a batch could go with. Without any, hurrying would not take a moment.
+        if self.batch.is_settling() && self.window.records > 0 {
+            self.sink.hurry(BLOCKED);
+        } else {
+            self.sink.wait(BLOCKED);
+        }
+    }
+
     /// No line may be read until the output acknowledges some.
     fn is_full(&self) -> bool {
         self.is_loaded() || self.batch.is_closing() || !self.trouble.is_empty()
@@ -233,7 +243,7 @@ impl<K: Sink> Worker<K> {
     /// As much is in flight as may be.
     fn is_loaded(&self) -> bool {
         self.window.bytes >= WINDOW_BYTES
-            || self.window.records >= 2 * self.settings.delivery.in_flight
+            || self.window.records >= 2 * self.settings.delivery.in_flight.min(WINDOW_LINES)
             || self.is_long()
     }
 
@@ -244,7 +254,7 @@ impl<K: Sink> Worker<K> {
 
     /// Something beside the lines is to be looked after soon.
     fn is_busy(&self) -> bool {
-        self.window.records > 0 || self.committing || self.batch.is_open() || !self.trouble.is_empty()
+        self.window.records > 0 || self.committing || self.batch.is_busy() || !self.trouble.is_empty()
     }
 
     fn line<S: Source>(&mut self, source: &S, delivery: &S::Delivery<'_>) -> Result<(), Failure> {
@@ -430,7 +440,8 @@ impl<K: Sink> Worker<K> {
         if self.acked != before || self.window.records == 0 {
             self.last_ack = now;
         }
-        self.repeatable = self.lanes.iter().map(|lane| lane.ledger.repeatable()).sum();
+        let repeatable: usize = self.lanes.iter().map(|lane| lane.ledger.repeatable()).sum();
+        self.repeatable = repeatable.saturating_sub(self.batch.lines_ahead());
         self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);
         self.redo(source, now)?;
         self.tell_watermarks(source, now)?;
@@ -479,7 +490,7 @@ impl<K: Sink> Worker<K> {
         self.report(source.now());
         drained(Drained { unsettled: self.lanes.unsettled(), committed });
         // What is still in flight lies in the source's memory.
-        drop(self.sink);
+        drop((self.sink, self.ahead));
         if self.committing {
             // Closing would wait for a broker that does not answer. The group will miss us soon enough.
             std::mem::forget(source);

@@ -24,6 +24,9 @@ const SESSION_TIMEOUT_MS: u64 = 10_000;
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
 const BATCH_BYTES: usize = 1_000_000;
 
+/// Lines of one worker in flight, at most, however many a transaction may hold: what counts is bytes, unless lines are
+/// very short.
+pub(crate) const WINDOW_LINES: usize = 100_000;
 /// What the client and the ledger keep of a record in flight besides its bytes.
 const RECORD_BYTES: usize = 512;
 /// `max.in.flight.requests.per.connection` of an idempotent producer.
@@ -181,8 +184,8 @@ fn never_read(own: &[&str]) -> String {
     patterns.join(",")
 }
 
-/// The producer of a worker, to a topic that takes record batches of `record_limit` bytes.
-pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) -> ClientConfig {
+/// The producer of a worker, or one of two that take `turn`s, to a topic that takes record batches of `record_limit` bytes.
+pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize, turn: Option<usize>) -> ClientConfig {
     let mut config = client(settings, PRODUCER, &settings.output.options);
     // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
     // decides; batches of several records always fit.
@@ -205,8 +208,9 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize) 
             if socket.is_none_or(|socket| socket > transaction_timeout(settings).as_millis()) {
                 config.set("socket.timeout.ms", &timeout_ms);
             }
+            let name = format!("{}/{}/{worker}", kafka.group_id, delivery.instance);
             config
-                .set("transactional.id", format!("{}/{}/{worker}", kafka.group_id, delivery.instance))
+                .set("transactional.id", turn.map_or(name.clone(), |turn| format!("{name}/{turn}")))
                 .set("transaction.timeout.ms", &timeout_ms)
                 .set("retry.backoff.ms", RETRY_BACKOFF_MS.to_string())
                 .set("retry.backoff.max.ms", "1000")
@@ -224,10 +228,12 @@ pub(crate) fn memory_of_worker(settings: &Settings, record_limit: usize, brokers
     let option = |name: &str| consumer.get(name).and_then(|value| value.parse::<usize>().ok()).unwrap_or(0);
     let fetched = option("queued.max.messages.kbytes") << 10;
     let fetching = 2 * brokers * option("fetch.max.bytes");
-    let window = WINDOW_BYTES + settings.delivery.in_flight * RECORD_BYTES;
+    let window = WINDOW_BYTES + settings.delivery.in_flight.min(WINDOW_LINES) * RECORD_BYTES;
     let sending = brokers * REQUESTS_IN_FLIGHT * record_limit.min(BATCH_BYTES);
+    // Records are on their way of one producer at a time, but the allocator keeps for a while what the other one had.
+    let other = if settings.delivery.mode == Mode::ExactlyOnce { WINDOW_BYTES + sending } else { 0 };
     let state = if settings.state.is_some() { 2 * STATE_FETCH_BYTES } else { 0 };
-    fetched + fetching + window + sending + state
+    fetched + fetching + window + sending + other + state
 }
 
 /// A client that could not be made: an option that librdkafka does not take.
@@ -261,7 +267,7 @@ mod tests {
         let mut settings = crate::flow::test_settings();
         settings.kafka.options = vec![("linger.ms".into(), "50".into())];
         settings.output.options = vec![("linger.ms".into(), "7".into()), ("compression.type".into(), "zstd".into())];
-        let config = producer(&settings, 1_048_588, 0);
+        let config = producer(&settings, 1_048_588, 0, None);
         assert_eq!(config.get("linger.ms"), Some("7"));
         assert_eq!(config.get("compression.type"), Some("zstd"));
         assert_eq!(config.get("enable.idempotence"), Some("true"));
@@ -274,11 +280,11 @@ mod tests {
         let transactional = {
             let mut settings = settings.clone();
             settings.delivery.mode = Mode::ExactlyOnce;
-            producer(&settings, 1 << 20, 0)
+            producer(&settings, 1 << 20, 0, None)
         };
         let changeable =
             |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).chain(LOOKUP).any(|(name, _)| *name == key);
-        for config in [consumer(&settings), producer(&settings, 1 << 20, 0), transactional] {
+        for config in [consumer(&settings), producer(&settings, 1 << 20, 0, None), transactional] {
             for (key, _) in config.config_map() {
                 let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
                 assert!(owned != changeable(key), "{key}");
@@ -289,8 +295,8 @@ mod tests {
     #[test]
     fn batches_fit_the_output_topic() {
         let settings = crate::flow::test_settings();
-        assert_eq!(producer(&settings, 3000, 0).get("batch.size"), Some("3000"));
-        assert_eq!(producer(&settings, 5 << 20, 0).get("batch.size"), Some("1000000"));
+        assert_eq!(producer(&settings, 3000, 0, None).get("batch.size"), Some("3000"));
+        assert_eq!(producer(&settings, 5 << 20, 0, None).get("batch.size"), Some("1000000"));
     }
 
     #[test]
@@ -306,12 +312,14 @@ mod tests {
         let settings = crate::flow::test_settings();
         let mut transactional = settings.clone();
         transactional.delivery.mode = Mode::ExactlyOnce;
-        let made: Result<rdkafka::producer::BaseProducer, _> = producer(&transactional, 1 << 20, 3).create();
+        let made: Result<rdkafka::producer::BaseProducer, _> = producer(&transactional, 1 << 20, 3, None).create();
         assert!(made.is_ok(), "{:?}", made.err());
-        assert_eq!(producer(&transactional, 1 << 20, 3).get("transactional.id"), Some("test/test/3"));
+        for (turn, name) in [(None, "test/test/3"), (Some(1), "test/test/3/1")] {
+            assert_eq!(producer(&transactional, 1 << 20, 3, turn).get("transactional.id"), Some(name));
+        }
         assert!(consumer(&settings).create_native_config().is_ok());
         assert!(lookup(&settings, "read_committed").create_native_config().is_ok());
-        assert!(producer(&settings, 1 << 20, 0).create_native_config().is_ok());
+        assert!(producer(&settings, 1 << 20, 0, None).create_native_config().is_ok());
         let mut wrong = settings.clone();
         wrong.kafka.options = vec![("no.such.option".into(), "1".into())];
         let error = consumer(&wrong).create_native_config().err().unwrap();

@@ -80,19 +80,22 @@ struct Transactions {
 }
 
 impl Producer {
-    /// Connects in the background. With transactions, a first answer of [`Sink::ended`] says when it is ready.
+    /// Connects in the background. With transactions, a first answer of [`Sink::ended`] says when it is ready. `turn`: which
+    /// of two it is that take turns.
     pub(crate) fn new(
         settings: &Settings,
         route: &Route,
         membership: Membership,
         status: &Arc<WorkerStatus>,
+        turn: Option<usize>,
     ) -> Result<Self, Failure> {
-        let config = clients::producer(settings, route.record_limit, status.number());
+        let config = clients::producer(settings, route.record_limit, status.number(), turn);
         let client = Arc::new(create(&config, settings)?);
         let transactions = match settings.delivery.mode {
             Mode::AtLeastOnce => None,
             Mode::ExactlyOnce => {
-                let transactor = Transactor::start(clients::transaction_timeout(settings), status.clone())
+                let timeout = clients::transaction_timeout(settings);
+                let transactor = Transactor::start(timeout, status.clone(), turn.unwrap_or(0))
                     .map_err(|error| Failure::software(format!("no thread for transactions: {error}")))?;
                 transactor.ask(Ask::Ready(client.clone(), None));
                 Some(Transactions { transactor, membership })

@@ -45,13 +45,13 @@ pub(super) struct Transactor<C: ProducerContext + 'static> {
 }
 
 impl<C: ProducerContext + 'static> Transactor<C> {
-    /// `timeout` is that of a transaction.
-    pub(super) fn start(timeout: Duration, status: Arc<WorkerStatus>) -> std::io::Result<Self> {
+    /// `timeout` is that of a transaction, `number` that of the producer within its worker.
+    pub(super) fn start(timeout: Duration, status: Arc<WorkerStatus>, number: usize) -> std::io::Result<Self> {
         let (asks, asked) = sync_channel::<Ask<C>>(1);
         let (answer, answers) = sync_channel(1);
         let body = move || {
             while let Ok(ask) = asked.recv() {
-                let work = Work { timeout, status: &status, was_late: Cell::new(false) };
+                let work = Work { timeout, status: &status, number, was_late: Cell::new(false) };
                 let fate = match ask {
                     Ask::Commit(producer, offsets, member) => work.commit(&producer, &offsets, &member),
                     Ask::Abort(producer) => work.abort(&producer),
@@ -84,17 +84,18 @@ impl<C: ProducerContext + 'static> Transactor<C> {
 struct Work<'s> {
     timeout: Duration,
     status: &'s WorkerStatus,
+    number: usize,
     /// A call took so long that the client may have asked twice.
     was_late: Cell<bool>,
 }
 
 impl Work<'_> {
     fn call<T>(&self, call: impl FnOnce() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-        self.status.calls(true);
+        self.status.calls(self.number, true);
         let began = Instant::now();
         let result = call();
         self.was_late.set(self.was_late.get() || began.elapsed() >= ASKED_TWICE);
-        self.status.calls(false);
+        self.status.calls(self.number, false);
         result
     }
 

@@ -82,7 +82,7 @@ pub(in crate::flow) struct Audit {
     /// Per partition, lines before this index are done for.
     settled: Vec<usize>,
     /// What is wrong with a record of a transaction.
-    wrong: BTreeMap<usize, String>,
+    pub(super) wrong: BTreeMap<usize, String>,
     /// Which rules a transaction was judged by.
     rules: BTreeMap<usize, usize>,
     pub(in crate::flow) matches_partitions: i32,
@@ -257,6 +257,10 @@ impl World {
         }
         let decided = &self.broker.transactions[transaction];
         let (lines, offsets) = (decided.lines.clone(), decided.offsets.clone());
+        let bound = self.clients.iter().map(|client| client.in_flight).max().unwrap_or(0);
+        if lines.len() > bound {
+            self.find(format!("transaction {transaction} holds {} lines, more than {bound}", lines.len()));
+        }
         for (partition, offset) in lines.into_iter().map(named_by) {
             let Some(index) = self.audit.index(partition, offset) else { continue };
             let line = &mut self.audit.lines[partition][index];

@@ -69,6 +69,8 @@ pub(super) struct Transaction {
     state: State,
     places: BTreeSet<Place>,
     pub(super) offsets: BTreeMap<usize, (i64, String)>,
+    /// Where they stand among all offsets sent: of two transactions, the later ones hold, whichever is seen to end first.
+    offsets_at: u64,
     offsets_pending: bool,
     markers: usize,
     /// Lines on output and dead letter, as their timestamps name them.
@@ -97,6 +99,8 @@ pub(in crate::flow) struct Broker {
     pub(in crate::flow) places: BTreeMap<Place, Vec<Slot>>,
     pub(super) transactions: Vec<Transaction>,
     names: Vec<Name>,
+    /// Which offsets hold, by partition, see [`Transaction::offsets_at`].
+    offsets_at: BTreeMap<usize, u64>,
     /// Until when a place takes nothing, microseconds.
     pub(super) stalled: BTreeMap<Place, u64>,
     /// Until when a topic is not there.
@@ -191,6 +195,7 @@ impl World {
             state: State::Open,
             places: BTreeSet::new(),
             offsets: BTreeMap::new(),
+            offsets_at: 0,
             offsets_pending: false,
             markers: 0,
             lines: Vec::new(),
@@ -220,10 +225,13 @@ impl World {
     /// Adds offsets to what is open under a name.
     pub(super) fn add_offsets(&mut self, tid: usize, offsets: &[(usize, i64, String)]) {
         let transaction = self.ongoing(tid);
+        self.number += 1;
+        let at = self.number;
         let transaction = &mut self.broker.transactions[transaction];
         let offsets = offsets.iter().cloned().map(|(partition, offset, note)| (partition, (offset, note)));
         transaction.offsets.extend(offsets);
         transaction.offsets_pending = true;
+        transaction.offsets_at = at;
     }
 
     /// Ends what is open under a name, as its holder asked.
@@ -270,9 +278,13 @@ impl World {
             }
             None => {
                 ended.offsets_pending = false;
-                let offsets = if commit { ended.offsets.clone() } else { BTreeMap::new() };
+                let (offsets, at) = if commit { (ended.offsets.clone(), ended.offsets_at) } else { Default::default() };
                 for (partition, (offset, note)) in offsets {
-                    self.take_offset(partition, offset, note);
+                    let latest = self.broker.offsets_at.entry(partition).or_default();
+                    if *latest <= at {
+                        *latest = at;
+                        self.take_offset(partition, offset, note);
+                    }
                 }
             }
         }

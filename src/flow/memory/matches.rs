@@ -27,8 +27,14 @@ impl World {
                 let (partition, offset) = named_by(stored.timestamp_ms);
                 let known = self.audit.matches(partition, offset);
                 let Some(index) = known.iter().position(|known| *known == (number, value.to_vec())) else {
-                    let text = String::from_utf8_lossy(value).into_owned();
-                    return self.find(format!("{partition}/{offset} is counted as {text} on {number}, not {known:?}"));
+                    let text = String::from_utf8_lossy(value);
+                    let wrong = format!("{partition}/{offset} is counted as {text} on {number}, not {known:?}");
+                    // In a transaction it is wrong only when it counts, as with lines.
+                    match transaction {
+                        None => self.find(wrong),
+                        Some(transaction) => _ = self.audit.wrong.entry(transaction).or_insert(wrong),
+                    }
+                    return;
                 };
                 if transaction.is_none() {
                     self.match_counts((partition, offset), index);

@@ -1,7 +1,7 @@
 //! Bugs on purpose: a source and a sink that lie to the worker in ways that make it behave as if it had a certain bug.
 //! The simulation must find each of them; what it would not find, it would not watch.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ pub(in crate::flow) enum Planted {
     SameProducer,
     /// What was done late counts as done, and the producer goes on.
     LateIsDone,
+    /// A batch is committed before it is known that the one ahead of it was.
+    CommitTogether,
+    /// When a batch does not count, the next one goes on.
+    GoOnAfterAbort,
     /// What is committed is the last line acknowledged, not the end of an unbroken run.
     CommitLast,
     /// A line counts as published as soon as it is handed over.
@@ -64,12 +68,31 @@ pub(in crate::flow) struct LyingSink {
     honest: Producer,
     planted: Planted,
     lies: Rc<RefCell<Lies>>,
+    /// A commit was asked for, and nobody has heard how it ended.
+    commits: Cell<bool>,
 }
 
-/// Makes liars of a source and its sink.
-pub(in crate::flow) fn plant(planted: Planted, source: Member, sink: Producer) -> (LyingSource, LyingSink) {
+/// Makes liars of a source and its sinks.
+pub(in crate::flow) fn plant(
+    planted: Planted,
+    source: Member,
+    (sink, ahead): (Producer, Option<Producer>),
+) -> (LyingSource, (LyingSink, Option<LyingSink>)) {
     let lies = Rc::new(RefCell::new(Lies::default()));
-    (LyingSource { honest: source, planted, lies: lies.clone() }, LyingSink { honest: sink, planted, lies })
+    let lying = |honest| LyingSink { honest, planted, lies: lies.clone(), commits: Cell::new(false) };
+    let sinks = (lying(sink), ahead.map(lying));
+    (LyingSource { honest: source, planted, lies }, sinks)
+}
+
+impl LyingSink {
+    /// Waits until it has ended what it was asked for.
+    fn end(&self) -> Fate {
+        loop {
+            if let Some(fate) = self.honest.ended(Duration::from_millis(1)) {
+                return fate;
+            }
+        }
+    }
 }
 
 impl LyingSource {
@@ -236,10 +259,17 @@ impl Sink for LyingSink {
     }
 
     fn begin(&self) -> Result<(), Fate> {
+        if self.planted == Planted::CommitTogether && self.commits.take() {
+            match self.end() {
+                Fate::Done => {}
+                fate => return Err(fate),
+            }
+        }
         self.honest.begin()
     }
 
     fn commit(&self, marks: &[Mark]) -> Result<(), Fate> {
+        self.commits.set(true);
         self.honest.commit(marks)
     }
 
@@ -256,9 +286,19 @@ impl Sink for LyingSink {
     }
 
     fn ended(&self, wait: Duration) -> Option<Fate> {
+        if self.planted == Planted::CommitTogether && self.commits.get() {
+            return Some(Fate::Done);
+        }
         match (self.planted, self.honest.ended(wait)) {
             (Planted::LateIsDone, Some(Fate::DoneLate)) => Some(Fate::Done),
-            (_, fate) => fate,
+            (Planted::GoOnAfterAbort, Some(Fate::Abort(_))) if self.commits.take() => {
+                self.honest.abort();
+                Some(self.end())
+            }
+            (_, fate) => {
+                self.commits.set(self.commits.get() && fate.is_none());
+                fate
+            }
         }
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct Sender {
     /// Something was sent since the transaction began.
     is_used: bool,
     in_transaction: bool,
+    /// The end of a commit has not been heard of.
+    is_committing: bool,
     offsets: Vec<(usize, i64, String)>,
     /// The member that commits.
     member: (Option<u64>, u32),
@@ -81,6 +83,7 @@ impl Sender {
             is_spoiled: false,
             is_used: false,
             in_transaction: false,
+            is_committing: false,
             offsets: Vec::new(),
             member: (None, 0),
             answer: None,
@@ -231,7 +234,32 @@ impl World {
             Fate::Fenced(_) => "producers fenced",
             Fate::Final(_) => "requests hopeless",
         });
-        self.senders[sender].answer = Some((self.now + latency, fate));
+        // What is not known, or is known late, the client has waited for.
+        let waited = match fate {
+            Fate::Unknown(_) | Fate::DoneLate if self.rng.bool() => self.rng.u64(400_000..8_000_000),
+            _ => 0,
+        };
+        self.senders[sender].answer = Some((self.now + latency + waited, fate));
+    }
+
+    /// Another producer of the same worker for which this holds.
+    fn has_other(&self, sender: usize, holds: impl Fn(&Sender) -> bool) -> bool {
+        let client = self.senders[sender].client;
+        let is_other = |(one, other): (usize, &Sender)| one != sender && other.client == client && !other.is_gone;
+        self.senders.iter().enumerate().any(|(one, other)| is_other((one, other)) && holds(other))
+    }
+
+    /// The worker hears how a commit ended: whether the next batch was open already.
+    fn commit_heard(&mut self, sender: usize, fate: &Fate) {
+        if self.has_other(sender, |other| other.in_transaction && other.is_used) {
+            self.count(match fate {
+                Fate::Done => "batches done with the next one open",
+                Fate::DoneLate => "batches done late with the next one open",
+                Fate::Abort(_) => "batches failed with the next one open, to be aborted",
+                Fate::Unknown(_) => "batches failed with the next one open, unknown",
+                Fate::Fenced(_) | Fate::Final(_) => "batches failed with the next one open, fenced",
+            });
+        }
     }
 
     pub(super) fn init(&mut self, sender: usize) {
@@ -430,6 +458,7 @@ impl Sink for Producer {
         let client = self.client;
         world.tell(&format!("w{client}"), || format!("asks for the commit of {offsets:?}"));
         let state = &mut world.senders[self.sender];
+        state.is_committing = true;
         state.offsets = offsets;
         state.member = (id, generation);
         if state.pending() > 0 {
@@ -451,6 +480,9 @@ impl Sink for Producer {
         let mut world = self.world.borrow_mut();
         let client = self.client;
         world.tell(&format!("w{client}"), || "aborts".to_owned());
+        if world.has_other(self.sender, |other| other.is_committing) {
+            world.count("batches aborted while the one ahead was being committed");
+        }
         // What is on its way is called back, and reported as refused.
         let state = &mut world.senders[self.sender];
         let mut purged: Vec<(Place, Pending)> = Vec::new();
@@ -494,8 +526,12 @@ impl Sink for Producer {
         let mut world = self.world.borrow_mut();
         world.advance(wait);
         let now = world.now;
-        let answer = &mut world.senders[self.sender].answer;
-        answer.take_if(|(at, _)| *at <= now).map(|(_, fate)| fate)
+        let state = &mut world.senders[self.sender];
+        let (_, fate) = state.answer.take_if(|(at, _)| *at <= now)?;
+        if std::mem::take(&mut state.is_committing) {
+            world.commit_heard(self.sender, &fate);
+        }
+        Some(fate)
     }
 }
 

@@ -1,23 +1,33 @@
-//! Exactly once: lines go in batches, each a transaction of outputs, dead letters, state and offsets.
+//! Exactly once: lines go in batches, each a transaction of outputs, dead letters, state and offsets. Two producers take
+//! turns, so that nothing waits for a commit: while one commits, the other has the next batch open.
 //!
 //! ```text
-//!            first line            due, full, asked            all acknowledged             committed
-//!     Idle ─────────────→ Open ──────────────────→ Settling ────────────────────→ Committing ───────────→ Idle
-//!      ↑                                               │ a record was refused        │ must be aborted
-//!      ├────────────────────────────────────── Aborting ←────────────────────────────┤
-//!      │  read again from what is committed            │ unknown                     │ unknown, fenced
-//!      └────────────────────────────────────── Renewing ←────────────────────────────┘
+//!               first line           due, full, asked          all acknowledged, and the one ahead is done
+//!     at hand   Idle ───────→ Open ─────────────────→ Settling ─┐
+//!                                                               │ the producers change places
+//!     ahead     Idle ←──────────────────────────── Committing ←─┘
+//!                              committed
+//!
+//!     undoing   Open, Settling ───→ Aborting ─────→ Idle ─┐  a record was refused, or the batch ahead does not count
+//!               Committing ───────→ Aborting ─────→ Idle ─┤  must be aborted
+//!               any ──────────────→ Renewing ─────→ Idle ─┤  unknown, fenced
+//!                                                         └→ both idle: read again from what is committed
 //! ```
 //!
-//! While a batch is open lines are read; in every other state they are not. A rebalance ends the open batch before it is
-//! answered. After an outcome that is not known, or that came late, the producer is renewed, and `begin` never called on
-//! it again; what the group then says is committed is where reading goes on, whichever way the outcome was.
+//! Records of one producer only are on their way at any time, and the next batch asks for its commit only when the one
+//! ahead is known to be committed: so lines come out in order, and offsets go forward. When the batch ahead does not
+//! count, what the one at hand holds comes after lines that will be done again; it is undone too. While batches are
+//! undone nothing is read.
+//!
+//! A rebalance ends both batches before it is answered. After an outcome that is not known, or that came late, a producer
+//! is renewed, and `begin` never called on it again; after one that is not known, what the group then says is committed
+//! is where reading goes on, whichever way it was.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::report::Tally;
-use super::{BLOCKED, Window, Worker};
+use super::{Window, Worker};
 use crate::flow::recent::{RECENT, Recent};
 use crate::flow::transport::{Fate, Mark, Sink, Source};
 use crate::flow::{Failure, Mode};
@@ -29,108 +39,191 @@ const FENCED_MAX: usize = 3;
 const GIVEN_UP: Duration = RECENT;
 /// Before the first attempt after a fencing; doubled with each further one.
 const FENCED_PAUSE: Duration = Duration::from_secs(1);
-/// While there is always more to read, nobody waits for the newest line: batches may be longer by this, and so fewer.
-const BACKLOG_INTERVALS: u32 = 5;
+/// While there is always more to read, nobody waits for the newest line: batches may be as long as this, and so fewer.
+const BACKLOG: Duration = Duration::from_secs(1);
+/// A batch that holds fewer lines by the time it is due is of no backlog.
+const BACKLOG_LINES: usize = 20_000;
+/// Looks for a line in a row that found none, which say that there is nothing more to read.
+const LULL: u32 = 4;
 /// After a batch was aborted for something that may pass.
 const ABORTED_PAUSE: Duration = Duration::from_millis(200);
 
-/// Where the batch at hand stands.
+/// Where a producer stands.
 #[derive(Debug)]
 enum Stage {
-    /// There are no batches: at least once.
-    Never,
-    /// None is open.
+    /// It can begin a transaction.
     Idle,
-    /// Lines are added to it.
+    /// Lines are added to its batch.
     Open { since: Instant },
-    /// Its records are waited for.
-    Settling,
-    /// It is being committed, with these offsets.
-    Committing { marks: Vec<Mark>, since: Instant },
-    /// It is being aborted.
+    /// The records of its batch are waited for.
+    Settling { since: Instant },
+    /// Its batch is being committed, with these offsets.
+    Committing { marks: Vec<Mark>, since: Instant, contents: Contents },
+    /// Its batch is being aborted.
     Aborting,
-    /// It was aborted; the next one may begin then.
-    Resting { until: Instant },
-    /// A new producer is made ready, not before a given time.
+    /// A new one is made ready in its place, not before a given time.
     Renewing { asked: bool, not_before: Instant },
 }
 
-/// The transaction at hand.
+impl Stage {
+    /// A batch of it has not come to its end.
+    fn holds_a_batch(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Renewing { .. })
+    }
+}
+
+/// Which of the two producers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// The one that takes lines: [`Worker::sink`].
+    AtHand,
+    /// The one whose turn was before: [`Worker::ahead`].
+    Ahead,
+}
+
+impl Who {
+    fn other(self) -> Self {
+        match self {
+            Self::AtHand => Self::Ahead,
+            Self::Ahead => Self::AtHand,
+        }
+    }
+}
+
+/// What the two are doing.
 #[derive(Debug)]
-pub(super) struct Batch {
-    stage: Stage,
-    /// Why it cannot be committed any more, and whether the next one will do better without waiting.
-    spoiled: Option<(String, bool)>,
-    /// Records acknowledged that do not count yet.
+enum Course {
+    /// There are no batches: at least once.
+    Never,
+    /// One batch follows the other.
+    On,
+    /// What is not committed does not count. Once both are idle, reading goes back.
+    Undoing(Undo),
+    /// It was undone, lines or watermarks only; the next batch may begin then.
+    Resting { until: Instant, has_lines: bool },
+}
+
+#[derive(Debug, Default)]
+struct Undo {
+    /// It is not known what counts: the group is asked.
+    asks: bool,
+    /// Lines are undone, and not watermarks alone.
+    has_lines: bool,
+    /// A producer was fenced, and is not renewed before.
+    fenced_until: Option<Instant>,
+}
+
+/// What counts only when a batch is committed.
+#[derive(Debug, Default)]
+struct Contents {
+    /// Records acknowledged.
     published: u64,
-    /// Dead letters that do not count yet, by kind.
+    /// Dead letters, by kind.
     buried: Vec<&'static str>,
     /// It holds one line, which may spoil it, and is to hold no more.
     alone: bool,
     /// It holds lines, and not watermarks alone.
     has_lines: bool,
-    /// For a moment there was nothing to read.
-    lull: bool,
+}
+
+/// The transaction at hand, and the one ahead of it.
+#[derive(Debug)]
+pub(super) struct Batch {
+    course: Course,
+    at_hand: Stage,
+    ahead: Stage,
+    /// Of the one at hand.
+    contents: Contents,
+    /// Why it cannot be committed any more, and whether the next one will do better without waiting.
+    spoiled: Option<(String, bool)>,
+    /// Looks in a row that found nothing to read.
+    quiet: u32,
     fenced: Recent,
 }
 
 impl Batch {
-    /// With transactions, the producer is on its way to being ready.
+    /// With transactions, both producers are on their way to being ready.
     pub(super) fn new(mode: Mode, now: Instant) -> Self {
-        let stage = match mode {
-            Mode::AtLeastOnce => Stage::Never,
-            Mode::ExactlyOnce => Stage::Renewing { asked: true, not_before: now },
+        let (course, stage): (_, fn(Instant) -> Stage) = match mode {
+            Mode::AtLeastOnce => (Course::Never, |_| Stage::Idle),
+            Mode::ExactlyOnce => {
+                let course = Course::Undoing(Undo { asks: true, ..Undo::default() });
+                (course, |now| Stage::Renewing { asked: true, not_before: now })
+            }
         };
         Self {
-            stage,
+            course,
+            at_hand: stage(now),
+            ahead: stage(now),
+            contents: Contents::default(),
             spoiled: None,
-            published: 0,
-            buried: Vec::new(),
-            alone: false,
-            has_lines: false,
-            lull: false,
+            quiet: 0,
             fenced: Recent::default(),
+        }
+    }
+
+    fn stage(&mut self, who: Who) -> &mut Stage {
+        match who {
+            Who::AtHand => &mut self.at_hand,
+            Who::Ahead => &mut self.ahead,
         }
     }
 
     /// A line was added.
     pub(super) fn holds_a_line(&mut self) {
-        self.has_lines = true;
+        self.contents.has_lines = true;
+        self.quiet = 0;
     }
 
     /// No line may be added.
     pub(super) fn is_closing(&self) -> bool {
-        !matches!(self.stage, Stage::Never | Stage::Idle | Stage::Open { .. })
+        match self.course {
+            Course::Never => false,
+            Course::On => !matches!(self.at_hand, Stage::Idle | Stage::Open { .. }),
+            Course::Undoing(_) | Course::Resting { .. } => true,
+        }
     }
 
     /// Its last records are waited for.
     pub(super) fn is_settling(&self) -> bool {
-        matches!(self.stage, Stage::Settling)
+        matches!(self.at_hand, Stage::Settling { .. })
     }
 
     /// There is nothing to read at the moment.
     pub(super) fn rest(&mut self) {
-        self.lull = true;
+        self.quiet = self.quiet.saturating_add(1);
     }
 
     /// Its end comes by the clock.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open { .. })
+        matches!(self.at_hand, Stage::Open { .. })
+    }
+
+    /// Something is to be looked after soon.
+    pub(super) fn is_busy(&self) -> bool {
+        self.at_hand.holds_a_batch() || self.ahead.holds_a_batch()
     }
 
     /// It holds one line and is to hold no more.
     pub(super) fn is_alone(&self) -> bool {
-        self.alone && self.is_open()
-    }
-
-    /// A new producer is to be made, not before a given time.
-    fn renew_at(&mut self, not_before: Instant) {
-        self.stage = Stage::Renewing { asked: false, not_before };
+        self.contents.alone && self.is_open()
     }
 
     /// What comes back of it says nothing any more.
     pub(super) fn is_ending(&self) -> bool {
-        matches!(self.stage, Stage::Aborting | Stage::Renewing { .. } | Stage::Resting { .. })
+        matches!(self.course, Course::Undoing(_) | Course::Resting { .. })
+    }
+
+    /// Lines that are being committed.
+    pub(super) fn lines_ahead(&self) -> usize {
+        match &self.ahead {
+            Stage::Committing { marks, .. } => marks.iter().map(|mark| mark.lines).sum(),
+            _ => 0,
+        }
+    }
+
+    fn is_committing(&self) -> bool {
+        matches!(self.ahead, Stage::Committing { .. })
     }
 
     /// It cannot be committed. `known`: it is known how to do better the next time.
@@ -140,20 +233,35 @@ impl Batch {
         }
     }
 
+    /// Nothing that is not committed counts.
+    fn undo(&mut self) -> &mut Undo {
+        if !matches!(self.course, Course::Undoing(_)) {
+            self.course = Course::Undoing(Undo::default());
+        }
+        let Course::Undoing(undo) = &mut self.course else { unreachable!("set above") };
+        undo.has_lines |= self.contents.has_lines;
+        undo
+    }
+
+    /// A new producer is to be made, not before a given time.
+    fn renew_at(&mut self, who: Who, not_before: Instant) {
+        *self.stage(who) = Stage::Renewing { asked: false, not_before };
+    }
+
     /// A line became a dead letter; true when that counts at once.
     pub(super) fn buried(&mut self, kind: &'static str) -> bool {
-        let at_once = matches!(self.stage, Stage::Never);
+        let at_once = matches!(self.course, Course::Never);
         if !at_once {
-            self.buried.push(kind);
+            self.contents.buried.push(kind);
         }
         at_once
     }
 
     /// A line's record was acknowledged.
     pub(super) fn published(&mut self, tally: &mut Tally) {
-        match self.stage {
-            Stage::Never => tally.published += 1,
-            _ => self.published += 1,
+        match self.course {
+            Course::Never => tally.published += 1,
+            _ => self.contents.published += 1,
         }
     }
 }
@@ -161,25 +269,24 @@ impl Batch {
 impl<K: Sink> Worker<K> {
     /// Makes sure that a batch is open for a line, which may have to be alone in it. False when none can be had now.
     pub(super) fn begin<S: Source>(&mut self, source: &S, alone: bool) -> Result<bool, Failure> {
-        if self.batch.is_open() && (alone || self.batch.alone) {
+        if self.batch.is_open() && (alone || self.batch.contents.alone) {
             self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
         }
-        match self.batch.stage {
-            Stage::Idle => self.batch.alone = alone,
-            Stage::Never | Stage::Open { .. } => return Ok(true),
+        match (&self.batch.course, &self.batch.at_hand) {
+            (Course::Never, _) | (Course::On, Stage::Open { .. }) => return Ok(true),
+            (Course::On, Stage::Idle) => {}
             _ => return Ok(false),
         }
+        self.batch.contents = Contents { alone, ..Contents::default() };
         if let Err(fate) = self.sink.begin() {
-            self.fell(fate, source.now())?;
+            self.fell(Who::AtHand, fate, source.now())?;
             return Ok(false);
         }
-        self.batch.stage = Stage::Open { since: source.now() };
-        self.batch.lull = false;
-        self.batch.has_lines = false;
+        self.batch.at_hand = Stage::Open { since: source.now() };
         Ok(true)
     }
 
-    /// Moves the batch on as far as it goes.
+    /// Moves the batches on as far as they go.
     pub(super) fn drive<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
         while self.advance(source, now)? {}
         Ok(())
@@ -187,150 +294,200 @@ impl<K: Sink> Worker<K> {
 
     /// One arrow of the picture; false when there is none to go now.
     fn advance<S: Source>(&mut self, source: &S, now: Instant) -> Result<bool, Failure> {
-        match &self.batch.stage {
-            Stage::Never => return Ok(false),
-            Stage::Idle => {
-                self.renew_rules();
-                return Ok(false);
+        if self.hear_of(Who::Ahead, now)? || self.hear_of(Who::AtHand, now)? {
+            return Ok(true);
+        }
+        match &self.batch.course {
+            Course::Never => Ok(false),
+            Course::On => self.go_on(now),
+            Course::Undoing(_) => self.go_undoing(source, now),
+            Course::Resting { until, .. } if now < *until => Ok(false),
+            Course::Resting { .. } => {
+                self.batch.course = Course::On;
+                Ok(true)
             }
-            Stage::Open { since } => {
-                let (age, interval) = (now.duration_since(*since), self.settings.delivery.commit_interval);
-                let longest = self.longest_batch;
-                let due = age >= interval.min(longest) && self.batch.lull
-                    || age >= (interval * BACKLOG_INTERVALS).min(longest);
-                if !(due
-                    || self.is_long()
-                    || self.batch.alone
-                    || self.rules_are_stale()
-                    || self.batch.spoiled.is_some())
-                {
-                    return Ok(false);
-                }
-                self.batch.stage = Stage::Settling;
-            }
-            Stage::Settling => {
-                if self.batch.spoiled.is_some() {
-                    self.abort();
-                } else if self.window.records == 0 {
-                    self.commit_batch(now)?;
-                } else {
-                    return Ok(false);
-                }
-            }
-            Stage::Resting { until } => {
-                if now < *until {
-                    return Ok(false);
-                }
-                self.batch.stage = Stage::Idle;
-            }
+        }
+    }
+
+    /// Takes what became of what a producer was asked for, or asks for a new one when it is time.
+    fn hear_of(&mut self, who: Who, now: Instant) -> Result<bool, Failure> {
+        match *self.batch.stage(who) {
+            Stage::Idle | Stage::Open { .. } | Stage::Settling { .. } => return Ok(false),
             Stage::Renewing { asked: false, not_before } => {
-                if now < *not_before {
+                if now < not_before {
                     return Ok(false);
                 }
-                self.sink.renew()?;
-                self.batch.stage = Stage::Renewing { asked: true, not_before: *not_before };
+                self.producer(who).renew()?;
+                *self.batch.stage(who) = Stage::Renewing { asked: true, not_before };
             }
             Stage::Committing { .. } | Stage::Aborting | Stage::Renewing { asked: true, .. } => {
-                let Some(fate) = self.sink.ended(Duration::ZERO) else { return Ok(false) };
+                let Some(fate) = self.producer(who).ended(Duration::ZERO) else { return Ok(false) };
                 match fate {
-                    Fate::Done => self.done(source, now)?,
+                    Fate::Done => self.done(who, now),
                     Fate::DoneLate => {
-                        self.done(source, now)?;
+                        self.done(who, now);
                         tracing::debug!("a transaction was ended late; making a new producer");
-                        self.batch.renew_at(now);
+                        self.batch.renew_at(who, now);
                     }
-                    fate => self.fell(fate, now)?,
+                    fate => self.fell(who, fate, now)?,
                 }
             }
         }
         Ok(true)
     }
 
+    /// The producer at hand, while all is well.
+    fn go_on(&mut self, now: Instant) -> Result<bool, Failure> {
+        let (since, is_settling) = match self.batch.at_hand {
+            Stage::Idle => {
+                self.renew_rules();
+                return Ok(false);
+            }
+            Stage::Open { since } => (since, false),
+            Stage::Settling { since } => (since, true),
+            _ => return Ok(false),
+        };
+        let waits = self.batch.is_committing();
+        if waits && now.duration_since(since) >= self.longest_batch {
+            // It would have to fear the broker's own patience, and its own commit may take as long.
+            self.batch.spoil("the commit of the one before it takes too long".to_owned(), true);
+        }
+        if self.batch.spoiled.is_some() {
+            self.batch.undo();
+        } else if !is_settling && (self.must_end() || (!waits && self.is_due(now.duration_since(since)))) {
+            self.batch.at_hand = Stage::Settling { since };
+        } else if is_settling && self.window.records == 0 && !waits {
+            self.commit_batch(now)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Nothing more can be added to the batch at hand.
+    fn must_end(&self) -> bool {
+        self.is_long() || self.batch.contents.alone || self.rules_are_stale()
+    }
+
+    /// The batch at hand is old enough.
+    fn is_due(&self, age: Duration) -> bool {
+        let interval = self.settings.delivery.commit_interval;
+        let is_backlog = self.repeatable >= BACKLOG_LINES && self.batch.quiet < LULL;
+        age >= if is_backlog { interval.max(BACKLOG) } else { interval }.min(self.longest_batch)
+    }
+
+    /// Both producers, while what they hold does not count.
+    fn go_undoing<S: Source>(&mut self, source: &S, now: Instant) -> Result<bool, Failure> {
+        match (&self.batch.at_hand, &self.batch.ahead) {
+            (Stage::Open { .. } | Stage::Settling { .. }, _) => self.abort(Who::AtHand),
+            (Stage::Idle, Stage::Idle) => self.undone(source, now)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn producer(&mut self, who: Who) -> &mut K {
+        match (who, &mut self.ahead) {
+            (Who::Ahead, Some(ahead)) => ahead,
+            _ => &mut self.sink,
+        }
+    }
+
+    /// Everything of the batch at hand is acknowledged: the other producer takes the next lines while it commits.
     fn commit_batch(&mut self, now: Instant) -> Result<(), Failure> {
         let marks = self.lanes.news();
-        if marks.is_empty() && self.batch.published > 0 {
+        if marks.is_empty() && self.batch.contents.published > 0 {
             // It is with the offsets that the group says whether the lines were ours.
             tracing::warn!("a batch moves no offset, so its lines were done by another one; aborting it");
-            self.abort();
+            self.batch.undo();
             return Ok(());
         }
-        match self.sink.commit(&marks) {
-            Ok(()) => self.batch.stage = Stage::Committing { marks, since: now },
-            Err(fate) => self.fell(fate, now)?,
+        if let Err(fate) = self.sink.commit(&marks) {
+            return self.fell(Who::AtHand, fate, now);
+        }
+        let contents = std::mem::take(&mut self.batch.contents);
+        self.batch.at_hand = Stage::Committing { marks, since: now, contents };
+        self.lanes.next_batch();
+        self.repeatable = 0;
+        if let Some(ahead) = &mut self.ahead {
+            std::mem::swap(&mut self.sink, ahead);
+            std::mem::swap(&mut self.batch.at_hand, &mut self.batch.ahead);
         }
         Ok(())
     }
 
-    fn abort(&mut self) {
+    fn abort(&mut self, who: Who) {
         self.meters.aborted.increment(1);
-        self.sink.abort();
-        self.batch.stage = Stage::Aborting;
+        self.producer(who).abort();
+        *self.batch.stage(who) = Stage::Aborting;
     }
 
-    /// What was asked for is done.
-    fn done<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
-        // Of a batch that was aborted the last are here by now. Whatever they say, the answer has been taken.
-        let taken = self.take_acks();
-        match std::mem::replace(&mut self.batch.stage, Stage::Idle) {
-            Stage::Committing { marks, since } => {
-                self.lanes.committed(&marks);
-                self.meters.transactions.increment(1);
-                self.meters.transaction.record(now.duration_since(since));
-                self.tally.published += std::mem::take(&mut self.batch.published);
-                self.batch.buried.drain(..).for_each(|kind| self.meters.dead_letter(kind));
-                self.trouble.accepted(self.batch.alone);
-                self.repeatable = 0;
-                self.last_ack = now;
-            }
-            Stage::Renewing { .. } => {
-                self.forget_batch();
-                let back = source.committed(&self.lanes.partitions()).and_then(|committed| {
-                    self.lanes.learned(committed);
-                    self.go_back(source)
-                });
-                if back.is_err() {
-                    // The lanes still hold tickets of a producer that is gone: nothing may be added to them.
-                    self.batch.renew_at(now + GIVEN_UP);
-                }
-                back?;
-            }
-            _ => {
-                let known = self.batch.spoiled.as_ref().is_some_and(|(_, known)| *known);
-                self.forget_batch();
-                self.go_back(source)?;
-                if !known {
-                    self.batch.stage = Stage::Resting { until: now + ABORTED_PAUSE };
-                }
-            }
+    /// What a producer was asked for is done.
+    fn done(&mut self, who: Who, now: Instant) {
+        let stage = std::mem::replace(self.batch.stage(who), Stage::Idle);
+        if let Stage::Committing { marks, since, contents } = stage {
+            self.lanes.committed(&marks);
+            self.meters.transactions.increment(1);
+            self.meters.transaction.record(now.duration_since(since));
+            self.tally.published += contents.published;
+            contents.buried.into_iter().for_each(|kind| self.meters.dead_letter(kind));
+            self.trouble.accepted(contents.alone);
         }
+    }
+
+    /// Both producers are idle: lines that are not committed are read again.
+    fn undone<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        // Of a batch that was aborted the last are here by now. Whatever they say, the answers have been taken.
+        let taken = self.take_acks();
+        let Course::Undoing(Undo { asks, has_lines, .. }) = self.batch.course else { return taken };
+        let known = self.batch.spoiled.as_ref().is_some_and(|(_, known)| *known);
+        self.forget_batch();
+        if let Err(failure) = self.go_back(source, asks) {
+            // The lanes still hold tickets of records that are gone: nothing may be added to them.
+            self.batch.undo().asks = true;
+            self.batch.renew_at(Who::AtHand, now + GIVEN_UP);
+            return Err(failure);
+        }
+        self.batch.course = match asks || known {
+            true => Course::On,
+            false => Course::Resting { until: now + ABORTED_PAUSE, has_lines },
+        };
         taken
     }
 
-    /// Nothing of the batch counts, and nothing of it is on its way any more.
+    /// Nothing that is not committed counts, and nothing of it is on its way any more.
     fn forget_batch(&mut self) {
         if let Some((why, _)) = self.batch.spoiled.take() {
             tracing::warn!("a batch was aborted and is done again: {}", foreign(why.as_bytes()));
         }
-        self.batch.published = 0;
-        self.batch.buried.clear();
+        self.batch.contents = Contents::default();
         self.window = Window::default();
         self.counting.iter_mut().for_each(|counting| counting.in_flight = 0);
         self.repeatable = 0;
         self.crowded = false;
     }
 
-    fn go_back<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
+    /// Reads again from what is committed, as the group says or as is known.
+    fn go_back<S: Source>(&mut self, source: &S, asks: bool) -> Result<(), Failure> {
+        if asks {
+            self.lanes.learned(source.committed(&self.lanes.partitions())?);
+        }
         let starts = self.lanes.go_back();
         source.rewind(&starts)
     }
 
     /// Something else came of it than was asked for.
-    fn fell(&mut self, fate: Fate, now: Instant) -> Result<(), Failure> {
+    fn fell(&mut self, who: Who, fate: Fate, now: Instant) -> Result<(), Failure> {
+        let had_lines = match self.batch.stage(who) {
+            Stage::Committing { contents, .. } => contents.has_lines,
+            _ => false,
+        };
+        self.batch.undo().has_lines |= had_lines;
         match fate {
             Fate::Done | Fate::DoneLate => {}
             Fate::Abort(why) => {
                 tracing::warn!("a transaction has to be aborted: {}", foreign(why.as_bytes()));
-                self.abort();
+                self.abort(who);
             }
             Fate::Unknown(why) => {
                 tracing::warn!(
@@ -338,29 +495,43 @@ impl<K: Sink> Worker<K> {
                     foreign(why.as_bytes())
                 );
                 self.meters.unknown.increment(1);
-                self.batch.renew_at(now);
+                self.batch.undo().asks = true;
+                self.batch.renew_at(who, now);
             }
             Fate::Fenced(why) => {
                 tracing::warn!("the transactional producer was fenced; making a new one: {}", foreign(why.as_bytes()));
                 self.meters.fenced.increment(1);
+                self.batch.undo().asks = true;
                 // Even when this is the end: whoever leaves must not wait for an answer that has come already.
-                self.batch.renew_at(now + GIVEN_UP);
-                let pause = self.fenced(now, &why)?;
-                self.batch.renew_at(now + pause);
+                self.batch.renew_at(who, now + GIVEN_UP);
+                let until = self.fenced(now, &why)?;
+                self.batch.renew_at(who, until);
+                // Whoever has one of our names has the other too: found out one by one, it would count twice.
+                let other = who.other();
+                if matches!(self.batch.stage(other), Stage::Idle | Stage::Open { .. } | Stage::Settling { .. }) {
+                    self.batch.renew_at(other, until);
+                }
             }
             Fate::Final(failure) => {
-                self.batch.renew_at(now + GIVEN_UP);
+                self.batch.undo().asks = true;
+                self.batch.renew_at(who, now + GIVEN_UP);
                 return Err(failure);
             }
         }
         Ok(())
     }
 
-    /// A producer is fenced once when its transaction took too long. Again and again, it has a rival.
-    fn fenced(&mut self, now: Instant, why: &str) -> Result<Duration, Failure> {
+    /// When to renew a producer that was fenced. It is once when its transaction took too long, and so may the other one's
+    /// have. Again and again, it has a rival.
+    fn fenced(&mut self, now: Instant, why: &str) -> Result<Instant, Failure> {
+        if let Some(until) = self.batch.undo().fenced_until {
+            return Ok(until);
+        }
         let times = self.batch.fenced.again(now);
         if times <= FENCED_MAX {
-            return Ok(FENCED_PAUSE * 2_u32.pow(times as u32 - 1));
+            let until = now + FENCED_PAUSE * 2_u32.pow(times as u32 - 1);
+            self.batch.undo().fenced_until = Some(until);
+            return Ok(until);
         }
         let instance = &self.settings.delivery.instance;
         Err(Failure::config(format!(
@@ -370,7 +541,7 @@ impl<K: Sink> Worker<K> {
         )))
     }
 
-    /// Brings the open batch to its end, good or bad. True when everything read is committed.
+    /// Brings both batches to their ends, good or bad. True when everything read is committed.
     pub(super) fn close_batch<S: Source>(&mut self, source: &S, deadline: Instant) -> bool {
         loop {
             self.status.turn();
@@ -378,30 +549,35 @@ impl<K: Sink> Worker<K> {
                 tracing::error!("{}", foreign(failure.message.as_bytes()));
                 return false;
             }
-            match &self.batch.stage {
-                // What a producer that is renewed has on its conscience is still unsettled; before the first, nothing is.
-                Stage::Never | Stage::Idle | Stage::Renewing { .. } => {
-                    return self.lanes.unsettled() == 0 && self.lanes.news().is_empty();
-                }
-                // Nothing is open, and nothing of the last batch counts; of one without lines nothing has to.
-                Stage::Resting { .. } => return !self.batch.has_lines,
-                Stage::Open { .. } => self.batch.stage = Stage::Settling,
-                Stage::Settling if source.now() >= deadline => self.abort(),
-                Stage::Settling | Stage::Committing { .. } | Stage::Aborting => self.sink.wait(BLOCKED),
+            if !self.batch.is_busy() {
+                return match self.batch.course {
+                    // Nothing of the last batch counts; of one without lines nothing has to.
+                    Course::Resting { has_lines, .. } => !has_lines,
+                    // What a producer that is renewed has on its conscience is still unsettled, or not committed; before
+                    // the first, nothing is.
+                    _ => self.lanes.unsettled() == 0 && self.lanes.news().is_empty(),
+                };
+            }
+            match self.batch.at_hand {
+                Stage::Open { since } => self.batch.at_hand = Stage::Settling { since },
+                Stage::Settling { .. } if source.now() >= deadline => _ = self.batch.undo(),
+                _ => self.look(),
             }
         }
     }
 
     /// Partitions were lost: what was read of them must not be published by us.
     pub(super) fn abort_batch(&mut self) {
-        if matches!(self.batch.stage, Stage::Open { .. } | Stage::Settling) {
-            self.abort();
+        if matches!(self.batch.at_hand, Stage::Open { .. } | Stage::Settling { .. }) {
+            self.batch.undo();
         }
     }
 
-    /// Whether the producer can be used.
+    /// Whether a producer can be used.
     pub(super) fn tell_readiness(&self) {
-        let waits = matches!(self.batch.stage, Stage::Renewing { .. });
+        let renews = |stage| matches!(stage, &Stage::Renewing { .. });
+        let is_undoing = matches!(self.batch.course, Course::Undoing(_));
+        let waits = renews(&self.batch.at_hand) || is_undoing && renews(&self.batch.ahead);
         self.status.renewing.store(waits, Relaxed);
     }
 }

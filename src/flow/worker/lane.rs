@@ -21,8 +21,10 @@ pub(super) struct Lane {
     start: Option<i64>,
     /// What the group has, as far as we know.
     committed: Option<i64>,
-    /// The first line opened since the last commit.
+    /// The first line opened since the last commit, and since the last batch began.
     first: Option<i64>,
+    /// The same of the batch ahead.
+    first_ahead: Option<i64>,
     expected: Option<Expected>,
     /// The clock of the partition, all lines opened seen.
     pub(super) clock: Clock,
@@ -151,7 +153,9 @@ impl Lane {
         self.ledger.committed(lines);
         self.memory.settle(offset);
         self.poison.retain(|(poison, _)| *poison >= offset);
-        self.first = self.first.filter(|first| *first >= offset);
+        for first in [&mut self.first, &mut self.first_ahead] {
+            *first = first.filter(|first| *first >= offset);
+        }
     }
 
     /// Forgets what was opened since the last commit; it will be read again.
@@ -162,11 +166,11 @@ impl Lane {
         self.clock = self.committed_clock;
         // Gone back before, and nothing read since: the same line is still waited for.
         let expected = self.expected.map(|expected| expected.offset);
-        let first = [self.first.take(), expected]
+        let first = [self.first_ahead.take(), self.first.take(), expected]
             .into_iter()
             .flatten()
-            .min()
-            .filter(|first| self.start.is_none_or(|start| *first >= start));
+            .filter(|first| self.start.is_none_or(|start| *first >= start))
+            .min();
         self.expected = Some(Expected::new(first.or(self.start).unwrap_or(0)));
     }
 }
@@ -246,6 +250,7 @@ impl Lanes {
             start,
             committed: start,
             first: None,
+            first_ahead: None,
             expected: Some(Expected::new(start.unwrap_or(0))),
             clock,
             committed_clock: clock,
@@ -312,6 +317,14 @@ impl Lanes {
     /// What is to be committed.
     pub(super) fn news(&self) -> Vec<Mark> {
         self.lanes.iter().filter_map(Lane::news).collect()
+    }
+
+    /// Lines opened from now on are those of the next batch.
+    pub(super) fn next_batch(&mut self) {
+        for lane in &mut self.lanes {
+            lane.first_ahead = lane.first_ahead.or(lane.first);
+            lane.first = None;
+        }
     }
 
     /// The group has these. A lane that was ended since, and perhaps begun anew, is not meant.

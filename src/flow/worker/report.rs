@@ -63,6 +63,10 @@ impl<K: Sink> Worker<K> {
     /// Writes the status.
     pub(super) fn report(&mut self, now: Instant) {
         self.status.turn();
+        // Nothing of it is on its way, but it may have something to say of its connections.
+        if let Some(ahead) = &self.ahead {
+            ahead.acks(&mut self.acks);
+        }
         self.tell_tally();
         self.sampler.rest(&self.engine);
         // What is settled in a transaction that is never committed is no progress.

@@ -34,7 +34,7 @@ fn fault_14_an_end_that_was_asked_for_twice_ends_one_transaction() {
 }
 
 /// In each round the end of a transaction is held; `meanwhile` the client is brought to go on without it; and it is let
-/// go in the midst of the next one.
+/// go in the midst of the next one of the same name. Two producers take turns, so one of the other name comes between.
 fn ends_that_come_late(test: &str, rounds: u64, meanwhile: impl Fn(&Scene, &Daemon, u64)) {
     const LINES: u64 = 10_000;
     let Some(scene) = Scene::new(test, Mode::ExactlyOnce, (LINES * (rounds + 1)) as usize) else { return };
@@ -45,8 +45,12 @@ fn ends_that_come_late(test: &str, rounds: u64, meanwhile: impl Fn(&Scene, &Daem
         scene.door.hold(&[api::END_TXN]);
         feeder.allow(LINES + round * LINES + LINES / 2);
         eventually("an EndTxn to hold", Duration::from_secs(30), || (scene.door.held() > 0).then_some(()));
-        let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
         meanwhile(&scene, &daemon, round);
+        let ended = scene.door.seen(api::END_TXN);
+        feeder.allow(LINES + round * LINES + 3 * LINES / 4);
+        let ends = || (scene.door.seen(api::END_TXN) > ended).then_some(());
+        eventually("the other producer's transaction", Duration::from_secs(60), ends);
+        let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
         feeder.allow(LINES + (round + 1) * LINES);
         let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
         eventually("the next transaction", Duration::from_secs(60), begins);
