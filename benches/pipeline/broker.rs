@@ -44,7 +44,9 @@ impl Broker {
         ensure!(up.status.success(), "no broker could be started (Java 17 and Maven are needed, once)");
         let address = String::from_utf8(up.stdout)?.trim().to_owned();
         let config = client(&address);
-        let watch = config.clone().set("group.id", "fingerpost-bench").create()?;
+        // Where transactions end does not matter: what is written counts.
+        let watch =
+            config.clone().set("group.id", "fingerpost-bench").set("isolation.level", "read_uncommitted").create()?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         Ok(Self { root: root.to_owned(), admin: config.create()?, watch, address, runtime })
     }

@@ -97,11 +97,18 @@ impl<'a> Progress<'a> {
         Ok(Self { broker, output: &job.output, partitions, commits })
     }
 
+    /// Lines that are done.
     fn lines(&self) -> Result<usize> {
         match &self.commits {
             Some(commits) => commits.read(),
             None => self.broker.ends(self.output, self.partitions),
         }
+    }
+
+    /// Lines that are done or at least written: offsets are committed in large steps. Beside lines the output has some
+    /// marks of where transactions end, which do not matter here.
+    fn written(&self, done: usize) -> Result<usize> {
+        Ok(done.max(self.broker.ends(self.output, self.partitions)?))
     }
 }
 
@@ -126,8 +133,9 @@ fn follow(progress: &Progress<'_>, lines: usize, start: Instant, running: &mut R
         if done >= lines {
             return Ok(figures(fifth, point, peak_mib(pid)?));
         }
-        if done * 5 >= lines {
-            fifth.get_or_insert(point);
+        if fifth.is_none() {
+            let written = progress.written(done)?;
+            fifth = (written * 5 >= lines).then_some(Point { lines: written, ..point });
         }
         if start.elapsed() > PATIENCE {
             bail!("only {done} of {lines} lines after {PATIENCE:?}");

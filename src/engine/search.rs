@@ -120,7 +120,7 @@ mod tests {
     fn search(phrases: &[&str]) -> (Filter, Search) {
         let atoms: Vec<&str> = phrases.iter().step_by(2).copied().collect();
         let (filter, numbers) = Filter::new(&atoms);
-        let known = |phrase: usize| if phrase % 2 == 0 { numbers[phrase / 2] } else { None };
+        let known = |phrase: usize| if phrase.is_multiple_of(2) { numbers[phrase / 2] } else { None };
         let known: Vec<Option<usize>> = (0..phrases.len()).map(known).collect();
         (filter, Search::new(phrases, &known).unwrap())
     }
