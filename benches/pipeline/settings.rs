@@ -31,6 +31,7 @@ pub(crate) const CONSUMER: &[Setting] = &[
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.max.bytes", "8388608"),
+    ("fetch.message.max.bytes", "262144"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "5"),
     ("isolation.level", "read_committed"),

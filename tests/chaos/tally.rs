@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     /// From SIGTERM until everything was committed, and until the process was gone.
     pub(crate) drains: Vec<Duration>,
     pub(crate) leavings: Vec<Duration>,
+    /// How often the last batch was undone while a daemon left, as it says by how it ends.
+    pub(crate) undone: usize,
     /// What no fault explains.
     pub(crate) surprises: Vec<String>,
     /// Packs taken into use by the daemons that were there at the end.
@@ -62,6 +64,7 @@ impl Summary {
             kills: Vec::new(),
             drains: Vec::new(),
             leavings: Vec::new(),
+            undone: 0,
             surprises: Vec::new(),
             hung: 0,
             reloads: 0,
@@ -126,7 +129,12 @@ impl Summary {
             println!("                {} told without what their source had said before a restart", v.forgotten);
         }
         println!("recovery        {}; after kill -9 {}", spread(&self.recoveries), spread(&self.kills));
-        println!("SIGTERM         drained {}; ended {}", spread(&self.drains), spread(&self.leavings));
+        println!(
+            "SIGTERM         drained {}; ended {}; {} with the last batch undone",
+            spread(&self.drains),
+            spread(&self.leavings),
+            self.undone
+        );
         println!("last fault      to everything committed {:.1} s", self.drained.as_secs_f64());
         println!("memory          {} MiB at most, of the daemons at the end", self.rss_kib / 1024);
         println!("packs           changed every 100 ms, {} reloads in the daemons of the end", self.reloads);
@@ -165,6 +173,8 @@ impl Summary {
             }
         }
         assert!(self.surprises.is_empty(), "{:#?}", self.surprises);
+        let bearable = (self.leavings.len() / 10).max(1);
+        assert!(self.undone <= bearable, "{} of {} were undone while leaving", self.undone, self.leavings.len());
         if clocks {
             let most = self.session + RECOVERY_MARGIN;
             assert!(self.kills.iter().all(|took| *took <= most), "recovery after kill -9: {:?}", self.kills);

@@ -54,6 +54,8 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.max.bytes", "8388608"),
+    // A fetch comes on top of what the queue holds already, and opened it is four or five times as large.
+    ("fetch.message.max.bytes", "262144"),
     // Going back, the client first waits for the fetch that is out.
     ("fetch.wait.max.ms", "100"),
     // With a queue this small, librdkafka's full second of waiting when it is full would be most of the time.

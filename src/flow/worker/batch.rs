@@ -543,6 +543,8 @@ impl<K: Sink> Worker<K> {
 
     /// Brings both batches to their ends, good or bad. True when everything read is committed.
     pub(super) fn close_batch<S: Source>(&mut self, source: &S, deadline: Instant) -> bool {
+        // Those lines are to be read again in any case, and count as not read yet.
+        let was_undoing = self.batch.is_ending();
         loop {
             self.status.turn();
             if let Err(failure) = self.take_acks().and_then(|()| self.drive(source, source.now())) {
@@ -552,7 +554,7 @@ impl<K: Sink> Worker<K> {
             if !self.batch.is_busy() {
                 return match self.batch.course {
                     // Nothing of the last batch counts; of one without lines nothing has to.
-                    Course::Resting { has_lines, .. } => !has_lines,
+                    Course::Resting { has_lines, .. } => was_undoing || !has_lines,
                     // What a producer that is renewed has on its conscience is still unsettled, or not committed; before
                     // the first, nothing is.
                     _ => self.lanes.unsettled() == 0 && self.lanes.news().is_empty(),
