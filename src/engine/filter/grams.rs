@@ -10,8 +10,8 @@
 //! Atoms that begin alike, or end alike, share windows on purpose: a hundred thousand phrases made of a few hundred words
 //! then need no larger a filter than a few thousand do, and what costs is whether the filter fits the cache. Which atom
 //! of a window's group it is, if any, is told without comparing them one by one: by how far from the window it ends and
-//! by its last eight bytes, then by how far before the window it begins and by a hash of all of it. Only then an atom is
-//! compared.
+//! by its last eight bytes, then by how far before the window it begins, by its first eight bytes, and by a hash of all of
+//! it. Only then an atom is compared.
 //!
 //! The same tables tell all atoms of a text, each with its place: that is the exact search (`engine/search.rs`).
 
@@ -92,6 +92,8 @@ struct End {
 /// Those of them that begin equally far before the window.
 #[derive(Debug, Clone, Copy)]
 struct Start {
+    /// A bit for the first gram of each.
+    heads: u64,
     /// Bytes up to the window.
     before: u32,
     /// Where its members begin, by their keys.
@@ -147,9 +149,14 @@ fn window_hash(window: &[u8]) -> u64 {
     spread_again(spread(load(window)) ^ load(&window[GRAMS - 1..]))
 }
 
-/// The bit of a text's last gram.
+/// The bit of a text's first gram.
+fn head(text: &[u8]) -> u64 {
+    1 << (spread(load(text)) >> 58)
+}
+
+/// The bit of its last gram.
 fn tail(text: &[u8]) -> u64 {
-    1 << (spread(load(&text[text.len() - GRAM..])) >> 58)
+    head(&text[text.len() - GRAM..])
 }
 
 /// A hash of an atom.
@@ -216,7 +223,9 @@ impl Grams {
             let tails = end.iter().fold(0, |tails, chosen| tails | tail(self.atom(chosen.atom)));
             self.ends.push(End { tails, distance: end[0].distance, starts: self.starts.len() as u32 });
             for start in starts_of(end) {
-                self.starts.push(Start { before: start[0].before, members: self.members.len() as u32 });
+                let heads = start.iter().fold(0, |heads, chosen| heads | head(self.atom(chosen.atom)));
+                let members = self.members.len() as u32;
+                self.starts.push(Start { heads, before: start[0].before, members });
                 self.members.extend(start.iter().map(|chosen| Member { key: chosen.key, atom: chosen.atom }));
             }
         }
@@ -226,7 +235,7 @@ impl Grams {
     fn close(&mut self) {
         self.groups.push(self.ends.len() as u32);
         self.ends.push(End { tails: 0, distance: 0, starts: self.starts.len() as u32 });
-        self.starts.push(Start { before: 0, members: self.members.len() as u32 });
+        self.starts.push(Start { heads: 0, before: 0, members: self.members.len() as u32 });
         self.ends.shrink_to_fit();
         self.starts.shrink_to_fit();
     }
@@ -391,12 +400,12 @@ impl Grams {
         for number in first..next {
             let end = self.ends[number];
             // The nearest end comes first.
-            let Some(head) = text.get(..window + end.distance as usize) else { break };
+            let Some(until) = text.get(..window + end.distance as usize) else { break };
             if *steps == 0 {
                 return Found::Untold;
             }
             *steps -= 1;
-            if end.tails & tail(head) == 0 {
+            if end.tails & tail(until) == 0 {
                 continue;
             }
             for number in end.starts as usize..self.ends[number + 1].starts as usize {
@@ -406,12 +415,15 @@ impl Grams {
                     return Found::Untold;
                 }
                 *steps -= 1;
-                let key = key(&head[begin..]);
+                if start.heads & head(&until[begin..]) == 0 {
+                    continue;
+                }
+                let key = key(&until[begin..]);
                 let members = &self.members[start.members as usize..self.starts[number + 1].members as usize];
                 let same = members.partition_point(|member| member.key < key);
                 for member in members[same..].iter().take_while(|member| member.key == key) {
-                    if head[begin..].eq_ignore_ascii_case(self.atom(member.atom))
-                        && enough(member.atom as usize, head.len())
+                    if until[begin..].eq_ignore_ascii_case(self.atom(member.atom))
+                        && enough(member.atom as usize, until.len())
                     {
                         return Found::Enough;
                     }
@@ -497,13 +509,4 @@ pub(super) fn ordinary(byte: u8) -> u32 {
         table
     };
     u32::from(BY_BYTE[usize::from(byte)])
-}
-
-/// The share of a log's bytes that a [folded](super::short::fold) byte has, about, as counted there.
-pub(super) fn often(byte: u8) -> f64 {
-    const PER_MILLE: [f64; 11] = [0.2, 1.0, 2.5, 4.0, 7.0, 10.0, 13.0, 18.0, 25.0, 35.0, 60.0];
-    // Folding makes one byte of two.
-    let twins = [byte, byte & !super::short::fold(0)];
-    let twins = if byte.is_ascii_alphabetic() { &twins[..1] } else { &twins };
-    twins.iter().map(|byte| PER_MILLE[ordinary(*byte) as usize] / 1000.0).sum()
 }
