@@ -19,6 +19,8 @@ mod resolve;
 pub mod schema;
 
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ pub use alert::{Alert, Escalate, Moment, Name, Piece, Sequence, Step, Template, 
 pub use builtin::builtin;
 pub use changes::{Changes, changes};
 pub use digest::digest;
-pub(crate) use digest::hex;
+pub(crate) use digest::{Digesting, hex, pack_name};
 pub use parse::CODES;
 pub use resolve::{parse, read};
 
@@ -52,6 +54,28 @@ pub struct Packs {
     pub sequences: Vec<Sequence>,
     /// Digest over names and texts of all packs: 16 hexadecimal digits of SHA-256.
     pub digest: String,
+}
+
+impl Packs {
+    /// Lets go of what an engine does not ask for once it stands, which is most of the memory: the texts of the files,
+    /// conditions, examples and sequences. [`changes`] goes on telling what is different.
+    pub fn let_go(&mut self) {
+        for pack in &mut self.packs {
+            pack.source = Arc::new(Source { name: pack.source.name.clone(), text: String::new() });
+        }
+        for rule in &mut self.rules {
+            rule.asked = Some(rule.asks());
+            (rule.all, rule.any, rule.none) = (Vec::new(), Vec::new(), Vec::new());
+            rule.examples = Examples::default();
+            for case in &mut rule.cases {
+                (case.also, case.examples) = (Vec::new(), Examples::default());
+            }
+        }
+        for context in &mut self.contexts {
+            (context.all, context.any, context.none) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        self.sequences = Vec::new();
+    }
 }
 
 /// One file.
@@ -227,6 +251,19 @@ pub enum Condition {
     LevelError,
 }
 
+impl Hash for Condition {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        mem::discriminant(self).hash(state);
+        match self {
+            Self::Phrase(phrase) => phrase.hash(state),
+            Self::PhraseThen { phrase, then } => (phrase, then).hash(state),
+            Self::Words(words) => words.hash(state),
+            Self::Regex(regex) => regex.as_str().hash(state),
+            Self::LevelError => {}
+        }
+    }
+}
+
 impl Condition {
     /// The literal text that every line contains which fulfils this condition; none when nothing literal is sure to be
     /// there.
@@ -271,9 +308,23 @@ pub struct Rule {
     pub waivers: Vec<Waiver>,
     /// Where its id stands in the pack's file.
     pub span: Range<usize>,
+    /// What [`Packs::let_go`] has left of the conditions, those of cases too: a hash.
+    pub asked: Option<u64>,
 }
 
 impl Rule {
+    /// A hash of the conditions, those of cases too, by which one process tells others from them.
+    fn asks(&self) -> u64 {
+        self.asked.unwrap_or_else(|| {
+            let mut hasher = DefaultHasher::new();
+            let also = self.cases.iter().map(|case| &case.also);
+            for conditions in [&self.all, &self.any, &self.none].into_iter().chain(also) {
+                conditions.hash(&mut hasher);
+            }
+            hasher.finish()
+        })
+    }
+
     /// What it can report, and the lines that prove it: its own, then those of its cases.
     pub fn reports(&self) -> impl Iterator<Item = (&Report, &Examples)> {
         let of_cases = self.cases.iter().map(|case| (&case.report, &case.examples));

@@ -135,11 +135,9 @@ fn check(condition: &Condition, id: u32) -> Check {
     let lower = |texts: &[String]| texts.iter().map(|text| text.to_ascii_lowercase()).collect();
     match condition {
         Condition::Phrase(phrase) => Check::Phrase { id, length: phrase.len() as u32 },
-        Condition::PhraseThen { phrase, then } => Check::PhraseThen(Box::new(PhraseThen {
-            id,
-            phrase: phrase.to_ascii_lowercase(),
-            then: lower(then),
-        })),
+        Condition::PhraseThen { phrase, then } => {
+            Check::PhraseThen(Box::new(PhraseThen { id, phrase: phrase.to_ascii_lowercase(), then: lower(then) }))
+        }
         Condition::Words(words) => {
             let length = words.iter().map(String::len).max().unwrap_or(0);
             Check::Words(Box::new(Words { words: lower(words), length }))
