@@ -553,8 +553,8 @@ pub const FIXED_MEMBERS: [&str; 13] = [
 #[must_use]
 pub fn atom(phrase: &str) -> &str {
     let (bytes, mut longest, mut start) = (phrase.as_bytes(), 0..0, 0);
-    // Most phrases are their own atoms, and this is many bytes at a time.
-    if bytes.iter().fold(true, |bare, byte| bare & is_bare_byte(*byte)) {
+    // Most phrases are their own atoms.
+    if are_bare(bytes) {
         return phrase;
     }
     for end in 0..=bytes.len() {
@@ -587,6 +587,15 @@ fn is_bare_byte(byte: u8) -> bool {
     (byte.wrapping_sub(b' ') <= b'~' - b' ') & !escaped
 }
 
+/// The same of many bytes, 16 at a time; the last 16 again where they are no multiple.
+fn are_bare(bytes: &[u8]) -> bool {
+    let bare = |bytes: &[u8]| bytes.iter().fold(true, |bare, byte| bare & is_bare_byte(*byte));
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().chain([last]).all(|chunk| bare(chunk)),
+        None => bare(bytes),
+    }
+}
+
 /// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.
 pub const ATOM_MIN: usize = 3;
 
@@ -603,8 +612,18 @@ pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> 
 
 /// The conditions whose literals [`triggers`] are, as places among those of `all` and then those of `any`; each has one.
 pub(crate) fn trigger_places(all: &[Condition], any: &[Condition]) -> Range<usize> {
+    if all.is_empty() {
+        // Nothing is to be compared.
+        let has_atom = |literal: &str| literal.bytes().any(is_bare_byte);
+        let sure = any.iter().all(|condition| condition.literal().is_some_and(has_atom));
+        return if sure { 0..any.len() } else { 0..0 };
+    }
     let shortest = |conditions: &[Condition]| {
-        conditions.iter().map(|condition| condition.literal().map_or(0, |literal| atom(literal).len())).min().unwrap_or(0)
+        conditions
+            .iter()
+            .map(|condition| condition.literal().map_or(0, |literal| atom(literal).len()))
+            .min()
+            .unwrap_or(0)
     };
     let whole = all.len()..all.len() + any.len();
     let single = (0..all.len()).map(|at| (shortest(&all[at..=at]), at..at + 1));
@@ -616,4 +635,39 @@ pub(crate) fn trigger_places(all: &[Condition], any: &[Condition]) -> Range<usiz
 fn has_triggers(all: &[Condition], any: &[Condition]) -> bool {
     let has_literal = |condition: &Condition| condition.literal().is_some();
     all.iter().any(has_literal) || (!any.is_empty() && any.iter().all(has_literal))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_atom_is_the_last_of_the_longest_runs(phrase in "[a-c \"é=~]{0,12}|[ -~]{0,60}|[a-z ]{10,40}[a-z/é]{0,20}") {
+            let bare = |c: char| matches!(c, ' '..='~') && !"\"\\/'<>&=".contains(c);
+            let longest = phrase.split(|c| !bare(c)).max_by_key(|run| run.len());
+            prop_assert_eq!(Some(atom(&phrase)), longest);
+        }
+
+        /// Whatever the order in which candidates are looked at, and however little of them.
+        #[test]
+        fn triggers_have_the_longest_shortest_atom(
+            all in prop::collection::vec("[a=]{0,4}", 0..4),
+            any in prop::collection::vec(prop::option::of("[a=]{0,4}"), 0..4),
+        ) {
+            let phrase = |phrase: String| Condition::Phrase(phrase);
+            let all: Vec<Condition> = all.into_iter().map(phrase).collect();
+            let any: Vec<Condition> = any.into_iter().map(|it| it.map_or(Condition::LevelError, phrase)).collect();
+            let shortest = |literals: &[&str]| literals.iter().map(|literal| atom(literal).len()).min().unwrap_or(0);
+            let told = triggers(&all, &any);
+            let mut candidates: Vec<Vec<&str>> = all.iter().map(|it| it.literal().into_iter().collect()).collect();
+            if any.iter().all(|it| it.literal().is_some()) {
+                candidates.push(any.iter().filter_map(Condition::literal).collect());
+            }
+            let best = candidates.into_iter().max_by_key(|literals| (shortest(literals), Reverse(literals.len())));
+            prop_assert_eq!(told, best.filter(|literals| shortest(literals) > 0).unwrap_or_default());
+        }
+    }
 }

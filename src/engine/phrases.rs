@@ -103,16 +103,16 @@ impl Phrases {
     /// # Errors
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
     pub(super) fn new(packs: &Packs) -> Result<(Self, Ids), BuildError> {
-        let conditions = || packs.rules.iter().flat_map(of_rule).chain(packs.contexts.iter().flat_map(of_context));
+        let conditions = packs.rules.iter().flat_map(of_rule).chain(packs.contexts.iter().flat_map(of_context));
+        let literals: Vec<Option<&str>> = conditions.map(Condition::literal).collect();
         // One after the other, in lower case.
-        let mut text = String::with_capacity(conditions().filter_map(Condition::literal).map(str::len).sum());
-        conditions().filter_map(Condition::literal).for_each(|literal| text.push_str(literal));
+        let mut text = String::with_capacity(literals.iter().flatten().map(|literal| literal.len()).sum());
+        literals.iter().flatten().for_each(|literal| text.push_str(literal));
         text.make_ascii_lowercase();
-        let most = conditions().count();
-        let (mut ids, mut by_id) = (Ids::with_capacity(most), Vec::with_capacity(most));
-        let (mut numbers, mut rest) = (HashMap::with_capacity(most), text.as_str());
-        for condition in conditions() {
-            let Some(literal) = condition.literal() else {
+        let (mut ids, mut by_id) = (Ids::with_capacity(literals.len()), Vec::with_capacity(literals.len()));
+        let (mut numbers, mut rest) = (HashMap::with_capacity(literals.len()), text.as_str());
+        for literal in literals {
+            let Some(literal) = literal else {
                 ids.push(u32::MAX);
                 continue;
             };
