@@ -146,7 +146,7 @@ fn digest_directory(directory: &Path) -> std::io::Result<String> {
     let (mut digesting, mut piece) = (pack::Digesting::default(), vec![0; PIECE]);
     for (name, path) in packs {
         digesting.begin(&name);
-        let mut file = fs::File::open(path)?.take(FILE_MAX);
+        let mut file = fs::File::open(path)?.take(FILE_MAX + 1);
         loop {
             match file.read(&mut piece)? {
                 0 => break,
