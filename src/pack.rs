@@ -19,6 +19,8 @@ mod resolve;
 pub mod schema;
 
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ pub use alert::{Alert, Escalate, Moment, Name, Piece, Sequence, Step, Template, 
 pub use builtin::builtin;
 pub use changes::{Changes, changes};
 pub use digest::digest;
-pub(crate) use digest::hex;
+pub(crate) use digest::{Digesting, hex, pack_name};
 pub use parse::CODES;
 pub use resolve::{parse, read};
 
@@ -52,6 +54,28 @@ pub struct Packs {
     pub sequences: Vec<Sequence>,
     /// Digest over names and texts of all packs: 16 hexadecimal digits of SHA-256.
     pub digest: String,
+}
+
+impl Packs {
+    /// Lets go of what an engine does not ask for once it stands, which is most of the memory: the texts of the files,
+    /// conditions, examples and sequences. [`changes`] goes on telling what is different.
+    pub fn let_go(&mut self) {
+        for pack in &mut self.packs {
+            pack.source = Arc::new(Source { name: pack.source.name.clone(), text: String::new() });
+        }
+        for rule in &mut self.rules {
+            rule.asked = Some(rule.asks());
+            (rule.all, rule.any, rule.none) = (Vec::new(), Vec::new(), Vec::new());
+            rule.examples = Examples::default();
+            for case in &mut rule.cases {
+                (case.also, case.examples) = (Vec::new(), Examples::default());
+            }
+        }
+        for context in &mut self.contexts {
+            (context.all, context.any, context.none) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        self.sequences = Vec::new();
+    }
 }
 
 /// One file.
@@ -227,15 +251,28 @@ pub enum Condition {
     LevelError,
 }
 
-impl Condition {
-    /// The literal texts of which every line that fulfils this condition contains one; none when nothing literal is
-    /// sure to be there.
-    #[must_use]
-    pub fn literals(&self) -> Vec<&str> {
+impl Hash for Condition {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        mem::discriminant(self).hash(state);
         match self {
-            Self::Phrase(phrase) | Self::PhraseThen { phrase, .. } => vec![phrase],
-            Self::Words(words) => words.iter().max_by_key(|word| word.len()).map(String::as_str).into_iter().collect(),
-            Self::Regex(_) | Self::LevelError => Vec::new(),
+            Self::Phrase(phrase) => phrase.hash(state),
+            Self::PhraseThen { phrase, then } => (phrase, then).hash(state),
+            Self::Words(words) => words.hash(state),
+            Self::Regex(regex) => regex.as_str().hash(state),
+            Self::LevelError => {}
+        }
+    }
+}
+
+impl Condition {
+    /// The literal text that every line contains which fulfils this condition; none when nothing literal is sure to be
+    /// there.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Phrase(phrase) | Self::PhraseThen { phrase, .. } => Some(phrase),
+            Self::Words(words) => words.iter().max_by_key(|word| word.len()).map(String::as_str),
+            Self::Regex(_) | Self::LevelError => None,
         }
     }
 }
@@ -271,9 +308,23 @@ pub struct Rule {
     pub waivers: Vec<Waiver>,
     /// Where its id stands in the pack's file.
     pub span: Range<usize>,
+    /// What [`Packs::let_go`] has left of the conditions, those of cases too: a hash.
+    pub asked: Option<u64>,
 }
 
 impl Rule {
+    /// A hash of the conditions, those of cases too, by which one process tells others from them.
+    fn asks(&self) -> u64 {
+        self.asked.unwrap_or_else(|| {
+            let mut hasher = DefaultHasher::new();
+            let also = self.cases.iter().map(|case| &case.also);
+            for conditions in [&self.all, &self.any, &self.none].into_iter().chain(also) {
+                conditions.hash(&mut hasher);
+            }
+            hasher.finish()
+        })
+    }
+
     /// What it can report, and the lines that prove it: its own, then those of its cases.
     pub fn reports(&self) -> impl Iterator<Item = (&Report, &Examples)> {
         let of_cases = self.cases.iter().map(|case| (&case.report, &case.examples));
@@ -501,17 +552,13 @@ pub const FIXED_MEMBERS: [&str; 13] = [
 /// ```
 #[must_use]
 pub fn atom(phrase: &str) -> &str {
-    const BARE: [bool; 256] = {
-        let (mut bare, mut byte) = ([false; 256], 0);
-        while byte < bare.len() {
-            bare[byte] = byte < 128 && is_bare(byte as u8 as char);
-            byte += 1;
-        }
-        bare
-    };
     let (bytes, mut longest, mut start) = (phrase.as_bytes(), 0..0, 0);
+    // Most phrases are their own atoms.
+    if are_bare(bytes) {
+        return phrase;
+    }
     for end in 0..=bytes.len() {
-        if bytes.get(end).is_some_and(|byte| BARE[usize::from(*byte)]) {
+        if bytes.get(end).is_some_and(|byte| is_bare_byte(*byte)) {
             continue;
         }
         if end > start && end - start >= longest.len() {
@@ -529,8 +576,24 @@ pub fn escapes() -> impl Iterator<Item = String> {
 }
 
 /// Whether every JSON encoder writes this character as it is.
-const fn is_bare(c: char) -> bool {
-    matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '/' | '\'' | '<' | '>' | '&' | '=')
+fn is_bare(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_bare_byte)
+}
+
+/// The same of one byte of a text. Without branches, so that the compiler makes vector instructions of it.
+#[inline(always)]
+fn is_bare_byte(byte: u8) -> bool {
+    let escaped = br#""\/'<>&="#.iter().fold(false, |escaped, other| escaped | (byte == *other));
+    (byte.wrapping_sub(b' ') <= b'~' - b' ') & !escaped
+}
+
+/// The same of many bytes, 16 at a time; the last 16 again where they are no multiple.
+fn are_bare(bytes: &[u8]) -> bool {
+    let bare = |bytes: &[u8]| bytes.iter().fold(true, |bare, byte| bare & is_bare_byte(*byte));
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().chain([last]).all(|chunk| bare(chunk)),
+        None => bare(bytes),
+    }
 }
 
 /// A phrase whose atom is shorter than this (in bytes) would make the scan stop at nearly every line.
@@ -542,14 +605,69 @@ pub const ATOM_MIN: usize = 3;
 /// fewest.
 #[must_use]
 pub fn triggers<'c>(all: &'c [Condition], any: &'c [Condition]) -> Vec<&'c str> {
-    let shortest = |literals: &[&str]| literals.iter().map(|literal| atom(literal).len()).min().unwrap_or(0);
-    let mut candidates: Vec<Vec<&str>> = all.iter().map(Condition::literals).collect();
-    if any.iter().all(|condition| !condition.literals().is_empty()) {
-        candidates.push(any.iter().flat_map(Condition::literals).collect());
+    let conditions = all.iter().chain(any);
+    let places = trigger_places(all, any);
+    conditions.skip(places.start).take(places.len()).filter_map(Condition::literal).collect()
+}
+
+/// The conditions whose literals [`triggers`] are, as places among those of `all` and then those of `any`; each has one.
+pub(crate) fn trigger_places(all: &[Condition], any: &[Condition]) -> Range<usize> {
+    if all.is_empty() {
+        // Nothing is to be compared.
+        let has_atom = |literal: &str| literal.bytes().any(is_bare_byte);
+        let sure = any.iter().all(|condition| condition.literal().is_some_and(has_atom));
+        return if sure { 0..any.len() } else { 0..0 };
     }
-    candidates
-        .into_iter()
-        .max_by_key(|literals| (shortest(literals), Reverse(literals.len())))
-        .filter(|literals| shortest(literals) > 0)
-        .unwrap_or_default()
+    let shortest = |conditions: &[Condition]| {
+        conditions
+            .iter()
+            .map(|condition| condition.literal().map_or(0, |literal| atom(literal).len()))
+            .min()
+            .unwrap_or(0)
+    };
+    let whole = all.len()..all.len() + any.len();
+    let single = (0..all.len()).map(|at| (shortest(&all[at..=at]), at..at + 1));
+    let best = single.chain([(shortest(any), whole)]).max_by_key(|(length, places)| (*length, Reverse(places.len())));
+    best.filter(|(length, _)| *length > 0).map(|(_, places)| places).unwrap_or_default()
+}
+
+/// Whether there are [`triggers`] of conditions in which every phrase has an atom.
+fn has_triggers(all: &[Condition], any: &[Condition]) -> bool {
+    let has_literal = |condition: &Condition| condition.literal().is_some();
+    all.iter().any(has_literal) || (!any.is_empty() && any.iter().all(has_literal))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_atom_is_the_last_of_the_longest_runs(phrase in "[a-c \"é=~]{0,12}|[ -~]{0,60}|[a-z ]{10,40}[a-z/é]{0,20}") {
+            let bare = |c: char| matches!(c, ' '..='~') && !"\"\\/'<>&=".contains(c);
+            let longest = phrase.split(|c| !bare(c)).max_by_key(|run| run.len());
+            prop_assert_eq!(Some(atom(&phrase)), longest);
+        }
+
+        /// Whatever the order in which candidates are looked at, and however little of them.
+        #[test]
+        fn triggers_have_the_longest_shortest_atom(
+            all in prop::collection::vec("[a=]{0,4}", 0..4),
+            any in prop::collection::vec(prop::option::of("[a=]{0,4}"), 0..4),
+        ) {
+            let phrase = |phrase: String| Condition::Phrase(phrase);
+            let all: Vec<Condition> = all.into_iter().map(phrase).collect();
+            let any: Vec<Condition> = any.into_iter().map(|it| it.map_or(Condition::LevelError, phrase)).collect();
+            let shortest = |literals: &[&str]| literals.iter().map(|literal| atom(literal).len()).min().unwrap_or(0);
+            let told = triggers(&all, &any);
+            let mut candidates: Vec<Vec<&str>> = all.iter().map(|it| it.literal().into_iter().collect()).collect();
+            if any.iter().all(|it| it.literal().is_some()) {
+                candidates.push(any.iter().filter_map(Condition::literal).collect());
+            }
+            let best = candidates.into_iter().max_by_key(|literals| (shortest(literals), Reverse(literals.len())));
+            prop_assert_eq!(told, best.filter(|literals| shortest(literals) > 0).unwrap_or_default());
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! every example and every alert's sequence proven. Whatever is wrong comes back as diagnostics, all of it.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use crate::pack;
 const FILE_MAX: u64 = 16 << 20;
 /// A directory that is another each time it is read is given up after so many times.
 const READINGS_MAX: usize = 20;
+/// Bytes of a file that are digested at a time.
+const PIECE: usize = 64 << 10;
 
 /// An engine and what is worth saying about its packs.
 #[derive(Debug)]
@@ -126,6 +129,35 @@ fn at_one_moment<T: PartialEq>(mut read: impl FnMut() -> T) -> Option<T> {
     None
 }
 
+/// What [`pack::digest`] tells of these packs, without holding more than a piece of them; nothing when they cannot be read.
+/// Files that are being replaced may give the digest of none that ever stood together.
+#[must_use]
+pub fn digest(from: &PacksFrom) -> Option<String> {
+    match from {
+        PacksFrom::Builtin => Some(pack::digest(&pack::builtin())),
+        PacksFrom::Directory(directory) => digest_directory(directory).ok(),
+    }
+}
+
+fn digest_directory(directory: &Path) -> std::io::Result<String> {
+    let named = |path: PathBuf| (pack::pack_name(&path.display().to_string()).to_owned(), path);
+    let mut packs: Vec<(String, PathBuf)> = files(directory)?.into_iter().map(named).collect();
+    packs.sort_unstable();
+    let (mut digesting, mut piece) = (pack::Digesting::default(), vec![0; PIECE]);
+    for (name, path) in packs {
+        digesting.begin(&name);
+        let mut file = fs::File::open(path)?.take(FILE_MAX + 1);
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                read => digesting.piece(&piece[..read]),
+            }
+        }
+        digesting.end();
+    }
+    Ok(digesting.digest())
+}
+
 fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>> {
     let cannot = |error: &std::io::Error| {
         let message = format!("the pack directory `{}` cannot be read: {error}", directory.display());
@@ -215,6 +247,22 @@ mod tests {
         };
         assert_eq!(at_one_moment(restless), None);
         assert_eq!(never, READINGS_MAX);
+    }
+
+    #[test]
+    fn the_digest_of_files_is_that_of_their_packs() {
+        let directory = std::env::temp_dir().join(format!("fingerpost-digest-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        // As files and as packs they have different orders; one takes more than a piece.
+        for (name, text) in [("a", "# a\n".repeat(PIECE)), ("a-b", "# b\n".to_owned()), ("a.b", "# c\n".to_owned())] {
+            fs::write(directory.join(format!("{name}.toml")), text).unwrap();
+        }
+        let from = PacksFrom::Directory(directory.clone());
+        let (told, read) = (digest(&from), pack::digest(&sources(&from).unwrap()));
+        fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(told, Some(read));
+        assert_eq!(digest(&from), None);
+        assert_eq!(digest(&PacksFrom::Builtin), Some(pack::digest(&pack::builtin())));
     }
 
     #[test]

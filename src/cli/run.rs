@@ -11,7 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::arguments::RunArguments;
-use super::{Exit, packs, show, usable};
+use super::packs::{self, Loaded};
+use super::{Exit, show, usable};
 use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::flow::reload::{Refused, Reloads};
@@ -30,9 +31,11 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let Some(config) = usable(config::load(&arguments.layers())) else { return Ok(Exit::Config) };
     telemetry::log(&config.log).map_err(anyhow::Error::msg)?;
     match packs::load(&config.packs, config.engine.clone()) {
-        Ok(loaded) => {
-            show(&loaded.warnings);
-            daemon(Arc::new(loaded.engine), &config)
+        Ok(Loaded { engine, warnings, .. }) => {
+            show(&warnings);
+            // They hold the texts of the packs.
+            drop(warnings);
+            daemon(Arc::new(engine.lean()), &config)
         }
         Err(problems) => {
             show(&problems);

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::context::Said;
 use super::line::Line;
-use super::phrases::{Found, Ids, PhraseId, Phrases};
+use super::phrases::{Found, Ids, Phrases};
 use super::settings::Limits;
 use super::spots::{has_word, occurrences, then_follows};
 use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Rule, Severity, Value};
@@ -14,7 +14,7 @@ use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Ru
 /// A condition with its phrases looked up.
 #[derive(Debug)]
 pub(super) enum Check {
-    Phrase { id: PhraseId, length: usize },
+    Phrase { id: u32, length: u32 },
     PhraseThen(Box<PhraseThen>),
     Words(Box<Words>),
     Regex(Box<Regex>),
@@ -24,7 +24,7 @@ pub(super) enum Check {
 /// See [`Condition::PhraseThen`].
 #[derive(Debug)]
 pub(super) struct PhraseThen {
-    id: PhraseId,
+    id: u32,
     phrase: String,
     then: Vec<String>,
 }
@@ -113,37 +113,38 @@ fn unheard(_: usize, _: &Value, _: Gain<'_>) {}
 
 impl Decider {
     pub(super) fn new(packs: &Packs, ids: &Ids) -> Self {
-        let list = |conditions: &[Condition]| conditions.iter().filter_map(|condition| check(condition, ids)).collect();
-        let checks = |all: &[Condition], any: &[Condition], none: &[Condition]| Checks {
-            all: list(all),
-            any: list(any),
-            none: list(none),
+        // The same order as theirs.
+        let mut rest = ids.as_slice();
+        let mut list = |conditions: &[Condition]| -> Vec<Check> {
+            let (own, after) = rest.split_at(conditions.len());
+            rest = after;
+            conditions.iter().zip(own).map(|(condition, id)| check(condition, *id)).collect()
         };
-        let rules = packs.rules.iter().map(|rule| {
-            let also = rule.cases.iter().map(|case| list(&case.also)).collect();
-            (checks(&rule.all, &rule.any, &rule.none), also)
-        });
-        let contexts = packs.contexts.iter().map(|context| checks(&context.all, &context.any, &context.none));
-        Self { rules: rules.collect(), contexts: contexts.collect() }
+        let mut checks = |all: &[Condition], any: &[Condition], none: &[Condition], cases: &[Case]| {
+            let checks = Checks { all: list(all), any: list(any), none: list(none) };
+            (checks, cases.iter().map(|case| list(&case.also)).collect())
+        };
+        let rules = packs.rules.iter().map(|rule| checks(&rule.all, &rule.any, &rule.none, &rule.cases)).collect();
+        let contexts = packs.contexts.iter().map(|context| checks(&context.all, &context.any, &context.none, &[]).0);
+        Self { rules, contexts: contexts.collect() }
     }
 }
 
-fn check(condition: &Condition, ids: &Ids) -> Option<Check> {
+/// Of a condition whose literal, if it has one, has this number.
+fn check(condition: &Condition, id: u32) -> Check {
     let lower = |texts: &[String]| texts.iter().map(|text| text.to_ascii_lowercase()).collect();
-    Some(match condition {
-        Condition::Phrase(phrase) => Check::Phrase { id: ids.of(phrase)?, length: phrase.len() },
-        Condition::PhraseThen { phrase, then } => Check::PhraseThen(Box::new(PhraseThen {
-            id: ids.of(phrase)?,
-            phrase: phrase.to_ascii_lowercase(),
-            then: lower(then),
-        })),
+    match condition {
+        Condition::Phrase(phrase) => Check::Phrase { id, length: phrase.len() as u32 },
+        Condition::PhraseThen { phrase, then } => {
+            Check::PhraseThen(Box::new(PhraseThen { id, phrase: phrase.to_ascii_lowercase(), then: lower(then) }))
+        }
         Condition::Words(words) => {
             let length = words.iter().map(String::len).max().unwrap_or(0);
             Check::Words(Box::new(Words { words: lower(words), length }))
         }
         Condition::Regex(regex) => Check::Regex(Box::new(regex.clone())),
         Condition::LevelError => Check::LevelError,
-    })
+    }
 }
 
 /// One line being judged.
@@ -297,11 +298,11 @@ impl<'a> Judge<'a> {
     /// The bytes of the phrase when the condition holds (0 where it has none).
     pub(super) fn check(&self, check: &Check) -> Option<usize> {
         match check {
-            Check::Phrase { id, length } => self.found.has(*id).then_some(*length),
+            Check::Phrase { id, length } => self.found.has(*id as usize).then_some(*length as usize),
             Check::PhraseThen(check) => {
                 let PhraseThen { id, phrase, then } = &**check;
                 let follows = |text: &str| occurrences(text, phrase).any(|end| then_follows(&text[end..], then));
-                (self.found.has(*id) && self.texts().any(follows)).then_some(phrase.len())
+                (self.found.has(*id as usize) && self.texts().any(follows)).then_some(phrase.len())
             }
             Check::Words(check) => {
                 let Words { words, length } = &**check;

@@ -5,14 +5,13 @@
 //! every phrase that occurs in a text value, overlapping ones too, in any ASCII case.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 
 use aho_corasick::BuildError;
 
 use super::filter::Filter;
 use super::search::Search;
 use crate::NAME;
-use crate::pack::{Condition, Packs, atom, escapes, triggers};
+use crate::pack::{Condition, Context, Packs, Rule, atom, escapes, trigger_places};
 
 /// The app of the line that LogDNA's streaming set-up sends to see whether anybody listens.
 pub(super) const PROBE_APP: &str = "logdna-selfstream-config-validation";
@@ -41,12 +40,12 @@ pub(super) struct Worth {
 
 impl Worth {
     /// Of pairs of a phrase and an index.
-    fn new(mut pairs: Vec<(PhraseId, usize)>, phrases: usize) -> Self {
+    fn new(mut pairs: Vec<(u32, u32)>, phrases: usize) -> Self {
         pairs.sort_unstable();
         let (mut starts, mut indexes) = (Vec::with_capacity(phrases + 1), Vec::with_capacity(pairs.len()));
         for (phrase, index) in pairs {
-            starts.resize(starts.len().max(phrase + 1), indexes.len() as u32);
-            indexes.push(index as u32);
+            starts.resize(starts.len().max(phrase as usize + 1), indexes.len() as u32);
+            indexes.push(index);
         }
         starts.resize(phrases + 1, indexes.len() as u32);
         Self { starts, indexes }
@@ -59,19 +58,19 @@ impl Worth {
     }
 }
 
-/// The numbers of phrases, which nobody asks for any more once the engine stands.
-pub(super) struct Ids(HashMap<String, PhraseId>);
+/// For each condition of the packs, as [`of_rule`] and then [`of_context`] tell them, the number of its literal; another
+/// number where it has none. Nobody asks for them any more once the engine stands.
+pub(super) type Ids = Vec<u32>;
 
-impl Ids {
-    /// That of a phrase that was collected, in any ASCII case.
-    pub(super) fn of(&self, phrase: &str) -> Option<PhraseId> {
-        self.0.get(&phrase.to_ascii_lowercase()).copied()
-    }
+/// The conditions of a rule.
+fn of_rule(rule: &Rule) -> impl Iterator<Item = &Condition> {
+    let also = rule.cases.iter().flat_map(|case| &case.also);
+    [&rule.all, &rule.any, &rule.none].into_iter().flatten().chain(also)
+}
 
-    fn enter(&mut self, phrase: &str) -> PhraseId {
-        let next = self.0.len();
-        *self.0.entry(phrase.to_ascii_lowercase()).or_insert(next)
-    }
+/// The conditions of a context.
+fn of_context(context: &Context) -> impl Iterator<Item = &Condition> {
+    [&context.all, &context.any, &context.none].into_iter().flatten()
 }
 
 /// What the search found in a line.
@@ -104,43 +103,51 @@ impl Phrases {
     /// # Errors
     /// When there are too many phrases for an automaton (beyond what memory addresses hold).
     pub(super) fn new(packs: &Packs) -> Result<(Self, Ids), BuildError> {
-        let mut ids = Ids(HashMap::new());
-        let (mut rules, mut contexts) = (Vec::new(), Vec::new());
-        // Of which phrases, where in them.
-        let mut atoms: Vec<(PhraseId, Range<usize>)> = Vec::new();
-        let mut enter = |trigger: &str, ids: &mut Ids| -> PhraseId {
-            let (id, atom) = (ids.enter(trigger), atom(trigger));
-            let start = atom.as_ptr().addr() - trigger.as_ptr().addr();
-            atoms.push((id, start..start + atom.len()));
-            id
+        let conditions = packs.rules.iter().flat_map(of_rule).chain(packs.contexts.iter().flat_map(of_context));
+        let literals: Vec<Option<&str>> = conditions.map(Condition::literal).collect();
+        // One after the other, in lower case.
+        let mut text = String::with_capacity(literals.iter().flatten().map(|literal| literal.len()).sum());
+        literals.iter().flatten().for_each(|literal| text.push_str(literal));
+        text.make_ascii_lowercase();
+        let (mut ids, mut by_id) = (Ids::with_capacity(literals.len()), Vec::with_capacity(literals.len()));
+        let (mut numbers, mut rest) = (HashMap::with_capacity(literals.len()), text.as_str());
+        for literal in literals {
+            let Some(literal) = literal else {
+                ids.push(u32::MAX);
+                continue;
+            };
+            let (phrase, after) = rest.split_at(literal.len());
+            rest = after;
+            ids.push(*numbers.entry(phrase).or_insert_with(|| {
+                by_id.push(phrase);
+                by_id.len() as u32 - 1
+            }));
+        }
+        drop(numbers);
+        let (mut rules, mut contexts) = (Vec::with_capacity(by_id.len()), Vec::new());
+        // Of which phrases.
+        let mut atoms: Vec<(PhraseId, &str)> = Vec::with_capacity(by_id.len());
+        let mut enter = |triggers: &[u32], of: usize, pairs: &mut Vec<(u32, u32)>| {
+            for id in triggers {
+                atoms.push((*id as PhraseId, atom(by_id[*id as usize])));
+                pairs.push((*id, of as u32));
+            }
         };
+        let mut rest = ids.as_slice();
         for (index, rule) in packs.rules.iter().enumerate() {
-            let also = rule.cases.iter().flat_map(|case| &case.also);
-            for phrase in literals([&rule.all, &rule.any, &rule.none].into_iter().flatten().chain(also)) {
-                ids.enter(phrase);
-            }
-            for trigger in triggers(&rule.all, &rule.any) {
-                rules.push((enter(trigger, &mut ids), index));
-            }
+            enter(&rest[trigger_places(&rule.all, &rule.any)], index, &mut rules);
+            rest = &rest[of_rule(rule).count()..];
         }
         for (index, context) in packs.contexts.iter().enumerate() {
-            for phrase in literals([&context.all, &context.any, &context.none].into_iter().flatten()) {
-                ids.enter(phrase);
-            }
-            for trigger in triggers(&context.all, &context.any) {
-                contexts.push((enter(trigger, &mut ids), index));
-            }
-        }
-        let mut by_id: Vec<&str> = vec![""; ids.0.len()];
-        for (phrase, id) in &ids.0 {
-            by_id[*id] = phrase;
+            enter(&rest[trigger_places(&context.all, &context.any)], index, &mut contexts);
+            rest = &rest[of_context(context).count()..];
         }
         let always: Vec<String> = escapes().chain([PROBE_APP.to_owned(), format!("\"{NAME}\"")]).collect();
-        let of_phrases = atoms.iter().map(|(id, range)| &by_id[*id][range.clone()]);
+        let of_phrases = atoms.iter().map(|(_, atom)| *atom);
         let (scan, numbers) = Filter::new(&of_phrases.chain(always.iter().map(String::as_str)).collect::<Vec<_>>());
         let mut known = vec![None; by_id.len()];
-        for ((id, range), number) in atoms.iter().zip(numbers) {
-            if range.len() == by_id[*id].len() {
+        for ((id, atom), number) in atoms.iter().zip(numbers) {
+            if atom.len() == by_id[*id].len() {
                 known[*id] = number;
             }
         }
@@ -175,8 +182,4 @@ impl Phrases {
         }
         found
     }
-}
-
-fn literals<'c>(conditions: impl Iterator<Item = &'c Condition>) -> impl Iterator<Item = &'c str> {
-    conditions.flat_map(Condition::literals)
 }

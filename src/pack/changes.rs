@@ -72,13 +72,15 @@ fn alert_meaning(packs: &Packs, alert: &Alert) -> String {
     format!("{link:?} {facts:?} {alert:?}")
 }
 
-/// The rule as text that is the same wherever it stands. Numbers of facts and contexts depend on all packs, so they are
+/// The rule as text that is the same wherever it stands, its conditions as a hash. Numbers of facts and contexts depend on all packs, so they are
 /// replaced by numbers of the rule's own, whose names are told beside it.
 fn meaning(packs: &Packs, rule: &Rule) -> String {
     let link = &packs.packs[rule.pack].link;
-    let mut rule = Rule { pack: 0, span: 0..0, examples: Examples::default(), waivers: Vec::new(), ..rule.clone() };
+    let (all, any, none) = (Vec::new(), Vec::new(), Vec::new());
+    let (asked, examples, waivers) = (Some(rule.asks()), Examples::default(), Vec::new());
+    let mut rule = Rule { pack: 0, span: 0..0, all, any, none, asked, examples, waivers, ..rule.clone() };
     for case in &mut rule.cases {
-        (case.span, case.examples) = (0..0, Examples::default());
+        (case.span, case.also, case.examples) = (0..0, Vec::new(), Examples::default());
     }
     let mut facts = Names::default();
     rule.captures.iter_mut().for_each(|captures| captures_facts(captures, &mut |fact| facts.renumber(fact)));
@@ -158,7 +160,11 @@ match = ['no space left on volume root']
 "#;
 
     fn told(before: &str, after: &str) -> Changes {
-        changes(&packs(&[("storage.toml", before)]), &packs(&[("storage.toml", after)]))
+        let (mut before, after) = (packs(&[("storage.toml", before)]), packs(&[("storage.toml", after)]));
+        let told = changes(&before, &after);
+        before.let_go();
+        assert_eq!(changes(&before, &after), told, "what is let go of is still told apart");
+        told
     }
 
     #[test]

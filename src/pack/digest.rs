@@ -21,10 +21,40 @@ pub fn digest(sources: &[Arc<Source>]) -> String {
 /// Of names and texts.
 pub(super) fn of_texts(mut packs: Vec<(&str, &str)>) -> String {
     packs.sort_unstable();
-    let digest = packs.iter().fold(Sha256::new(), |digest, (name, text)| {
-        digest.chain_update(name).chain_update([0]).chain_update(text).chain_update([0])
-    });
-    hex(&digest.finalize(), 8)
+    let mut digesting = Digesting::default();
+    for (name, text) in packs {
+        digesting.begin(name);
+        digesting.piece(text.as_bytes());
+        digesting.end();
+    }
+    digesting.digest()
+}
+
+/// [`digest`] of packs that come piece by piece, in the order of their names.
+#[derive(Default)]
+pub(crate) struct Digesting(Sha256);
+
+impl Digesting {
+    /// A pack begins.
+    pub(crate) fn begin(&mut self, name: &str) {
+        self.0.update(name);
+        self.0.update([0]);
+    }
+
+    /// A piece of its text.
+    pub(crate) fn piece(&mut self, text: &[u8]) {
+        self.0.update(text);
+    }
+
+    /// The pack ends.
+    pub(crate) fn end(&mut self) {
+        self.0.update([0]);
+    }
+
+    /// That of all of them.
+    pub(crate) fn digest(self) -> String {
+        hex(&self.0.finalize(), 8)
+    }
 }
 
 /// Of one text: 8 hexadecimal digits.
@@ -33,7 +63,7 @@ pub(super) fn of_text(text: &str) -> String {
 }
 
 /// A pack is called as its file, without `.toml`.
-pub(super) fn pack_name(file: &str) -> &str {
+pub(crate) fn pack_name(file: &str) -> &str {
     let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
     name.strip_suffix(".toml").unwrap_or(name)
 }

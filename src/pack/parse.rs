@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, digest, triggers,
+    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, digest, has_triggers,
 };
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
@@ -318,7 +318,10 @@ impl File<'_> {
     }
 
     fn condition_list(&self, table: &Table<'_>, key: &'static str) -> Vec<Condition> {
-        table.values(key).into_iter().filter_map(|value| self.condition(table, key, value)).collect()
+        let values = table.values(key);
+        let mut conditions = Vec::with_capacity(values.len());
+        conditions.extend(values.into_iter().filter_map(|value| self.condition(table, key, value)));
+        conditions
     }
 
     fn condition<'a>(&self, table: &Table<'a>, key: &str, value: &'a Spanned<DeValue<'a>>) -> Option<Condition> {
@@ -495,7 +498,7 @@ impl File<'_> {
     }
 
     fn needs_trigger(&self, conditions: &Conditions, id: &Placed<String>, what: &str) {
-        if conditions.sound && triggers(&conditions.all, &conditions.any).is_empty() {
+        if conditions.sound && !has_triggers(&conditions.all, &conditions.any) {
             let message = format!("the {what} `{}` has no phrase that every matching line contains", id.value);
             let help =
                 "give it a phrase in `all`, or phrases for every alternative of `any`: that is what the scan looks for";

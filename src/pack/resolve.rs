@@ -365,6 +365,7 @@ impl Resolver {
             examples: raw.examples,
             waivers: raw.waivers,
             span: raw.span,
+            asked: None,
         };
         (rule, raw.unless, raw.cases)
     }

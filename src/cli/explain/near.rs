@@ -69,7 +69,7 @@ impl Near {
         let mut best: Option<(f64, f64)> = None;
         for clause in &trial.clauses {
             let (Asks::All(condition) | Asks::Any(condition)) = clause.asks else { continue };
-            let Some(length) = condition.literals().first().map(|literal| literal.len() as f64) else { continue };
+            let Some(length) = condition.literal().map(|literal| literal.len() as f64) else { continue };
             let share = if clause.holds { 1.0 } else { self.almost(clause).map_or(0.0, |almost| almost.share) };
             if matches!(clause.asks, Asks::All(_)) {
                 (there, wanted) = (there + share * length, wanted + length);
@@ -91,7 +91,7 @@ impl Near {
         if clause.holds {
             return None;
         }
-        let phrase = condition.literals().first()?.to_ascii_lowercase();
+        let phrase = condition.literal()?.to_ascii_lowercase();
         let texts = 0..self.texts.len();
         let found = texts.filter_map(|text| self.almost_in(text, phrase.as_bytes()));
         found.max_by(|a, b| a.share.total_cmp(&b.share)).filter(|almost| almost.share >= SHARE_MIN)

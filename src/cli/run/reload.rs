@@ -161,6 +161,11 @@ impl Reloader {
 
     fn find(&self) -> Found {
         let rejected = self.reloading.state.borrow().rejected.clone();
+        // Nearly always nothing is new, and then no file need be had as a whole.
+        let digest = packs::digest(&self.from);
+        if digest.as_deref() == Some(self.swap.borrow().digest()) {
+            return Found::InUse;
+        }
         match packs::sources(&self.from) {
             Ok(sources) => {
                 let digest = pack::digest(&sources);
@@ -215,7 +220,7 @@ impl Reloader {
         for warning in &loaded.warnings {
             tracing::warn!("{}", sentence(warning));
         }
-        self.swap.send_replace(Arc::new(loaded.engine));
+        self.swap.send_replace(Arc::new(loaded.engine.lean()));
         self.reloading.state.send_replace(State { loaded: Timestamp::now(), rejected: None });
         changes
     }

@@ -171,7 +171,7 @@ fn wording(desk: &mut Desk<'_>, subject: Subject, condition: &Condition, span: &
 fn short(desk: &mut Desk<'_>, holder: &Holder<'_>) {
     let triggers = triggers(holder.all, holder.any);
     let Some(phrase) = triggers.into_iter().find(|trigger| atom(trigger).len() < SHORT) else { return };
-    let holds = |condition: &Condition| condition.literals().contains(&phrase);
+    let holds = |condition: &Condition| condition.literal() == Some(phrase);
     let place = |(list, conditions): (&'static str, &[Condition])| Some((list, conditions.iter().position(holds)?));
     let span = holder.lists().into_iter().find_map(place).map_or(0..0, |(list, nth)| holder.at(list, nth));
     let bare = atom(phrase);
