@@ -12,7 +12,7 @@ pub(super) mod grams;
 mod short;
 mod simd;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use grams::Grams;
 use short::Short;
@@ -32,22 +32,26 @@ pub(super) struct Filter {
 impl Filter {
     /// Takes atoms in lower case, in any order, again and again too. Tells of each the number by which [`Filter::each`]
     /// knows it, where it does.
-    pub(super) fn new(atoms: &[&str]) -> (Self, Vec<Option<usize>>) {
-        let mut order: Vec<usize> = (0..atoms.len()).collect();
-        order.sort_unstable_by_key(|atom| atoms[*atom]);
-        let (mut long, mut short) = (Vec::new(), Vec::new());
-        let (mut numbers, mut always) = (vec![None; atoms.len()], false);
-        for same in order.chunk_by(|a, b| atoms[*a] == atoms[*b]) {
-            let atom = atoms[same[0]].as_bytes();
-            if atom.len() >= grams::LONG {
-                same.iter().for_each(|at| numbers[*at] = Some(long.len()));
-                long.push(atom);
-            } else if atom.len() >= short::PRINT {
-                short.push(atom.to_vec());
-            } else {
-                always = true;
-            }
-        }
+    pub(super) fn new<'a>(atoms: &[&'a str]) -> (Self, Vec<Option<usize>>) {
+        let (mut long, mut short, mut always) = (Vec::new(), Vec::new(), false);
+        let mut seen: HashMap<&str, Option<usize>> = HashMap::with_capacity(atoms.len());
+        let enter = |atom: &&'a str| {
+            *seen.entry(atom).or_insert_with(|| {
+                if atom.len() >= grams::LONG {
+                    long.push(atom.as_bytes());
+                    return Some(long.len() - 1);
+                }
+                if atom.len() >= short::PRINT {
+                    short.push(atom.as_bytes().to_vec());
+                } else {
+                    always = true;
+                }
+                None
+            })
+        };
+        let mut numbers: Vec<Option<usize>> = atoms.iter().map(enter).collect();
+        drop(seen);
+        short.sort_unstable();
         let (grams, untold) = Grams::new(&long);
         let untold: HashSet<usize> = untold.into_iter().collect();
         for number in &mut numbers {

@@ -471,17 +471,21 @@ fn choose(atoms: &[&[u8]]) -> Vec<Chosen> {
         let count = &mut counts[(window_hash(window) >> shift) as usize];
         *count = count.saturating_add(1);
     }
+    let most = counts.iter().copied().max().unwrap_or_default().max(1);
     let of = |(number, atom): (usize, &&[u8])| {
-        let mut weight: u32 = atom[..WINDOW - 1].iter().copied().map(ordinary).sum();
+        let mut weight: u32 = atom[atom.len() + 1 - WINDOW..].iter().copied().map(ordinary).sum();
         let mut best = (i64::MAX, 0, 0);
-        for (start, window) in atom.windows(WINDOW).enumerate() {
-            weight += ordinary(window[WINDOW - 1]);
-            let hash = window_hash(window);
-            let price = price(weight, counts[(hash >> shift) as usize], start);
-            if price < best.0 {
-                best = (price, start, hash);
+        // Those far behind are the cheapest, so that most of the others need not be hashed.
+        for (start, window) in atom.windows(WINDOW).enumerate().rev() {
+            weight += ordinary(window[0]);
+            if price(weight, most, start) <= best.0 {
+                let hash = window_hash(window);
+                let price = price(weight, counts[(hash >> shift) as usize], start);
+                if price <= best.0 {
+                    best = (price, start, hash);
+                }
             }
-            weight -= ordinary(window[0]);
+            weight -= ordinary(window[WINDOW - 1]);
         }
         let (_, start, window) = best;
         let distance = (atom.len() - start) as u32;
