@@ -45,7 +45,9 @@ pub(crate) enum Program {
     Preloaded,
     /// librdkafka, reading only.
     Consumer,
-    /// The same with a look at every byte.
+    /// The same, one record at a time.
+    Polled,
+    /// The first with a look at every byte.
     Reader,
     /// The afternoon's work.
     Average,
@@ -74,7 +76,7 @@ impl Program {
 
     /// Whether it only reads.
     pub(crate) fn is_bare_reader(self) -> bool {
-        matches!(self, Self::Consumer | Self::Reader)
+        matches!(self, Self::Consumer | Self::Polled | Self::Reader)
     }
 
     /// How it is asked to end.
@@ -146,6 +148,7 @@ impl Running {
                 command
             }
             Program::Consumer => own("consumer", job)?,
+            Program::Polled => own("polled", job)?,
             Program::Reader => own("reader", job)?,
             Program::Average => own("average", job)?,
             Program::Streams => peers::streams(job, dir)?,

@@ -37,8 +37,10 @@ pub(crate) fn all() -> Vec<Cell> {
     for (per_million, rate) in [RATES[0], RATES[2]] {
         add(format!("passthrough/{rate}"), Task::Drain(Program::Passthrough, recipe(40, per_million)));
     }
-    let many = Recipe { partitions: 48, ..recipe(40, USUAL) };
-    add("passthrough/48".into(), Task::Drain(Program::Passthrough, many));
+    for partitions in [1, 48] {
+        let recipe = Recipe { partitions, ..recipe(40, USUAL) };
+        add(format!("passthrough/{partitions}"), Task::Drain(Program::Passthrough, recipe));
+    }
     add("preloaded/1%".into(), Task::Drain(Program::Preloaded, recipe(40, USUAL)));
     for (name, promise) in [("run", Promise::AtLeastOnce), ("exactly-once", Promise::ExactlyOnce)] {
         for phrases in SIZES {
@@ -55,6 +57,7 @@ pub(crate) fn all() -> Vec<Cell> {
     }
     add("matched/40".into(), Task::Drain(Program::Daemon(Promise::Matched), recipe(40, USUAL)));
     add("consumer".into(), Task::Drain(Program::Consumer, recipe(40, USUAL)));
+    add("polled".into(), Task::Drain(Program::Polled, recipe(40, USUAL)));
     add("reader".into(), Task::Drain(Program::Reader, recipe(40, USUAL)));
     add("live/100000".into(), Task::Live(100_000));
     let slow = [("average", Program::Average), ("streams", Program::Streams), ("rsyslog", Program::Rsyslog)];
@@ -95,7 +98,8 @@ impl Cell {
             Program::Daemon(Promise::Matched) => "run, only matching lines go out",
             Program::Passthrough => "librdkafka, records passed on without a look or a copy",
             Program::Preloaded => "the pass-through with the daemon's allocator in place of the system's",
-            Program::Consumer => "librdkafka, records read and dropped",
+            Program::Consumer => "librdkafka, records read a thousand at a time and dropped",
+            Program::Polled => "librdkafka, records polled one by one and dropped, as its own examples do",
             Program::Reader => "librdkafka, records read, their bytes summed, and dropped",
             Program::Average => "an afternoon's work in Rust: parse all, search all",
             Program::Streams => "Kafka Streams, Jackson and a loop",

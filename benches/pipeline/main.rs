@@ -29,6 +29,7 @@ use broker::Broker;
 use candidate::{Job, Program, Promise, Tag};
 use cells::{Cell, Task};
 use feed::{Corpus, Recipe};
+use passthrough::BATCH;
 use results::Results;
 
 mod average;
@@ -85,6 +86,8 @@ enum Verb {
     Passthrough(Job),
     /// librdkafka, records dropped
     Consumer(Job),
+    /// librdkafka, records polled one by one and dropped
+    Polled(Job),
     /// librdkafka, bytes summed
     Reader(Job),
     /// An afternoon's work
@@ -104,13 +107,18 @@ impl Options {
     }
 }
 
+fn sum(value: &[u8]) -> u64 {
+    value.iter().map(|byte| u64::from(*byte)).sum()
+}
+
 /// 1 when something went wrong, an output that is not right included. A promise that does not hold is a result.
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.verb {
         Some(Verb::Passthrough(job)) => passthrough::pass_through(job),
-        Some(Verb::Consumer(job)) => passthrough::consume(job, |_| 0),
-        Some(Verb::Reader(job)) => passthrough::consume(job, |value| value.iter().map(|byte| u64::from(*byte)).sum()),
+        Some(Verb::Consumer(job)) => passthrough::consume(job, BATCH, |_| 0),
+        Some(Verb::Polled(job)) => passthrough::consume(job, 1, |_| 0),
+        Some(Verb::Reader(job)) => passthrough::consume(job, BATCH, sum),
         Some(Verb::Average(job)) => average::run(job),
         None => answer(options),
     };

@@ -27,7 +27,7 @@ use crate::candidate::{Job, when_stdin_ends};
 use crate::settings::{self, Setting};
 
 /// Records taken from the queue at once.
-const BATCH: usize = 1000;
+pub(crate) const BATCH: usize = 1000;
 /// Milliseconds to wait for records.
 const WAIT_MS: i32 = 20;
 /// How often what was acknowledged is stored, to be committed.
@@ -47,7 +47,7 @@ pub(crate) fn pass_through(job: &Job) -> Result<()> {
     let writer = Writer::open(job)?;
     let mut stored = Instant::now();
     while !STOP.load(Relaxed) {
-        reader.batch(|message| writer.pass_on(message))?;
+        reader.batch(BATCH, |message| writer.pass_on(message))?;
         writer.poll(0);
         ensure!(!REFUSED.load(Relaxed), "a record was refused");
         if stored.elapsed() > STORE_EVERY {
@@ -61,14 +61,14 @@ pub(crate) fn pass_through(job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Reads every record of the input, has a look at its value, and drops it, until stdin ends.
-pub(crate) fn consume(job: &Job, look: impl Fn(&[u8]) -> u64) -> Result<()> {
+/// Reads every record of the input, so many at a time, has a look at its value, and drops it, until stdin ends.
+pub(crate) fn consume(job: &Job, at_once: usize, look: impl Fn(&[u8]) -> u64) -> Result<()> {
     when_stdin_ends(|| STOP.store(true, Relaxed));
     let reader = Reader::open(job)?;
     let mut next = [-1; PARTITIONS];
     let mut stored = Instant::now();
     while !STOP.load(Relaxed) {
-        reader.batch(|message| {
+        reader.batch(at_once, |message| {
             // SAFETY: `batch` hands over a record that is ours, and this is the one place where it is given back.
             unsafe {
                 next[(*message).partition as usize] = (*message).offset + 1;
@@ -114,10 +114,21 @@ impl Reader {
     }
 
     /// Hands the next records to `take`, which gives them back to librdkafka sooner or later.
-    fn batch(&self, mut take: impl FnMut(*mut rd_kafka_message_t) -> Result<()>) -> Result<()> {
+    ///
+    /// # Panics
+    /// When more than [`BATCH`] are wanted at once.
+    fn batch(&self, at_once: usize, mut take: impl FnMut(*mut rd_kafka_message_t) -> Result<()>) -> Result<()> {
+        assert!(at_once <= BATCH, "there is no room for {at_once}");
         let mut messages = [null_mut(); BATCH];
-        // SAFETY: there is room for as many records as are asked for.
-        let count = unsafe { rd_kafka_consume_batch_queue(self.queue, WAIT_MS, messages.as_mut_ptr(), BATCH) };
+        // SAFETY: client and queue are valid, and there is room for as many records as are asked for.
+        let count = unsafe {
+            if at_once == 1 {
+                messages[0] = rd_kafka_consumer_poll(self.client, WAIT_MS);
+                isize::from(!messages[0].is_null())
+            } else {
+                rd_kafka_consume_batch_queue(self.queue, WAIT_MS, messages.as_mut_ptr(), at_once)
+            }
+        };
         for &message in &messages[..usize::try_from(count).unwrap_or(0)] {
             // SAFETY: the first `count` pointers are records of ours. One with an error in it goes no further than here.
             unsafe {

@@ -116,6 +116,7 @@ pub(crate) fn proofs(results: &Results) -> Vec<Proof> {
         cost(&format!("exactly-once/{phrases}/1%"), &format!("run/{phrases}/1%"), 1.15);
     }
     cost("matched/40", "consumer", 1.1);
+    cost("matched/40", "polled", 1.1);
     proofs.extend(SIZES.map(|phrases| exactly_once_rate(results, phrases)));
     proofs.extend([1, 48].map(|partitions| same_cost(results, partitions)));
     proofs.push(memory(results));

@@ -40,7 +40,7 @@ fn demands(program: Program) -> Demands {
 /// What is not looked at in a program's output; empty for all of it.
 pub(crate) fn unchecked(program: Program) -> &'static str {
     match program {
-        Program::Consumer | Program::Reader => "it has no output; its committed offsets are counted",
+        Program::Consumer | Program::Polled | Program::Reader => "it has no output; its committed offsets are counted",
         Program::Average | Program::Streams => "bytes of tagged lines, which are written anew",
         Program::Rsyslog => "keys, headers, partitions and order, which it loses",
         Program::Daemon(_) | Program::Passthrough | Program::Preloaded => "",

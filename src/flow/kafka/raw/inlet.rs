@@ -150,10 +150,13 @@ impl Records {
         let mut taken = self.taken.borrow_mut();
         let next = match paused {
             // Nearly always; and what a partition is called is looked up for each.
-            [] => 0,
-            paused => taken.iter().position(|message| message.as_ref().err != OK || !message.is_of_any(paused))?,
+            [] => taken.pop_front(),
+            paused => {
+                let may_come = |message: &Message| message.as_ref().err != OK || !message.is_of_any(paused);
+                taken.iter().position(may_come).and_then(|next| taken.remove(next))
+            }
         };
-        Some(taken.remove(next)?.checked(&self.client))
+        Some(next?.checked(&self.client))
     }
 
     /// Nothing is here that was not handed over.
@@ -286,7 +289,13 @@ impl Message {
         // SAFETY: the topic is valid as long as the message; a name ends with a zero byte.
         let name =
             unsafe { NonNull::new(self.as_ref().rkt).map(|topic| CStr::from_ptr(rd_kafka_topic_name(topic.as_ptr()))) };
-        name.and_then(|name| name.to_str().ok()).unwrap_or_default()
+        let name = name.map(CStr::to_bytes).unwrap_or_default();
+        if name.is_ascii() {
+            // As every name is that a broker takes. This is asked for each record.
+            // SAFETY: ASCII is UTF-8.
+            return unsafe { std::str::from_utf8_unchecked(name) };
+        }
+        std::str::from_utf8(name).unwrap_or_default()
     }
 
     fn is_of_any<'p>(&self, partitions: impl IntoIterator<Item = &'p Partition>) -> bool {
