@@ -54,12 +54,13 @@ fn an_alert_is_seen_by_all_who_ask() {
     let firing = eventually("it fires", Duration::from_secs(20), || {
         let answer: Json = serde_json::from_str(&counter.get("/api/v1/alerts").1).unwrap();
         assert_eq!(answer["partitions"].as_array().unwrap().len(), 12, "one counts all there is");
-        answer["alerts"].as_array()?.first().cloned()
+        let firing = answer["alerts"].as_array()?.first().cloned();
+        // The third line may be counted after the fourth, of the other partition: then the start moves back to it.
+        firing.filter(|alert| alert["fingerpost"]["starts_at"] == began + 2)
     });
     assert_eq!(firing["labels"]["cluster"], "c1");
     assert_eq!(firing["fingerpost"]["state"], "firing");
     assert_eq!(firing["fingerpost"]["lines"].as_array().unwrap().len(), 3);
-    assert_eq!(firing["fingerpost"]["starts_at"], began + 2);
     assert_eq!(classifier.get("/api/v1/alerts"), (200, r#"{"partitions":[],"alerts":[]}"#.to_owned()));
     assert_eq!(counter.metric("fingerpost_alerts_firing"), Some(1.0));
     assert_eq!(counter.metric("fingerpost_lines_total"), None, "it reads no line");
