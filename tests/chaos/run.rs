@@ -427,12 +427,7 @@ impl<'p> Run<'p> {
         let took = began.elapsed();
         self.summary.drains.push(drained);
         self.summary.leavings.push(took);
-        // In the middle of a rebalance the group does not take a transaction's offsets: it is undone, and its lines are for
-        // whoever has the partitions then.
-        let log = daemon.log();
-        let end = log.rsplit_once("stopping: draining").map_or("", |(_, end)| end);
-        let is_undone = self.plan.mode == Mode::ExactlyOnce && end.contains("a transaction has to be aborted");
-        if status.code() == Some(75) && is_undone {
+        if status.code() == Some(75) && self.plan.mode == Mode::ExactlyOnce && undone_while_leaving(&daemon) {
             self.summary.undone += 1;
         } else if !matches!(status.code(), Some(0)) {
             self.summary.surprises.push(format!("SIGTERM ended with {status} after {took:?}: {}", tail(&daemon)));
@@ -606,4 +601,13 @@ pub(crate) fn by_kind(faults: &[Fault]) -> BTreeMap<Fault, usize> {
         *kinds.entry(*fault).or_default() += 1;
         kinds
     })
+}
+
+/// Whether the last transaction of a daemon that was asked to stop came to no good end: in the middle of a rebalance the
+/// group does not take its offsets, and a coordinator may not answer in time. Its lines are for whoever has the partitions
+/// then.
+pub(crate) fn undone_while_leaving(daemon: &Daemon) -> bool {
+    let log = daemon.log();
+    let end = log.rsplit_once("stopping: draining").map_or("", |(_, end)| end);
+    end.contains("a transaction has to be aborted") || end.contains("it is not known how a transaction ended")
 }
