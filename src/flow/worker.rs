@@ -48,7 +48,7 @@ const BLOCKED: Duration = Duration::from_millis(1);
 /// A commit that others wait for is waited for at least this long, however long settling took.
 const COMMIT_PATIENCE: Duration = Duration::from_millis(500);
 /// Lines between two looks at the producer and the clock.
-const LINES_PER_BEAT: u32 = 64;
+const LINES_PER_BEAT: u32 = 32;
 /// How often the status is written.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
