@@ -631,12 +631,6 @@ pub(crate) fn trigger_places(all: &[Condition], any: &[Condition]) -> Range<usiz
     best.filter(|(length, _)| *length > 0).map(|(_, places)| places).unwrap_or_default()
 }
 
-/// Whether there are [`triggers`] of conditions in which every phrase has an atom.
-fn has_triggers(all: &[Condition], any: &[Condition]) -> bool {
-    let has_literal = |condition: &Condition| condition.literal().is_some();
-    all.iter().any(has_literal) || (!any.is_empty() && any.iter().all(has_literal))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

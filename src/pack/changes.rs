@@ -72,8 +72,8 @@ fn alert_meaning(packs: &Packs, alert: &Alert) -> String {
     format!("{link:?} {facts:?} {alert:?}")
 }
 
-/// The rule as text that is the same wherever it stands, its conditions as a hash. Numbers of facts and contexts depend on all packs, so they are
-/// replaced by numbers of the rule's own, whose names are told beside it.
+/// The rule as text that is the same wherever it stands, its conditions as a hash. Numbers of facts and contexts depend on
+/// all packs, so they are replaced by numbers of the rule's own, whose names are told beside it.
 fn meaning(packs: &Packs, rule: &Rule) -> String {
     let link = &packs.packs[rule.pack].link;
     let (all, any, none) = (Vec::new(), Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{
-    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, digest, has_triggers,
+    ATOM_MIN, Condition, Example, Examples, FIXED_MEMBERS, Kind, Pack, Severity, Waiver, atom, digest, trigger_places,
 };
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Codes, Placed, Reader, Table, as_i64, did_you_mean};
@@ -498,7 +498,7 @@ impl File<'_> {
     }
 
     fn needs_trigger(&self, conditions: &Conditions, id: &Placed<String>, what: &str) {
-        if conditions.sound && !has_triggers(&conditions.all, &conditions.any) {
+        if conditions.sound && trigger_places(&conditions.all, &conditions.any).is_empty() {
             let message = format!("the {what} `{}` has no phrase that every matching line contains", id.value);
             let help =
                 "give it a phrase in `all`, or phrases for every alternative of `any`: that is what the scan looks for";

@@ -79,7 +79,7 @@ fn fault_16_a_storm_of_rebalances_does_not_stop_the_lines() {
             scene.flow(&feeder, scene.feed.lines * round / 5);
             guest.wait_ready();
             guest.signal("TERM");
-            let status = guest.wait(Duration::from_secs(10));
+            let status = guest.wait(Duration::from_secs(5));
             if status.code() == Some(75) && undone_while_leaving(&guest) {
                 undone += 1;
             } else {
