@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::producer::Producer;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::cluster::Cluster;
 use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
-use super::it::stage::{Daemon, Stage, eventually};
+use super::it::stage::{Daemon, Stage, eventually, within};
 use super::knows;
 use super::proxy::Proxy;
 use super::run::Mode;
@@ -107,11 +107,16 @@ impl Scene<'_> {
         eventually("lines to move", Duration::from_secs(60), || (self.out() > before).then_some(()));
     }
 
-    /// Waits until everything is committed.
+    /// Waits until all that the input has is committed.
     fn drained(&self) {
-        let ends: Vec<Option<i64>> = (0..self.feed.partitions).map(|p| Some(self.feed.length(p) as i64)).collect();
-        let committed = || self.stage.committed(&self.stage.name, self.feed.partitions as i32);
-        eventually("all offsets committed", Duration::from_secs(90), || (committed() == ends).then_some(()));
+        let ends: Vec<i64> = self.stage.ends(&self.stage.name).iter().map(|(_, end)| *end).collect();
+        let committed = || -> Vec<i64> {
+            let committed = self.stage.committed(&self.stage.name, ends.len() as i32);
+            committed.into_iter().map(|offset| offset.unwrap_or(0)).collect()
+        };
+        if within(Duration::from_secs(90), || (committed() == ends).then_some(())).is_none() {
+            panic!("committed {:?} of {ends:?}\n{}", committed(), self.stage.logs());
+        }
     }
 
     /// Everything is there, in order, and as it must be; how many lines were repeated.

@@ -149,18 +149,17 @@ impl<'s> Reading<'s> {
     }
 
     /// Which line it is, by its place in the input: the one that is due, or one that was, or one further on, before which
-    /// some are missing.
+    /// some are missing. Timestamps tell it, and where the feeder sent a line twice the source, of lines that say one.
     fn place(&mut self, output: &Record) -> Option<usize> {
-        let is_due = |known: &Known| known.record.timestamp == output.timestamp;
-        if !self.ahead.as_ref().is_some_and(is_due) {
-            let source = output.header("fingerpost-source");
-            let says = |known: &Known| {
-                let own = format!("{}/{}/{}", self.stage.name, self.partition, known.offset);
-                is_due(known) && source.as_ref().is_none_or(|source| *source == own)
-            };
-            if let Some(back) = self.window.iter().rposition(says) {
-                return Some(self.first + back);
-            }
+        let source = output.header("fingerpost-source");
+        let is_this = |known: &Known| {
+            let own = || format!("{}/{}/{}", self.stage.name, self.partition, known.offset);
+            known.record.timestamp == output.timestamp && source.as_ref().is_none_or(|source| *source == own())
+        };
+        if !self.ahead.as_ref().is_some_and(is_this)
+            && let Some(back) = self.window.iter().rposition(is_this)
+        {
+            return Some(self.first + back);
         }
         while let Some(ahead) = &self.ahead {
             let found = ahead.record.timestamp == output.timestamp;

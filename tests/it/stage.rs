@@ -113,6 +113,13 @@ impl Stage {
         Daemon { child, log }
     }
 
+    /// What all daemons said so far.
+    pub(crate) fn logs(&self) -> String {
+        let entries = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap());
+        let logs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("log-"));
+        logs.map(|log| fs::read_to_string(log.path()).unwrap()).collect()
+    }
+
     /// Runs a daemon that ends by itself; its exit code and its log.
     pub(crate) fn run_to_end(&self) -> (Option<i32>, String) {
         let mut daemon = self.start();
@@ -278,13 +285,17 @@ pub(crate) fn committed(reader: &BaseConsumer, topic: &str, partitions: i32) -> 
 }
 
 /// Asks again and again: what runs in other processes cannot be waited for in any other way.
-pub(crate) fn eventually<T>(what: &str, longest: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, longest: Duration, ask: impl FnMut() -> Option<T>) -> T {
+    within(longest, ask).unwrap_or_else(|| panic!("not within {longest:?}: {what}"))
+}
+
+/// The same, for whoever has more to say where it never comes.
+pub(crate) fn within<T>(longest: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + longest;
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        match ask() {
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
         }
-        assert!(Instant::now() < deadline, "not within {longest:?}: {what}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -155,9 +155,14 @@ fn fault_34_a_record_far_larger_than_the_output_takes() {
 
 #[test]
 fn fault_47_a_batch_that_grows_when_it_is_opened() {
-    let Some(scene) = Scene::new("f47", Mode::AtLeastOnce, 0) else { return };
+    let Some(mut scene) = Scene::new("f47", Mode::AtLeastOnce, 0) else { return };
+    // A debug build takes half a minute for this much, and a host that is busy with it must not cost a session of 2 s.
+    scene.stage.config = scene.stage.config.replace("\"session.timeout.ms\" = 2000", "\"session.timeout.ms\" = 30000");
+    assert!(scene.stage.config.contains("30000"));
     let mut config = scene.stage.client();
     config.set("compression.type", "zstd").set("linger.ms", "500").set("batch.size", "900000");
+    // Where the broker takes its time the client sends again, and all of it is to be there once.
+    config.set("enable.idempotence", "true");
     let producer: rdkafka::producer::BaseProducer = config.create().unwrap();
     let line = format!(r#"{{"pad":"{}"}}"#, "0".repeat(900_000));
     for _ in 0..200 {
@@ -165,9 +170,7 @@ fn fault_47_a_batch_that_grows_when_it_is_opened() {
     }
     producer.flush(Duration::from_secs(60)).unwrap();
     let mut daemon = scene.started();
-    eventually("all of it", Duration::from_secs(60), || {
-        (scene.stage.committed(&scene.stage.name, 2)[0] == Some(200)).then_some(())
-    });
+    scene.drained();
     let most = daemon.peak_rss_kib();
     daemon.stop();
     println!("{} MiB for {} MiB of lines", most / 1024, (200 * line.len()) >> 20);

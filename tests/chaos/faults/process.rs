@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::super::it::records::MATCHING;
 use super::super::it::skip::skipped;
 use super::super::proxy::{Moment, api};
 use super::*;
@@ -185,4 +186,25 @@ fn shell(scene: &Scene, script: &str) -> std::process::Child {
 fn end(mut child: std::process::Child) -> std::process::ExitStatus {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     eventually("its end", Duration::from_secs(15), || child.try_wait().unwrap())
+}
+
+/// No fault of the daemon, but one of the judge: the feeder is a client too and may send a line twice when a broker dies.
+/// If the daemon repeats what lies before that, this is told apart by the source that matching lines name.
+#[test]
+fn a_repeat_is_told_from_a_line_that_was_fed_twice() {
+    let Some(mut scene) = Scene::new("twice", Mode::AtLeastOnce, 10) else { return };
+    scene.feed.partitions = 1;
+    let line = |n: i64| if n % 2 == 0 { r#"{"msg":"fine"}"#.into() } else { format!(r#"{{"msg":"{MATCHING}"}}"#) };
+    let lines: Vec<Record> = (0..10).map(|n| Record::plain(&line(n), BASE + n)).collect();
+    let committed = || scene.stage.committed(&scene.stage.name, 1)[0];
+    for fed in [10, 20] {
+        scene.send(&lines);
+        let mut daemon = scene.started();
+        eventually("all of it", Duration::from_secs(30), || (committed() == Some(fed)).then_some(()));
+        daemon.stop();
+        let mut beginning = TopicPartitionList::new();
+        beginning.add_partition_offset(&scene.stage.name, 0, Offset::Offset(0)).unwrap();
+        scene.stage.reader().commit(&beginning, CommitMode::Sync).unwrap();
+    }
+    assert_eq!(scene.verify(), 10, "of thirty lines, twenty had to come");
 }
