@@ -92,7 +92,7 @@ pub(crate) trait Delivery {
     /// What it says.
     fn line(&self) -> Line<'_>;
     /// The record in the client's memory, from which headers and value can be handed on as they are.
-    fn fetched(&self) -> Option<&Arc<Fetched>>;
+    fn fetched(&self) -> Option<&Fetched>;
 }
 
 /// One member of the consumer group.
@@ -202,7 +202,7 @@ pub(crate) enum Fate {
 pub(crate) trait Sink {
     /// Hands a record over; an [`Ack`] will come. It takes the headers of `of` along, but ours of an earlier run. The
     /// ticket comes back when the record was not taken.
-    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)>;
+    fn send(&self, record: &Record<'_>, of: Option<&Fetched>, ticket: Ticket) -> Result<(), (Unsent, Ticket)>;
     /// Moves the acknowledgements that are here into `into`.
     fn acks(&self, into: &mut Vec<Ack>);
     /// Gives acknowledgements `time` to arrive; back when there are some.

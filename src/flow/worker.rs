@@ -325,7 +325,7 @@ impl<K: Sink> Worker<K> {
     }
 
     /// Hands over what a crash would repeat from now on.
-    fn dispatch(&mut self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), Failure> {
+    fn dispatch(&mut self, record: &Record<'_>, of: Option<&Fetched>, ticket: Ticket) -> Result<(), Failure> {
         if let Some(lane) = self.lanes.of(&ticket) {
             lane.ledger.publish(&ticket);
             self.repeatable += 1;
@@ -342,7 +342,7 @@ impl<K: Sink> Worker<K> {
     }
 
     /// Hands a record over, waiting while the producer's queue is full.
-    fn send(&mut self, record: &Record<'_>, of: Option<&Arc<Fetched>>, mut ticket: Ticket) -> Result<Sent, Failure> {
+    fn send(&mut self, record: &Record<'_>, of: Option<&Fetched>, mut ticket: Ticket) -> Result<Sent, Failure> {
         while let Err((why, back)) = self.sink.send(record, of, ticket) {
             match why {
                 // The window is smaller than the queue, so this takes a record of unusual size.

@@ -77,7 +77,7 @@ impl Lookup {
     }
 
     /// The line at `offset`, once more.
-    pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<Arc<Fetched>, Failure> {
+    pub(super) fn line(&self, partition: &Partition, offset: i64) -> Result<Fetched, Failure> {
         let Partition { topic, number } = partition;
         self.find_with(partition, offset, fetch_line)?.ok_or_else(|| {
             Failure::unavailable(format!(
@@ -160,7 +160,7 @@ fn read_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result
 }
 
 /// The same, left in the client's memory.
-fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Arc<Fetched>>, String> {
+fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Result<Option<Fetched>, String> {
     let records = Records::of_consumer(reader.clone()).ok_or("no queue to read from")?;
     look_for(reader, partition, offset, || {
         records.fill(POLL);

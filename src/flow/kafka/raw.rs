@@ -25,7 +25,7 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 
 pub(crate) use inlet::Fetched;
 pub(super) use inlet::{Broken, Polled, Queue, Records};
-pub(super) use outlet::{Acks, Outlet, Writing, flush};
+pub(super) use outlet::{Context, InFlight, Outlet, Writing, flush};
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 

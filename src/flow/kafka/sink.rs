@@ -4,13 +4,14 @@
 //! 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is replaced whenever it
 //! cannot be known how one ended; see `transactor`.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::Producer as _;
 
-use super::raw::{Acks, Fetched, Outlet, Queue, Writing, flush};
+use super::raw::{Context, Fetched, InFlight, Outlet, Queue, Writing, flush};
 use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
@@ -42,9 +43,10 @@ struct Topics {
     matches: Option<String>,
 }
 
-/// The way to one producer, and what it reports.
+/// The way to one producer, what is on it, and what it reports.
 struct Way {
     reports: Queue,
+    in_flight: RefCell<InFlight>,
     output: Option<Outlet>,
     dead_letter: Option<Outlet>,
     state: Option<Outlet>,
@@ -57,6 +59,7 @@ impl Way {
         let reports = Queue::of_producer(client.clone());
         Ok(Self {
             reports: reports.ok_or_else(|| Failure::software("a producer without a queue".to_owned()))?,
+            in_flight: RefCell::new(InFlight::new(client.clone())),
             output: outlet(&topics.output),
             dead_letter: topics.dead_letter.as_ref().and_then(outlet),
             state: topics.state.as_ref().and_then(outlet),
@@ -75,7 +78,7 @@ impl Way {
 }
 
 struct Transactions {
-    transactor: Transactor<Acks>,
+    transactor: Transactor<Context>,
     membership: Membership,
 }
 
@@ -119,10 +122,10 @@ impl Producer {
 
     /// Takes in the next thing that the client says, waiting at most `time`; false when it says nothing.
     fn hear(&self, time: Duration) -> bool {
-        self.way.reports.poll(time).map(|polled| self.client.context().hear(polled)).is_some()
+        self.way.reports.poll(time).map(|polled| self.way.in_flight.borrow_mut().hear(polled)).is_some()
     }
 
-    fn ask(&self, ask: Ask<Acks>) {
+    fn ask(&self, ask: Ask<Context>) {
         if let Some(transactions) = &self.transactions {
             transactions.transactor.ask(ask);
         }
@@ -130,16 +133,17 @@ impl Producer {
 }
 
 fn create(config: &ClientConfig, settings: &Settings) -> Result<Writing, Failure> {
-    config.create_with_context(Acks::default()).map_err(|error| clients::refused(settings, &error))
+    config.create_with_context(Context::default()).map_err(|error| clients::refused(settings, &error))
 }
 
 impl Sink for Producer {
-    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+    fn send(&self, record: &Record<'_>, of: Option<&Fetched>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let Some(outlet) = self.way.to(record.to) else {
             return Err((Unsent::Refused(Code::UnknownTopic), ticket));
         };
         let ticket = ticket.pack();
-        outlet.send(record, of, self.lends, ticket).map_err(|code| {
+        let in_flight = &mut *self.way.in_flight.borrow_mut();
+        outlet.send(record, of, self.lends, (ticket, in_flight)).map_err(|code| {
             let why = if code == Code::QueueFull { Unsent::Full } else { Unsent::Refused(code) };
             (why, Ticket::unpack(ticket))
         })
@@ -147,7 +151,7 @@ impl Sink for Producer {
 
     fn acks(&self, into: &mut Vec<Ack>) {
         while self.hear(Duration::ZERO) {}
-        self.client.context().take(into);
+        self.way.in_flight.borrow_mut().take(into);
     }
 
     fn wait(&self, time: Duration) {
@@ -182,7 +186,7 @@ impl Sink for Producer {
     fn renew(&mut self) -> Result<(), Failure> {
         let client = self
             .config
-            .create_with_context(Acks::default())
+            .create_with_context(Context::default())
             .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
         let old = std::mem::replace(&mut self.client, Arc::new(client));
         self.way = Way::new(&self.client, &self.topics)?;

@@ -125,12 +125,12 @@ fn answer_last(consumer: &BaseConsumer<Context>, assigned: bool, list: KafkaResu
     }
 }
 
-impl Delivery for Arc<Fetched> {
+impl Delivery for Fetched {
     fn line(&self) -> Line<'_> {
         Fetched::line(self)
     }
 
-    fn fetched(&self) -> Option<&Arc<Fetched>> {
+    fn fetched(&self) -> Option<&Fetched> {
         Some(self)
     }
 }
@@ -218,7 +218,7 @@ impl Member {
     }
 
     /// The next record that is here already and may be read, or why there is none.
-    fn taken(&self) -> Option<Result<Arc<Fetched>, Problem>> {
+    fn taken(&self) -> Option<Result<Fetched, Problem>> {
         let paused = self.paused.borrow();
         Some(self.records.take(&paused)?.map_err(|Broken { code, reason }| {
             self.consumer.context().failed(Some(code), &reason);
@@ -279,13 +279,13 @@ fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionL
 }
 
 impl Source for Member {
-    type Delivery<'s> = Arc<Fetched>;
+    type Delivery<'s> = Fetched;
 
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    fn poll(&self, time: Duration) -> Option<Result<Arc<Fetched>, Problem>> {
+    fn poll(&self, time: Duration) -> Option<Result<Fetched, Problem>> {
         if let Some(taken) = self.taken() {
             return Some(taken);
         }
@@ -399,7 +399,7 @@ impl Source for Member {
         self.committer.answer(wait)
     }
 
-    fn again(&self, partition: &Partition, offset: i64) -> Result<Arc<Fetched>, Failure> {
+    fn again(&self, partition: &Partition, offset: i64) -> Result<Fetched, Failure> {
         self.lookup.line(partition, offset)
     }
 

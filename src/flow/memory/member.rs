@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::broker::Place;
@@ -296,7 +295,7 @@ impl Delivery for Read {
         }
     }
 
-    fn fetched(&self) -> Option<&Arc<Fetched>> {
+    fn fetched(&self) -> Option<&Fetched> {
         None
     }
 }

@@ -4,7 +4,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::producer::Producer;
@@ -215,7 +214,7 @@ fn claiming_more<'r>(record: &Record<'r>) -> Record<'r> {
 }
 
 impl Sink for LyingSink {
-    fn send(&self, record: &Record<'_>, of: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+    fn send(&self, record: &Record<'_>, of: Option<&Fetched>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let packed = ticket.pack();
         if self.planted == Planted::LoseMatches && record.to == To::Matches && record.key.is_some() {
             let ack = Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None };

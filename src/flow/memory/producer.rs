@@ -4,7 +4,6 @@
 //! a prefix of them on each partition.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::{Place, Refusal, Stored};
@@ -366,7 +365,7 @@ impl Producer {
 }
 
 impl Sink for Producer {
-    fn send(&self, record: &Record<'_>, _: Option<&Arc<Fetched>>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
+    fn send(&self, record: &Record<'_>, _: Option<&Fetched>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         pulse(&self.world, self.client);
         let mut world = self.world.borrow_mut();
         let rate = world.rates.full;

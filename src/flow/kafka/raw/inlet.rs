@@ -21,6 +21,7 @@ use rdkafka::bindings::{
     rd_kafka_message_t, rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_forward,
     rd_kafka_queue_get_consumer, rd_kafka_queue_get_main, rd_kafka_queue_get_partition, rd_kafka_queue_new,
     rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_timestamp_type_t, rd_kafka_topic_name,
+    rd_kafka_topic_t,
 };
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -101,12 +102,12 @@ pub(in crate::flow::kafka) struct Broken {
 }
 
 /// What was taken out of a queue of records.
-pub(in crate::flow::kafka) type Taken = Result<Arc<Fetched>, Broken>;
+pub(in crate::flow::kafka) type Taken = Result<Fetched, Broken>;
 
 /// A queue of records.
 pub(in crate::flow::kafka) struct Records {
-    /// Taken out of the queue, and not yet handed over. Goes before the client.
-    taken: RefCell<VecDeque<Message>>,
+    /// Taken out of the queue, and not yet handed over.
+    taken: RefCell<VecDeque<Fetched>>,
     queue: NonNull<rd_kafka_queue_t>,
     client: Arc<dyn Native>,
 }
@@ -152,11 +153,11 @@ impl Records {
             // Nearly always; and what a partition is called is looked up for each.
             [] => taken.pop_front(),
             paused => {
-                let may_come = |message: &Message| message.as_ref().err != OK || !message.is_of_any(paused);
+                let may_come = |fetched: &Fetched| fetched.is_broken() || !fetched.is_of_any(paused);
                 taken.iter().position(may_come).and_then(|next| taken.remove(next))
             }
         };
-        Some(next?.checked(&self.client))
+        Some(next?.checked())
     }
 
     /// Nothing is here that was not handed over.
@@ -177,15 +178,17 @@ impl Records {
                 isize::from(!messages[0].is_null())
             }
         };
-        let messages = messages.iter().take(usize::try_from(count).unwrap_or(0));
-        let before = self.taken.borrow().len();
-        self.taken.borrow_mut().extend(messages.filter_map(|message| NonNull::new(*message)).map(Message));
-        self.taken.borrow().len() > before
+        let count = usize::try_from(count).unwrap_or(0);
+        if count > 0 {
+            let messages = messages.iter().take(count).filter_map(|message| NonNull::new(*message));
+            self.taken.borrow_mut().extend(Haul::of(messages, &self.client).records());
+        }
+        count > 0
     }
 
     /// Drops what was taken out of the queue of these partitions; it is to be read again, or is another's.
     pub(in crate::flow::kafka) fn forget<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
-        let stays = |message: &Message| message.as_ref().err != OK || !message.is_of_any(partitions.clone());
+        let stays = |fetched: &Fetched| fetched.is_broken() || !fetched.is_of_any(partitions.clone());
         self.taken.borrow_mut().retain(stays);
     }
 }
@@ -276,60 +279,79 @@ fn named(level: c_int) -> RDKafkaLogLevel {
 }
 
 /// What came out of a queue of records: ours until it goes.
-struct Message(NonNull<rd_kafka_message_t>);
+struct Message {
+    message: NonNull<rd_kafka_message_t>,
+    /// Empty for an error that is of no topic. It stays where it is as long as the message.
+    topic: NonNull<str>,
+    /// What its headers are, once somebody asked.
+    headers: OnceLock<record::Headers>,
+    /// Somebody took them.
+    headers_are_gone: AtomicBool,
+}
 
 impl Message {
-    fn as_ref(&self) -> &rd_kafka_message_t {
-        // SAFETY: it is valid as long as `self`, and its fields do not change.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// Empty for an error that is of no topic.
-    fn topic(&self) -> &str {
-        // SAFETY: the topic is valid as long as the message; a name ends with a zero byte.
-        let name =
-            unsafe { NonNull::new(self.as_ref().rkt).map(|topic| CStr::from_ptr(rd_kafka_topic_name(topic.as_ptr()))) };
-        let name = name.map(CStr::to_bytes).unwrap_or_default();
-        if name.is_ascii() {
-            // As every name is that a broker takes. This is asked for each record.
-            // SAFETY: ASCII is UTF-8.
-            return unsafe { std::str::from_utf8_unchecked(name) };
-        }
-        std::str::from_utf8(name).unwrap_or_default()
-    }
-
-    fn is_of_any<'p>(&self, partitions: impl IntoIterator<Item = &'p Partition>) -> bool {
-        let (topic, number) = (self.topic(), self.as_ref().partition);
-        partitions.into_iter().any(|partition| partition.is(topic, number))
-    }
-
-    /// As a record, unless it says why there is none.
-    fn checked(self, client: &Arc<dyn Native>) -> Taken {
-        let message = self.as_ref();
-        if message.err == OK {
-            return Ok(Arc::new(Fetched::new(self, client.clone())));
-        }
-        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
-        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
+    fn new(message: NonNull<rd_kafka_message_t>, topic: NonNull<str>) -> Self {
+        Self { message, topic, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false) }
     }
 }
 
 impl Drop for Message {
     fn drop(&mut self) {
         // SAFETY: it is destroyed here and nowhere else, and whoever holds it holds the client longer.
-        unsafe { rd_kafka_message_destroy(self.0.as_ptr()) };
+        unsafe { rd_kafka_message_destroy(self.message.as_ptr()) };
     }
 }
 
-/// A record in the client's memory.
-pub(crate) struct Fetched {
-    message: Message,
-    /// What they are, once somebody asked.
-    headers: OnceLock<record::Headers>,
-    /// Somebody took them.
-    headers_are_gone: AtomicBool,
-    /// Let go after the message.
+/// What a topic is called; empty for none.
+///
+/// # Safety
+/// The topic must be valid, or null.
+unsafe fn name_of(topic: *mut rd_kafka_topic_t) -> NonNull<str> {
+    // SAFETY: the topic is valid; a name ends with a zero byte.
+    let name = (!topic.is_null()).then(|| unsafe { CStr::from_ptr(rd_kafka_topic_name(topic)) });
+    // A broker takes only names in ASCII.
+    NonNull::from(name.and_then(|name| name.to_str().ok()).unwrap_or_default())
+}
+
+/// What was taken out of a queue at once: allocated together, and let go together.
+struct Haul {
+    messages: Vec<Message>,
+    /// Let go after the messages.
     _client: Arc<dyn Native>,
+}
+
+// SAFETY: librdkafka's messages belong to no thread. What may change, the headers, only one may take at a time.
+unsafe impl Send for Haul {}
+// SAFETY: as above.
+unsafe impl Sync for Haul {}
+
+impl Haul {
+    /// The messages must be valid, of this client, and nobody else's.
+    fn of(messages: impl Iterator<Item = NonNull<rd_kafka_message_t>>, client: &Arc<dyn Native>) -> Arc<Self> {
+        let (mut topic, mut name) = (null_mut(), NonNull::from(""));
+        let messages = messages.map(|message| {
+            // SAFETY: the message is valid.
+            let of = unsafe { message.as_ref().rkt };
+            if of != topic {
+                // They come in runs of one topic. Each message keeps its topic, and so the name.
+                // SAFETY: the topic is valid as long as the message.
+                (topic, name) = (of, unsafe { name_of(of) });
+            }
+            Message::new(message, name)
+        });
+        Arc::new(Self { messages: messages.collect(), _client: client.clone() })
+    }
+
+    fn records(self: &Arc<Self>) -> impl Iterator<Item = Fetched> {
+        (0..self.messages.len()).map(|at| Fetched { haul: self.clone(), at })
+    }
+}
+
+/// A record in the client's memory, which is there as long as this or a clone of it.
+#[derive(Clone)]
+pub(crate) struct Fetched {
+    haul: Arc<Haul>,
+    at: usize,
 }
 
 impl std::fmt::Debug for Fetched {
@@ -339,18 +361,38 @@ impl std::fmt::Debug for Fetched {
     }
 }
 
-// SAFETY: librdkafka's messages belong to no thread. What may change, the headers, only one may take at a time.
-unsafe impl Send for Fetched {}
-// SAFETY: as above.
-unsafe impl Sync for Fetched {}
-
 impl Fetched {
-    fn new(message: Message, client: Arc<dyn Native>) -> Self {
-        Self { message, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false), _client: client }
+    fn own(&self) -> &Message {
+        &self.haul.messages[self.at]
     }
 
     pub(super) fn message(&self) -> &rd_kafka_message_t {
-        self.message.as_ref()
+        // SAFETY: it is valid as long as `self`, and its fields do not change.
+        unsafe { self.own().message.as_ref() }
+    }
+
+    fn topic(&self) -> &str {
+        // SAFETY: the name is valid as long as the message.
+        unsafe { self.own().topic.as_ref() }
+    }
+
+    fn is_of_any<'p>(&self, partitions: impl IntoIterator<Item = &'p Partition>) -> bool {
+        let (topic, number) = (self.topic(), self.message().partition);
+        partitions.into_iter().any(|partition| partition.is(topic, number))
+    }
+
+    /// It says why there is no record.
+    fn is_broken(&self) -> bool {
+        self.message().err != OK
+    }
+
+    fn checked(self) -> Taken {
+        if !self.is_broken() {
+            return Ok(self);
+        }
+        let message = self.message();
+        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
+        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
     }
 
     /// What it says.
@@ -358,10 +400,10 @@ impl Fetched {
         let message = self.message();
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is valid as long as `self`.
-        let timestamp_ms = unsafe { rd_kafka_message_timestamp(self.message.0.as_ptr(), &raw mut kind) };
+        let timestamp_ms = unsafe { rd_kafka_message_timestamp(message, &raw mut kind) };
         let has_time = kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         Line {
-            topic: self.message.topic(),
+            topic: self.topic(),
             partition: message.partition,
             offset: message.offset,
             key: bytes(message.key, message.key_len),
@@ -373,10 +415,10 @@ impl Fetched {
 
     /// What its headers are, as they came.
     pub(in crate::flow) fn headers(&self) -> record::Headers {
-        *self.headers.get_or_init(|| {
+        *self.own().headers.get_or_init(|| {
             let (mut headers, mut seen) = (null_mut(), record::Headers::default());
             // SAFETY: the message is valid.
-            if unsafe { rd_kafka_message_headers(self.message.0.as_ptr(), &raw mut headers) } == OK {
+            if unsafe { rd_kafka_message_headers(self.message(), &raw mut headers) } == OK {
                 // SAFETY: so are the headers.
                 unsafe { each(headers, |name, value| seen.see(&name.to_string_lossy(), value)) };
             }
@@ -388,19 +430,19 @@ impl Fetched {
     pub(super) fn take_headers(&self) -> Option<Headers> {
         // Once it is known what they are, nobody looks at the message's own again.
         self.headers();
-        if self.headers_are_gone.swap(true, Ordering::AcqRel) {
+        if self.own().headers_are_gone.swap(true, Ordering::AcqRel) {
             return None;
         }
         let mut headers = null_mut();
         // SAFETY: the message is valid, and nobody else takes its headers.
-        let taken = unsafe { rd_kafka_message_detach_headers(self.message.0.as_ptr(), &raw mut headers) };
+        let taken = unsafe { rd_kafka_message_detach_headers(self.own().message.as_ptr(), &raw mut headers) };
         NonNull::new(headers).filter(|_| taken == OK).map(Headers::new)
     }
 
     /// Gives back what was taken.
     pub(super) fn put_headers_back(&self, headers: Headers) {
         // SAFETY: the message is valid and has no headers; it owns these from now on.
-        unsafe { rd_kafka_message_set_headers(self.message.0.as_ptr(), headers.into_raw()) };
-        self.headers_are_gone.store(false, Ordering::Release);
+        unsafe { rd_kafka_message_set_headers(self.own().message.as_ptr(), headers.into_raw()) };
+        self.own().headers_are_gone.store(false, Ordering::Release);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null, null_mut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -32,62 +32,25 @@ struct Sent {
     weight: usize,
     to: To,
     /// Where its value lies, unless it was copied.
-    _lent: Option<Arc<Fetched>>,
+    _lent: Option<Fetched>,
 }
 
+/// What a client of ours has beside it.
 #[derive(Default)]
-struct InFlight {
-    sent: Slab<Sent>,
-    /// Acknowledgements not yet looked at.
-    acks: Vec<Ack>,
-}
-
-/// What is in flight. Acknowledgements come in `poll`, on the worker's own thread, so the lock is never waited for; it is
-/// there because the client library wants its context to be shareable.
-#[derive(Default)]
-pub(in crate::flow::kafka) struct Acks {
-    in_flight: Mutex<InFlight>,
+pub(in crate::flow::kafka) struct Context {
     pub(in crate::flow::kafka) last_word: LastWord,
+    /// Whose reports nobody waits for any more.
+    abandoned: Mutex<Vec<Slab<Sent>>>,
 }
 
-impl InFlight {
-    fn report(&mut self, number: usize, refused: Option<Code>) {
-        if let Some(Sent { ticket, weight, to, .. }) = self.sent.try_remove(number) {
-            self.acks.push(Ack { ticket, weight, to, refused });
-        }
-    }
-}
-
-impl Acks {
+impl Context {
     fn failed(&self, code: Option<Code>, reason: &str) {
         tracing::warn!(target: "librdkafka", code = ?code, "output: {}", foreign(reason.as_bytes()));
         self.last_word.say(code, reason);
     }
-
-    /// Takes in what the client says.
-    pub(in crate::flow::kafka) fn hear(&self, polled: Polled) {
-        match polled {
-            Polled::Reports(reports) => {
-                let in_flight = &mut *self.in_flight();
-                reports.for_each(|(number, refused)| in_flight.report(number, refused));
-            }
-            Polled::Error { code, reason, .. } => self.failed(Some(code), &reason),
-            Polled::Log { level, facility, message } => log(level, &facility, &message),
-            Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
-        }
-    }
-
-    /// Moves the acknowledgements that are here into `into`.
-    pub(in crate::flow::kafka) fn take(&self, into: &mut Vec<Ack>) {
-        into.append(&mut self.in_flight().acks);
-    }
-
-    fn in_flight(&self) -> MutexGuard<'_, InFlight> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl ClientContext for Acks {
+impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -99,16 +62,57 @@ impl ClientContext for Acks {
     fn stats_raw(&self, _: &[u8]) {}
 }
 
-impl ProducerContext for Acks {
+impl ProducerContext for Context {
     /// Of a record in [`InFlight`].
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        let refused = match result {
-            Ok(_) => None,
-            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
-        };
-        self.in_flight().report(number, refused);
+    /// The binding takes reports only while the client goes.
+    fn delivery(&self, _: &DeliveryResult<'_>, _: usize) {}
+}
+
+/// A producer whose records are in an [`InFlight`] until they are reported.
+pub(in crate::flow::kafka) type Writing = BaseProducer<Context, NoCustomPartitioner>;
+
+/// Records of one producer that are not reported yet, and acknowledgements that nobody looked at yet. It is its worker's
+/// own, so nothing here is locked. What is lent to the client outlives it: it is the client's when this goes first.
+pub(in crate::flow::kafka) struct InFlight {
+    sent: Slab<Sent>,
+    acks: Vec<Ack>,
+    client: Arc<Writing>,
+}
+
+impl InFlight {
+    /// Nothing, of this client.
+    pub(in crate::flow::kafka) fn new(client: Arc<Writing>) -> Self {
+        Self { sent: Slab::new(), acks: Vec::new(), client }
+    }
+
+    /// Takes in what the client says.
+    pub(in crate::flow::kafka) fn hear(&mut self, polled: Polled) {
+        match polled {
+            Polled::Reports(reports) => reports.for_each(|(number, refused)| self.report(number, refused)),
+            Polled::Error { code, reason, .. } => self.client.context().failed(Some(code), &reason),
+            Polled::Log { level, facility, message } => log(level, &facility, &message),
+            Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
+        }
+    }
+
+    fn report(&mut self, number: usize, refused: Option<Code>) {
+        if let Some(Sent { ticket, weight, to, .. }) = self.sent.try_remove(number) {
+            self.acks.push(Ack { ticket, weight, to, refused });
+        }
+    }
+
+    /// Moves the acknowledgements that are here into `into`.
+    pub(in crate::flow::kafka) fn take(&mut self, into: &mut Vec<Ack>) {
+        into.append(&mut self.acks);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let abandoned = &self.client.context().abandoned;
+        abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.sent));
     }
 }
 
@@ -162,9 +166,6 @@ impl Drop for Headers {
     }
 }
 
-/// A producer whose records are acknowledged to [`Acks`].
-pub(in crate::flow::kafka) type Writing = BaseProducer<Acks, NoCustomPartitioner>;
-
 /// Waits for at most `time`, in milliseconds rounded down, until all is acknowledged. Nothing lingers as long as that. The
 /// reports stay in their queue.
 pub(in crate::flow::kafka) fn flush(client: &Writing, time: Duration) {
@@ -191,22 +192,25 @@ impl Outlet {
         Some(Self { topic, client })
     }
 
-    /// Sends. The headers of `of`, but ours of an earlier run, go first, and then the record's own. The value is copied
-    /// unless it is that of `of`, and `lends`: a record that is kept keeps all that was fetched with it, so only whoever
-    /// sends on all of that should lend.
+    /// Sends; what is in flight must be of the same client. The headers of `of`, but ours of an earlier run, go first, and
+    /// then the record's own. The value is copied unless it is that of `of`, and `lends`: a record that is kept keeps all
+    /// that was fetched with it, so only whoever sends on all of that should lend.
     ///
     /// # Errors
     /// Why it was not taken; nothing has changed then, and it may be sent again.
     pub(in crate::flow::kafka) fn send(
         &self,
         record: &Record<'_>,
-        of: Option<&Arc<Fetched>>,
+        of: Option<&Fetched>,
         lends: bool,
-        ticket: usize,
+        (ticket, in_flight): (usize, &mut InFlight),
     ) -> Result<(), Code> {
+        if !Arc::ptr_eq(&self.client, &in_flight.client) {
+            return Err(Code::InvalidArgument);
+        }
         let lent = of.filter(|of| lends && is_same(record, of));
         let sent = Sent { ticket, weight: record.weight(), to: record.to, _lent: lent.cloned() };
-        let number = self.client.context().in_flight().sent.insert(sent);
+        let number = in_flight.sent.insert(sent);
         let taken = of.and_then(|of| of.take_headers());
         let headers = with_added(taken.as_ref(), record, of.is_some_and(|of| of.headers().stale));
         let all = taken.as_ref().or(headers.as_ref());
@@ -216,7 +220,7 @@ impl Outlet {
             taken.or(headers).map(Headers::into_raw);
             return Ok(());
         }
-        self.client.context().in_flight().sent.try_remove(number);
+        in_flight.sent.try_remove(number);
         if let (Some(taken), Some(of)) = (taken, of) {
             taken.strip();
             of.put_headers_back(taken);
