@@ -72,6 +72,14 @@ impl Scene<'_> {
         Scene { stage, door, feed }
     }
 
+    /// Its daemons have time: a session that ends because the machine is busy would repeat lines, rightly.
+    fn patient(mut self) -> Self {
+        let session = format!("\"session.timeout.ms\" = {}\n", SESSION.as_millis());
+        assert!(self.stage.config.contains(&session));
+        self.stage.config = self.stage.config.replace(&session, "\"session.timeout.ms\" = 30000\n");
+        self
+    }
+
     /// Sends the lines in the background, as far as they are let.
     fn feeder(&self) -> Feeder {
         Feeder::start(self.feed, &self.stage.name, self.stage.producer())

@@ -126,7 +126,7 @@ fn fault_45_no_json_at_all() {
 
 #[test]
 fn fault_34_a_record_far_larger_than_the_output_takes() {
-    let Some(mut scene) = Scene::new("f34", Mode::AtLeastOnce, 0) else { return };
+    let Some(mut scene) = Scene::new("f34", Mode::AtLeastOnce, 0).map(Scene::patient) else { return };
     let (input, dead) = (format!("{}.large", scene.stage.name), format!("{}.dead", scene.stage.name));
     scene.stage.create(&input, 1, &[("max.message.bytes", "30000000")]);
     scene.stage.create(&dead, 1, &[]);
@@ -155,10 +155,7 @@ fn fault_34_a_record_far_larger_than_the_output_takes() {
 
 #[test]
 fn fault_47_a_batch_that_grows_when_it_is_opened() {
-    let Some(mut scene) = Scene::new("f47", Mode::AtLeastOnce, 0) else { return };
-    // A debug build takes half a minute for this much, and a host that is busy with it must not cost a session of 2 s.
-    scene.stage.config = scene.stage.config.replace("\"session.timeout.ms\" = 2000", "\"session.timeout.ms\" = 30000");
-    assert!(scene.stage.config.contains("30000"));
+    let Some(scene) = Scene::new("f47", Mode::AtLeastOnce, 0).map(Scene::patient) else { return };
     let mut config = scene.stage.client();
     config.set("compression.type", "zstd").set("linger.ms", "500").set("batch.size", "900000");
     // Where the broker takes its time the client sends again, and all of it is to be there once.
@@ -204,7 +201,7 @@ fn fault_46_a_corrupt_batch_is_told_and_not_passed_over() {
 
 #[test]
 fn fault_48_headers_by_the_thousand_and_names_that_are_no_text() {
-    let Some(scene) = Scene::new("f48", Mode::AtLeastOnce, 0) else { return };
+    let Some(scene) = Scene::new("f48", Mode::AtLeastOnce, 0).map(Scene::patient) else { return };
     let value = |n: usize| Some(format!("{n}").into_bytes());
     let many: Vec<_> = (0..10_000).map(|n| (format!("h{}", n % 5_000), value(n))).collect();
     let large = vec![("large".to_owned(), Some(vec![b'x'; 900_000]))];
@@ -242,7 +239,7 @@ fn fault_48_headers_by_the_thousand_and_names_that_are_no_text() {
 
 #[test]
 fn fault_49_times_that_never_were() {
-    let Some(scene) = Scene::new("f49", Mode::AtLeastOnce, 0) else { return };
+    let Some(scene) = Scene::new("f49", Mode::AtLeastOnce, 0).map(Scene::patient) else { return };
     let times = [1, 4_102_444_800_000, 253_402_300_799_000, 1_000];
     let line = format!(r#"{{"time":"9999-99-99T99:99:99Z","msg":"{MATCHING}"}}"#);
     scene.administer(async |admin, options| {

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn fault_18_a_partition_that_is_added_is_read() {
-    let Some(mut scene) = Scene::new("f18", Mode::AtLeastOnce, 9_000) else { return };
+    let Some(mut scene) = Scene::new("f18", Mode::AtLeastOnce, 9_000).map(Scene::patient) else { return };
     let mut daemon = scene.started();
     for topic in [scene.stage.output(), scene.stage.name.clone()] {
         scene.administer(async |admin, options| {

@@ -400,7 +400,7 @@ impl Fetched {
         let message = self.message();
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is valid as long as `self`.
-        let timestamp_ms = unsafe { rd_kafka_message_timestamp(message, &raw mut kind) };
+        let timestamp_ms = unsafe { rd_kafka_message_timestamp(self.own().message.as_ptr(), &raw mut kind) };
         let has_time = kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         Line {
             topic: self.topic(),
@@ -418,7 +418,7 @@ impl Fetched {
         *self.own().headers.get_or_init(|| {
             let (mut headers, mut seen) = (null_mut(), record::Headers::default());
             // SAFETY: the message is valid.
-            if unsafe { rd_kafka_message_headers(self.message(), &raw mut headers) } == OK {
+            if unsafe { rd_kafka_message_headers(self.own().message.as_ptr(), &raw mut headers) } == OK {
                 // SAFETY: so are the headers.
                 unsafe { each(headers, |name, value| seen.see(&name.to_string_lossy(), value)) };
             }
