@@ -118,6 +118,7 @@ impl Scene<'_> {
     /// Waits until all that the input has is committed.
     fn drained(&self) {
         let ends: Vec<i64> = self.stage.ends(&self.stage.name).iter().map(|(_, end)| *end).collect();
+        assert!(ends.iter().sum::<i64>() >= self.feed.lines as i64, "the input has {ends:?}");
         let committed = || -> Vec<i64> {
             let committed = self.stage.committed(&self.stage.name, ends.len() as i32);
             committed.into_iter().map(|offset| offset.unwrap_or(0)).collect()

@@ -178,12 +178,15 @@ impl Records {
                 isize::from(!messages[0].is_null())
             }
         };
-        let count = usize::try_from(count).unwrap_or(0);
-        if count > 0 {
-            let messages = messages.iter().take(count).filter_map(|message| NonNull::new(*message));
-            self.taken.borrow_mut().extend(Haul::of(messages, &self.client).records());
+        let messages = &messages[..usize::try_from(count).unwrap_or(0)];
+        let mut taken = self.taken.borrow_mut();
+        // One partition that stands still keeps nothing of others.
+        // SAFETY: they are valid.
+        for haul in messages.chunk_by(|message, next| unsafe { origin(*message) == origin(*next) }) {
+            // SAFETY: they are valid, of this client, ours, and given away here.
+            taken.extend(unsafe { Haul::of(haul, &self.client) }.records());
         }
-        count > 0
+        !messages.is_empty()
     }
 
     /// Drops what was taken out of the queue of these partitions; it is to be read again, or is another's.
@@ -281,8 +284,6 @@ fn named(level: c_int) -> RDKafkaLogLevel {
 /// What came out of a queue of records: ours until it goes.
 struct Message {
     message: NonNull<rd_kafka_message_t>,
-    /// Empty for an error that is of no topic. It stays where it is as long as the message.
-    topic: NonNull<str>,
     /// What its headers are, once somebody asked.
     headers: OnceLock<record::Headers>,
     /// Somebody took them.
@@ -290,8 +291,8 @@ struct Message {
 }
 
 impl Message {
-    fn new(message: NonNull<rd_kafka_message_t>, topic: NonNull<str>) -> Self {
-        Self { message, topic, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false) }
+    fn new(message: NonNull<rd_kafka_message_t>) -> Self {
+        Self { message, headers: OnceLock::new(), headers_are_gone: AtomicBool::new(false) }
     }
 }
 
@@ -300,6 +301,15 @@ impl Drop for Message {
         // SAFETY: it is destroyed here and nowhere else, and whoever holds it holds the client longer.
         unsafe { rd_kafka_message_destroy(self.message.as_ptr()) };
     }
+}
+
+/// Topic and partition that a message is of; no topic for an error that is of none.
+///
+/// # Safety
+/// The message must be valid.
+unsafe fn origin(message: *const rd_kafka_message_t) -> (*mut rd_kafka_topic_t, i32) {
+    // SAFETY: so the caller says.
+    unsafe { ((*message).rkt, (*message).partition) }
 }
 
 /// What a topic is called; empty for none.
@@ -313,9 +323,11 @@ unsafe fn name_of(topic: *mut rd_kafka_topic_t) -> NonNull<str> {
     NonNull::from(name.and_then(|name| name.to_str().ok()).unwrap_or_default())
 }
 
-/// What was taken out of a queue at once: allocated together, and let go together.
+/// Messages of one partition that were taken out of a queue at once: allocated together, and let go together.
 struct Haul {
     messages: Vec<Message>,
+    /// The partition's topic, or nothing. Messages keep their topic, and so its name stays where it is.
+    topic: NonNull<str>,
     /// Let go after the messages.
     _client: Arc<dyn Native>,
 }
@@ -326,20 +338,18 @@ unsafe impl Send for Haul {}
 unsafe impl Sync for Haul {}
 
 impl Haul {
-    /// The messages must be valid, of this client, and nobody else's.
-    fn of(messages: impl Iterator<Item = NonNull<rd_kafka_message_t>>, client: &Arc<dyn Native>) -> Arc<Self> {
-        let (mut topic, mut name) = (null_mut(), NonNull::from(""));
-        let messages = messages.map(|message| {
-            // SAFETY: the message is valid.
-            let of = unsafe { message.as_ref().rkt };
-            if of != topic {
-                // They come in runs of one topic. Each message keeps its topic, and so the name.
-                // SAFETY: the topic is valid as long as the message.
-                (topic, name) = (of, unsafe { name_of(of) });
-            }
-            Message::new(message, name)
-        });
-        Arc::new(Self { messages: messages.collect(), _client: client.clone() })
+    /// # Safety
+    /// The messages must be valid, of this client and of one partition, and nobody else's.
+    unsafe fn of(messages: &[*mut rd_kafka_message_t], client: &Arc<dyn Native>) -> Arc<Self> {
+        // SAFETY: the first message is valid, and so is its topic.
+        let topic = messages.first().map_or(null_mut(), |first| unsafe { origin(*first) }.0);
+        Arc::new(Self {
+            // SAFETY: valid messages are somewhere.
+            messages: messages.iter().map(|it| Message::new(unsafe { NonNull::new_unchecked(*it) })).collect(),
+            // SAFETY: as above.
+            topic: unsafe { name_of(topic) },
+            _client: client.clone(),
+        })
     }
 
     fn records(self: &Arc<Self>) -> impl Iterator<Item = Fetched> {
@@ -372,8 +382,8 @@ impl Fetched {
     }
 
     fn topic(&self) -> &str {
-        // SAFETY: the name is valid as long as the message.
-        unsafe { self.own().topic.as_ref() }
+        // SAFETY: the name is valid as long as the haul's messages.
+        unsafe { self.haul.topic.as_ref() }
     }
 
     fn is_of_any<'p>(&self, partitions: impl IntoIterator<Item = &'p Partition>) -> bool {

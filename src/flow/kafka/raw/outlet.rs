@@ -3,6 +3,7 @@
 
 use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,14 +40,24 @@ struct Sent {
 #[derive(Default)]
 pub(in crate::flow::kafka) struct Context {
     pub(in crate::flow::kafka) last_word: LastWord,
-    /// Whose reports nobody waits for any more.
+    /// What was in flight when its [`InFlight`] went.
     abandoned: Mutex<Vec<Slab<Sent>>>,
+    /// Reports that the binding took, where it flushes by itself: before a commit, and when the client goes.
+    strays: Mutex<Vec<(usize, Option<Code>)>>,
+    any_strays: AtomicBool,
 }
 
 impl Context {
     fn failed(&self, code: Option<Code>, reason: &str) {
         tracing::warn!(target: "librdkafka", code = ?code, "output: {}", foreign(reason.as_bytes()));
         self.last_word.say(code, reason);
+    }
+
+    fn strays(&self) -> Vec<(usize, Option<Code>)> {
+        if !self.any_strays.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.strays.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -66,15 +77,21 @@ impl ProducerContext for Context {
     /// Of a record in [`InFlight`].
     type DeliveryOpaque = usize;
 
-    /// The binding takes reports only while the client goes.
-    fn delivery(&self, _: &DeliveryResult<'_>, _: usize) {}
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let refused = match result {
+            Ok(_) => None,
+            Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
+        };
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).push((number, refused));
+        self.any_strays.store(true, Ordering::Release);
+    }
 }
 
 /// A producer whose records are in an [`InFlight`] until they are reported.
 pub(in crate::flow::kafka) type Writing = BaseProducer<Context, NoCustomPartitioner>;
 
 /// Records of one producer that are not reported yet, and acknowledgements that nobody looked at yet. It is its worker's
-/// own, so nothing here is locked. What is lent to the client outlives it: it is the client's when this goes first.
+/// own, so nothing here is locked. What is lent outlives it: it becomes the client's, which may still look at it.
 pub(in crate::flow::kafka) struct InFlight {
     sent: Slab<Sent>,
     acks: Vec<Ack>,
@@ -105,6 +122,9 @@ impl InFlight {
 
     /// Moves the acknowledgements that are here into `into`.
     pub(in crate::flow::kafka) fn take(&mut self, into: &mut Vec<Ack>) {
+        for (number, refused) in self.client.context().strays() {
+            self.report(number, refused);
+        }
         into.append(&mut self.acks);
     }
 }
@@ -194,7 +214,7 @@ impl Outlet {
 
     /// Sends; what is in flight must be of the same client. The headers of `of`, but ours of an earlier run, go first, and
     /// then the record's own. The value is copied unless it is that of `of`, and `lends`: a record that is kept keeps all
-    /// that was fetched with it, so only whoever sends on all of that should lend.
+    /// that was fetched with it, and its haul, so only whoever sends on all of that should lend.
     ///
     /// # Errors
     /// Why it was not taken; nothing has changed then, and it may be sent again.
