@@ -202,10 +202,11 @@ impl Bench {
     fn rounds(&mut self, rounds: usize, cells: &[Cell]) -> Result<Results> {
         let mut results = Results::default();
         let cells = here(cells, &mut results);
-        let bar = progress(cells.len() * rounds);
+        let schedule = results::schedule(&cells);
+        let bar = progress(schedule.len() * rounds);
         self.prepare(&cells, &bar)?;
         for round in 0..rounds {
-            let mut order: Vec<&Cell> = cells.iter().filter(|cell| round == 0 || !cell.once).collect();
+            let mut order: Vec<&Cell> = schedule.iter().copied().filter(|cell| round == 0 || !cell.once).collect();
             let first = round * order.len() / rounds;
             order.rotate_left(first);
             for cell in order {
@@ -254,9 +255,9 @@ impl Bench {
     fn cell(&mut self, round: usize, cell: &Cell, results: &mut Results) {
         let done = match cell.task {
             Task::Drain(program, recipe) => {
-                self.drain(program, recipe).map(|figures| results.note(round, &cell.name, figures))
+                self.drain(program, recipe).map(|figures| results.note(round, self.count, &cell.name, figures))
             }
-            Task::Live(phrases) => self.live(phrases).map(|seen| results.note_seen(round, &cell.name, seen)),
+            Task::Live(phrases) => self.live(phrases).map(|seen| results.note_seen(&cell.name, seen)),
         };
         if let Err(error) = done {
             eprintln!("{}, round {}: {error:#}", cell.name, round + 1);

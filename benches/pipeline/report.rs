@@ -84,16 +84,14 @@ fn seen(results: &Results) -> Rows {
     let heads = ["round", "ready after s", "reload s", "worst second before", "during", "fed"];
     let mut rows = vec![row(heads)];
     for (round, seen) in results.seen.values().flatten().enumerate() {
-        if let Some(seen) = seen {
-            rows.push(vec![
-                (round + 1).to_string(),
-                format!("{:.2}", seen.start),
-                format!("{:.2}", seen.reload),
-                format!("{:.0}", seen.before),
-                format!("{:.0}", seen.during),
-                format!("{:.0}", seen.fed),
-            ]);
-        }
+        rows.push(vec![
+            (round + 1).to_string(),
+            format!("{:.2}", seen.start),
+            format!("{:.2}", seen.reload),
+            format!("{:.0}", seen.before),
+            format!("{:.0}", seen.during),
+            format!("{:.0}", seen.fed),
+        ]);
     }
     rows
 }
@@ -135,8 +133,9 @@ pub(crate) fn write(path: &Path, results: &Results, cells: &[Cell], options: &Op
     let mut text = format!(
         "# What the pipeline costs\n\n{}\n\nCPU-s/M: CPU seconds, user and system, of the candidate's process for each million \
          lines, from its start to the last line's output; the broker left out. \"after 1/5\": the same without the first \
-         fifth of the lines. Ratios are taken inside each round; the median of the rounds is shown. A cell's whole output \
-         is read again and checked: every line, key, header, partition and order, and the right rule on every line that \
+         fifth of the lines. Of two cells that are compared \
+         one runs just before and just after the other, and the ratio is that of a run to the mean of the two beside it; \
+         the median of the rounds is shown. A cell's whole output is read again and checked: every line, key, header, partition and order, and the right rule on every line that \
          has a phrase.\n",
         machine(options)
     );
