@@ -87,10 +87,12 @@ impl House {
     fn follows(&self) {
         let digest = self.on_disk();
         eventually("the packs of the directory in use", SOON, || (self.digest() == digest).then_some(()));
+        // It is told a moment later.
+        let is_told = || self.daemon.log().contains("other rules are in use from now on").then_some(());
+        eventually("word of it", SOON, is_told);
         assert_eq!(self.daemon.metric("fingerpost_pack_stale"), Some(0.0));
         let info = format!("fingerpost_pack_info{{digest=\"{digest}\"}} 1\n");
         assert!(self.daemon.get("/metrics").1.contains(&info));
-        assert!(self.daemon.log().contains("other rules are in use from now on"), "{}", self.daemon.log());
     }
 
     /// The directory's packs are refused, those with this digest stay, and everybody is told why.
@@ -101,6 +103,8 @@ impl House {
             version["packs_failure"].as_str()?.contains(why).then_some(version)
         });
         assert_eq!(version["packs"], digest, "the last good packs stay");
+        // It is told a moment later.
+        eventually("word of it", SOON, || self.daemon.log().contains("packs not loaded").then_some(()));
         assert!(self.reloads("failed") >= 1.0);
         let ready = self.daemon.get("/readyz").1;
         let (_, second) = ready.split_once('\n').unwrap();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
 use rdkafka::producer::BaseProducer;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -131,21 +131,25 @@ impl Stage {
         self.client().set("group.id", &self.name).set("enable.auto.commit", "false").create().unwrap()
     }
 
-    /// First and last offset of each partition, the last one exclusive.
+    /// First and last offset of each partition, the last one exclusive. A topic that was made a moment ago has no leaders
+    /// yet.
     pub(crate) fn ends(&self, topic: &str) -> Vec<(i64, i64)> {
         let reader = self.reader();
-        let metadata = reader.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
-        let count = metadata.topics()[0].partitions().len();
-        (0..count as i32)
-            .map(|partition| reader.fetch_watermarks(topic, partition, Duration::from_secs(10)).unwrap())
-            .collect()
+        let ends = || -> KafkaResult<Vec<(i64, i64)>> {
+            let metadata = reader.fetch_metadata(Some(topic), Duration::from_secs(10))?;
+            let count = metadata.topics()[0].partitions().len() as i32;
+            (0..count).map(|partition| reader.fetch_watermarks(topic, partition, Duration::from_secs(10))).collect()
+        };
+        eventually(&format!("the ends of {topic}"), Duration::from_secs(20), || ends().ok())
     }
 
+    /// What the group has committed.
     pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Vec<Option<i64>> {
-        committed(&self.reader(), topic, partitions).unwrap()
+        let reader = self.reader();
+        let ask = || committed(&reader, topic, partitions);
+        eventually(&format!("what is committed of {topic}"), Duration::from_secs(20), ask)
     }
 
-    /// All records of a topic, partition by partition in their order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Vec<Record>> {
         let ends = self.ends(topic);
         let reader: BaseConsumer =
