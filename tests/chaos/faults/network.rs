@@ -1,7 +1,7 @@
 //! What happens on the way to the broker.
 
 use super::super::proxy::{Way, api};
-use super::super::run::{IN_FLIGHT, undone_while_leaving};
+use super::super::run::undone_while_leaving;
 use super::*;
 
 fn disturbed(test: &str, disturb: impl Fn(&Proxy), time: Duration) -> Vec<(Scene<'static>, f64)> {
@@ -96,7 +96,7 @@ fn fault_16_a_storm_of_rebalances_does_not_stop_the_lines() {
 
 #[test]
 fn fault_31_a_slow_output_is_waited_for_in_bounded_memory() {
-    let Some(scene) = Scene::new("f31", Mode::AtLeastOnce, 60_000) else { return };
+    let Some(scene) = Scene::new("f31", Mode::AtLeastOnce, 60_000).map(Scene::patient) else { return };
     scene.feed();
     let mut daemon = scene.started();
     let calm = daemon.peak_rss_kib();
@@ -108,9 +108,9 @@ fn fault_31_a_slow_output_is_waited_for_in_bounded_memory() {
     scene.door.mend();
     scene.drained();
     daemon.stop();
-    // Heartbeats had to wait as well, so the group may have taken the partitions away for a while.
+    // Heartbeats had to wait as well, but not for as long as a session lasts.
     let repeats = scene.verify();
-    assert!(repeats <= IN_FLIGHT, "{repeats} repeated");
+    assert_eq!(repeats, 0, "{}", daemon.log());
     assert!(scene.door.seen(api::PRODUCE) > 0);
 }
 
