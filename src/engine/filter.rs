@@ -67,6 +67,7 @@ impl Filter {
     }
 
     /// Whether the line may hold an atom.
+    #[inline]
     pub(super) fn stops_at(&self, line: &[u8]) -> bool {
         self.always || simd::stops_at(&self.grams, &self.short, line).unwrap_or_else(|| self.portable(line))
     }

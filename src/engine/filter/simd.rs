@@ -61,11 +61,15 @@ mod x86_64 {
     /// Looks for pairs at every place.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     fn each_pair<const N: usize>(short: &Short, pairs: [[u8; 2]; N], line: &[u8]) -> bool {
-        let pairs = pairs.map(|pair| pair.map(|byte| _mm256_set1_epi8(byte.cast_signed())));
+        // No `map`: it does not have the instructions, and so would be called, closure and all.
+        let mut wide = [[_mm256_setzero_si256(); 2]; N];
+        for (wide, [first, second]) in wide.iter_mut().zip(pairs) {
+            *wide = [_mm256_set1_epi8(first.cast_signed()), _mm256_set1_epi8(second.cast_signed())];
+        }
         let mut at = 0;
         while at + REACH <= line.len() {
             if let Some(bytes) = line[at..].first_chunk()
-                && look_at(short, line, at, any_pair(&pairs, bytes))
+                && look_at(short, line, at, any_pair(&wide, bytes))
             {
                 return true;
             }
@@ -74,23 +78,29 @@ mod x86_64 {
         let mut padded = [0; REACH];
         let rest = &line[at..];
         padded[..rest.len()].copy_from_slice(rest);
-        look_at(short, line, at, any_pair(&pairs, &padded))
+        look_at(short, line, at, any_pair(&wide, &padded))
     }
 
     /// The places at which one of the pairs stands.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     fn any_pair<const N: usize>(pairs: &[[__m256i; 2]; N], bytes: &[u8; REACH]) -> u32 {
-        let fold = _mm256_set1_epi8(0x20);
-        let [first, second] = [0, 1].map(|place| {
-            let bytes = bytes[place..].first_chunk();
-            bytes.map_or(fold, |bytes| _mm256_or_si256(load(bytes), fold))
-        });
+        let (first, second) = (folded(bytes, 0), folded(bytes, 1));
         let mut any = _mm256_setzero_si256();
         for pair in pairs {
             let both = _mm256_and_si256(_mm256_cmpeq_epi8(first, pair[0]), _mm256_cmpeq_epi8(second, pair[1]));
             any = _mm256_or_si256(any, both);
         }
         _mm256_movemask_epi8(any) as u32
+    }
+
+    /// The bytes from this place on, letters in lower case.
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn folded(bytes: &[u8; REACH], place: usize) -> __m256i {
+        let fold = _mm256_set1_epi8(0x20);
+        match bytes[place..].first_chunk() {
+            Some(bytes) => _mm256_or_si256(load(bytes), fold),
+            None => fold,
+        }
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2")]
