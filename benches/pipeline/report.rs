@@ -133,10 +133,10 @@ pub(crate) fn write(path: &Path, results: &Results, cells: &[Cell], options: &Op
     let mut text = format!(
         "# What the pipeline costs\n\n{}\n\nCPU-s/M: CPU seconds, user and system, of the candidate's process for each million \
          lines, from its start to the last line's output; the broker left out. \"after 1/5\": the same without the first \
-         fifth of the lines. Of two cells that are compared \
-         one runs just before and just after the other, and the ratio is that of a run to the mean of the two beside it; \
-         the median of the rounds is shown. A cell's whole output is read again and checked: every line, key, header, partition and order, and the right rule on every line that \
-         has a phrase.\n",
+         fifth of the lines. Of two cells that are compared one runs just before and just after the other, and the ratio is \
+         that of a run to the mean of the two beside it; the median of the rounds is shown. A cell's whole output is read \
+         again and checked: every line, key, header, partition and order, and the right rule on every line that has a \
+         phrase.\n",
         machine(options)
     );
     for (title, rows) in tables(results, cells) {

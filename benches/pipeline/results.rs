@@ -94,18 +94,15 @@ impl Run {
 }
 
 /// What is compared: the one with the other.
-fn pairs() -> Vec<(String, String)> {
-    let mut pairs: Vec<(String, String)> =
-        COSTS.iter().map(|(one, other, _)| ((*one).to_owned(), (*other).to_owned())).collect();
-    pairs.extend([1, 48].map(|partitions| (format!("partitions/{partitions}"), SIX.to_owned())));
-    pairs
+fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let costs = COSTS.into_iter().map(|(one, other, _)| (one, other));
+    costs.chain(PARTITIONS.map(|(_, cell)| (cell, SIX)))
 }
 
 /// The order of a round: every one between two runs of the other with which it is compared.
 pub(crate) fn schedule(cells: &[Cell]) -> Vec<&Cell> {
     let find = |name: &str| cells.iter().find(|cell| cell.name == name);
-    let pairs: Vec<(&Cell, &Cell)> =
-        pairs().iter().filter_map(|(one, other)| Some((find(one)?, find(other)?))).collect();
+    let pairs: Vec<(&Cell, &Cell)> = pairs().filter_map(|(one, other)| Some((find(one)?, find(other)?))).collect();
     let mut order: Vec<&Cell> = Vec::new();
     for cell in cells {
         let mut ones = pairs.iter().filter(|(_, other)| other.name == cell.name).map(|(one, _)| *one).peekable();
@@ -140,6 +137,8 @@ impl Proof {
 
 /// The cell with which those of other partitions are compared.
 const SIX: &str = "run/40/1%";
+/// Those, by how many partitions they have.
+const PARTITIONS: [(usize, &str); 2] = [(1, "partitions/1"), (48, "partitions/48")];
 
 /// So many times the other's processor time may the one take, at most.
 const COSTS: [(&str, &str, f64); 14] = [
@@ -171,7 +170,7 @@ pub(crate) fn proofs(results: &Results) -> Vec<Proof> {
         proofs.push(Proof { promise: promise + ", after the first fifth", measured, allowed: (0.0, most), unit: "" });
     }
     proofs.extend(SIZES.map(|phrases| exactly_once_rate(results, phrases)));
-    proofs.extend([1, 48].map(|partitions| same_cost(results, partitions)));
+    proofs.extend(PARTITIONS.map(|(partitions, cell)| same_cost(results, partitions, cell)));
     proofs.push(memory(results));
     proofs.extend(live(results));
     proofs
@@ -187,10 +186,10 @@ fn exactly_once_rate(results: &Results, phrases: usize) -> Proof {
     }
 }
 
-fn same_cost(results: &Results, partitions: usize) -> Proof {
+fn same_cost(results: &Results, partitions: usize, cell: &str) -> Proof {
     Proof {
         promise: format!("CPU with {partitions} partitions within 10 % of that with 6"),
-        measured: results.ratio(&format!("partitions/{partitions}"), SIX, |figures| Some(figures.cpu)),
+        measured: results.ratio(cell, SIX, |figures| Some(figures.cpu)),
         allowed: (0.9, 1.1),
         unit: "",
     }

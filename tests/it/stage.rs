@@ -150,6 +150,7 @@ impl Stage {
         eventually(&format!("what is committed of {topic}"), Duration::from_secs(20), ask)
     }
 
+    /// All records of a topic, partition by partition in their order.
     pub(crate) fn read(&self, topic: &str) -> Vec<Vec<Record>> {
         let ends = self.ends(topic);
         let reader: BaseConsumer =
