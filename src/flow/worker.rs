@@ -12,6 +12,7 @@
 mod batch;
 mod group;
 mod lane;
+mod linger;
 mod matches;
 mod report;
 mod trouble;
@@ -35,6 +36,7 @@ use crate::engine::{Engine, Memory, News, Outcome};
 use crate::telemetry::foreign;
 use batch::Batch;
 use lane::{Admission, Lanes};
+use linger::Linger;
 use matches::Counting;
 use report::Tally;
 use trouble::{Refused, Trouble};
@@ -116,6 +118,7 @@ pub(crate) struct Worker<K> {
     holding: bool,
     /// A commit is under way.
     committing: bool,
+    linger: Linger,
     last_ack: Instant,
     next_report: Instant,
     next_commit: Instant,
@@ -163,6 +166,7 @@ impl<K: Sink> Worker<K> {
             blocked_since: None,
             holding: false,
             committing: false,
+            linger: Linger::new(clients::linger(settings, &route), now),
             last_ack: now,
             next_report: now,
             next_commit: now + settings.delivery.commit_interval,
@@ -227,8 +231,17 @@ impl<K: Sink> Worker<K> {
 
     /// Gives the producer a moment.
     fn look(&self) {
-        // Nothing comes that the last records of a batch could go with. Without any, hurrying would not take a moment.
-        if self.batch.is_settling() && self.window.records > 0 {
+        if self.batch.is_settling() {
+            self.hurry();
+        } else {
+            self.sink.wait(BLOCKED);
+        }
+    }
+
+    /// The same where nothing comes that the last records could go with.
+    fn hurry(&self) {
+        // Without any, it would not take a moment.
+        if self.window.records > 0 {
             self.sink.hurry(BLOCKED);
         } else {
             self.sink.wait(BLOCKED);
@@ -347,7 +360,7 @@ impl<K: Sink> Worker<K> {
             match why {
                 // The window is smaller than the queue, so this takes a record of unusual size.
                 Unsent::Full => {
-                    self.sink.wait(BLOCKED);
+                    self.hurry();
                     self.take_acks()?;
                     if self.stop.is_raised() {
                         return Ok(Sent::Stopped);
@@ -411,6 +424,7 @@ impl<K: Sink> Worker<K> {
         {
             counting.in_flight = counting.in_flight.saturating_sub(1);
         }
+        self.linger.acknowledged();
         if let Some(code) = ack.refused {
             return self.refused(ack.to, ticket, ack.weight, code);
         }
@@ -437,6 +451,9 @@ impl<K: Sink> Worker<K> {
         let now = source.now();
         let before = self.acked;
         self.take_acks()?;
+        if self.linger.is_over(now, self.window.records) {
+            self.sink.hurry(BLOCKED);
+        }
         if self.acked != before || self.window.records == 0 {
             self.last_ack = now;
         }
@@ -513,7 +530,7 @@ impl<K: Sink> Worker<K> {
             if (self.window.records == 0 && self.trouble.is_empty()) || source.now() >= deadline {
                 return;
             }
-            self.sink.wait(BLOCKED);
+            self.hurry();
         }
     }
 }

@@ -339,7 +339,7 @@ impl<K: Sink> Counter<K> {
         refused: &mut Option<crate::flow::kafka::Code>,
     ) -> bool {
         self.status.turn();
-        self.sink.wait(LOOK);
+        self.sink.hurry(LOOK);
         self.sink.acks(acks);
         for ack in acks.drain(..) {
             *waiting = waiting.saturating_sub(1);

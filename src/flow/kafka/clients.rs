@@ -8,6 +8,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
+use super::topics::Route;
 use crate::NAME;
 use crate::flow::{Failure, Mode, Settings};
 
@@ -76,6 +77,12 @@ const CLASSIC_ONLY: [&str; 3] = ["partition.assignment.strategy", "session.timeo
 
 /// Changeable, for the producer.
 const PRODUCER: &[(&str, &str)] = &[("compression.type", "lz4"), ("linger.ms", "25")];
+/// What `linger.ms` is where the worker itself has records sent, after the time that it would be else.
+const LONG_LINGER_MS: &str = "100";
+const LINGER: Duration = Duration::from_millis(25);
+
+/// Options of ours that librdkafka knows by another name as well.
+const ALIASES: [[&str; 2]; 2] = [["linger.ms", "queue.buffering.max.ms"], ["compression.type", "compression.codec"]];
 
 /// What is common to all clients of `settings`, the configuration's own options of one side on top.
 fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) -> ClientConfig {
@@ -88,6 +95,10 @@ fn client(settings: &Settings, side: &[(&str, &str)], own: &[(String, String)]) 
         }
     }
     for (key, value) in configured() {
+        // Two names of one option would be set in any order.
+        for names in ALIASES.iter().filter(|names| names.contains(&key.as_str())) {
+            names.iter().for_each(|name| _ = config.remove(name));
+        }
         config.set(key, value);
     }
     config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
@@ -186,9 +197,13 @@ fn never_read(own: &[&str]) -> String {
     patterns.join(",")
 }
 
-/// The producer of a worker, or one of two that take `turn`s, to a topic that takes record batches of `record_limit` bytes.
-pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize, turn: Option<usize>) -> ClientConfig {
+/// The producer of a worker, or one of two that take `turn`s.
+pub(crate) fn producer(settings: &Settings, route: &Route, worker: usize, turn: Option<usize>) -> ClientConfig {
+    let record_limit = route.record_limit;
     let mut config = client(settings, PRODUCER, &settings.output.options);
+    if linger(settings, route).is_some() {
+        config.set("linger.ms", LONG_LINGER_MS);
+    }
     // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
     // decides; batches of several records always fit.
     let record_max = record_limit.max(WINDOW_BYTES);
@@ -220,6 +235,15 @@ pub(crate) fn producer(settings: &Settings, record_limit: usize, worker: usize, 
         }
     };
     config
+}
+
+/// How long a record lingers in the producer before the worker has it sent. `None` where librdkafka does so by itself: as
+/// configured, or because the output has more partitions than requests can be on their way.
+pub(crate) fn linger(settings: &Settings, route: &Route) -> Option<Duration> {
+    let mut configured = settings.kafka.options.iter().chain(&settings.output.options);
+    let is_configured = configured.any(|(key, _)| key == "linger.ms" || key == "queue.buffering.max.ms");
+    let requests = REQUESTS_IN_FLIGHT * route.brokers * settings.delivery.workers;
+    (!is_configured && route.partitions as usize <= requests).then_some(LINGER)
 }
 
 /// Bytes that a worker holds at most, whatever the lag: lines fetched, responses on their way and opened, records in
@@ -257,6 +281,39 @@ mod tests {
     use super::*;
     use crate::flow::kafka::options;
 
+    fn route(record_limit: usize) -> Route {
+        Route {
+            partitions: 6,
+            record_limit,
+            dead_letter_partitions: 1,
+            state_limit: 1 << 20,
+            matches_partitions: 0,
+            matches_limit: 1 << 20,
+            alerts_limit: 1 << 20,
+            brokers: 1,
+        }
+    }
+
+    #[test]
+    fn what_lingers_is_sent_by_the_worker_where_partitions_are_few() {
+        let mut settings = crate::flow::test_settings();
+        let told = |settings: &Settings, partitions, brokers| {
+            let route = Route { partitions, brokers, ..route(1 << 20) };
+            let config = producer(settings, &route, 0, None);
+            (linger(settings, &route), config.get("linger.ms").unwrap_or_default().to_owned())
+        };
+        assert_eq!(told(&settings, 5, 1), (Some(LINGER), "100".to_owned()));
+        assert_eq!(told(&settings, 6, 1), (None, "25".to_owned()));
+        assert_eq!(told(&settings, 15, 3), (Some(LINGER), "100".to_owned()));
+        settings.delivery.workers = 2;
+        assert_eq!(told(&settings, 10, 1), (Some(LINGER), "100".to_owned()));
+        settings.kafka.options = vec![("queue.buffering.max.ms".into(), "40".into())];
+        assert_eq!(told(&settings, 1, 1), (None, String::new()));
+        settings.output.options = vec![("linger.ms".into(), "30".into())];
+        assert_eq!(told(&settings, 1, 1), (None, "30".to_owned()));
+        assert_eq!(producer(&settings, &route(1 << 20), 0, None).get("queue.buffering.max.ms"), None);
+    }
+
     #[test]
     fn what_we_write_is_never_read() {
         let list = never_read(&["logs.enriched"]);
@@ -269,7 +326,7 @@ mod tests {
         let mut settings = crate::flow::test_settings();
         settings.kafka.options = vec![("linger.ms".into(), "50".into())];
         settings.output.options = vec![("linger.ms".into(), "7".into()), ("compression.type".into(), "zstd".into())];
-        let config = producer(&settings, 1_048_588, 0, None);
+        let config = producer(&settings, &route(1_048_588), 0, None);
         assert_eq!(config.get("linger.ms"), Some("7"));
         assert_eq!(config.get("compression.type"), Some("zstd"));
         assert_eq!(config.get("enable.idempotence"), Some("true"));
@@ -282,11 +339,11 @@ mod tests {
         let transactional = {
             let mut settings = settings.clone();
             settings.delivery.mode = Mode::ExactlyOnce;
-            producer(&settings, 1 << 20, 0, None)
+            producer(&settings, &route(1 << 20), 0, None)
         };
         let changeable =
             |key: &str| COMMON.iter().chain(CONSUMER).chain(PRODUCER).chain(LOOKUP).any(|(name, _)| *name == key);
-        for config in [consumer(&settings), producer(&settings, 1 << 20, 0, None), transactional] {
+        for config in [consumer(&settings), producer(&settings, &route(1 << 20), 0, None), transactional] {
             for (key, _) in config.config_map() {
                 let owned = options::OWNED_OPTIONS.iter().any(|(name, _)| *name == key);
                 assert!(owned != changeable(key), "{key}");
@@ -297,8 +354,8 @@ mod tests {
     #[test]
     fn batches_fit_the_output_topic() {
         let settings = crate::flow::test_settings();
-        assert_eq!(producer(&settings, 3000, 0, None).get("batch.size"), Some("3000"));
-        assert_eq!(producer(&settings, 5 << 20, 0, None).get("batch.size"), Some("1000000"));
+        assert_eq!(producer(&settings, &route(3000), 0, None).get("batch.size"), Some("3000"));
+        assert_eq!(producer(&settings, &route(5 << 20), 0, None).get("batch.size"), Some("1000000"));
     }
 
     #[test]
@@ -314,14 +371,15 @@ mod tests {
         let settings = crate::flow::test_settings();
         let mut transactional = settings.clone();
         transactional.delivery.mode = Mode::ExactlyOnce;
-        let made: Result<rdkafka::producer::BaseProducer, _> = producer(&transactional, 1 << 20, 3, None).create();
+        let made: Result<rdkafka::producer::BaseProducer, _> =
+            producer(&transactional, &route(1 << 20), 3, None).create();
         assert!(made.is_ok(), "{:?}", made.err());
         for (turn, name) in [(None, "test/test/3"), (Some(1), "test/test/3/1")] {
-            assert_eq!(producer(&transactional, 1 << 20, 3, turn).get("transactional.id"), Some(name));
+            assert_eq!(producer(&transactional, &route(1 << 20), 3, turn).get("transactional.id"), Some(name));
         }
         assert!(consumer(&settings).create_native_config().is_ok());
         assert!(lookup(&settings, "read_committed").create_native_config().is_ok());
-        assert!(producer(&settings, 1 << 20, 0, None).create_native_config().is_ok());
+        assert!(producer(&settings, &route(1 << 20), 0, None).create_native_config().is_ok());
         let mut wrong = settings.clone();
         wrong.kafka.options = vec![("no.such.option".into(), "1".into())];
         let error = consumer(&wrong).create_native_config().err().unwrap();

@@ -92,7 +92,7 @@ impl Producer {
         status: &Arc<WorkerStatus>,
         turn: Option<usize>,
     ) -> Result<Self, Failure> {
-        let config = clients::producer(settings, route.record_limit, status.number(), turn);
+        let config = clients::producer(settings, route, status.number(), turn);
         let client = Arc::new(create(&config, settings)?);
         let transactions = match settings.delivery.mode {
             Mode::AtLeastOnce => None,

@@ -462,6 +462,7 @@ impl<K: Sink> Worker<K> {
         }
         self.batch.contents = Contents::default();
         self.window = Window::default();
+        self.linger.forget();
         self.counting.iter_mut().for_each(|counting| counting.in_flight = 0);
         self.repeatable = 0;
         self.crowded = false;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::lane::Lane;
-use super::{BLOCKED, COMMIT_PATIENCE, Worker};
+use super::{COMMIT_PATIENCE, Worker};
 use crate::engine::Memory;
 use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::kafka::{Code, means_lost};
@@ -163,7 +163,7 @@ impl<K: Sink> Worker<K> {
         self.take_acks()?;
         while self.lanes.iter().any(going) && source.now() < deadline {
             self.status.turn();
-            self.sink.wait(BLOCKED);
+            self.hurry();
             self.take_acks()?;
             self.redo(source, source.now())?;
         }
