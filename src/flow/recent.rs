@@ -14,6 +14,11 @@ impl Recent {
     /// It happened again; returns how often it did within [`RECENT`], this time included.
     pub(crate) fn again(&mut self, now: Instant) -> usize {
         self.0.push_back(now);
+        self.lately(now)
+    }
+
+    /// How often it happened within [`RECENT`].
+    pub(crate) fn lately(&mut self, now: Instant) -> usize {
         while self.0.front().is_some_and(|first| now.duration_since(*first) > RECENT) {
             self.0.pop_front();
         }

@@ -74,6 +74,10 @@ impl Simulation {
     fn new(seed: u64, planted: Planted, tells: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let plan = Plan::new(&mut rng);
+        Self::of(plan, rng, planted, tells)
+    }
+
+    fn of(plan: Plan, mut rng: Rng, planted: Planted, tells: bool) -> Self {
         let inputs = lines::write(&mut rng, plan.mix);
         let expected = lines::expect(&inputs, &plan.settings, plan.route);
         let mut audit = Audit::new(expected, plan.route.partitions, plan.settings.dead_letter.is_some());
@@ -465,6 +469,27 @@ fn a_seed_is_one_history() {
         let [one, other] = [0, 1].map(|_| Simulation::new(seed, Planted::Nothing, true).run().story);
         assert!(one == other, "seed {seed} has two histories");
     }
+}
+
+#[test]
+fn of_two_rivals_for_the_same_names_one_goes_on() {
+    let mut complaints = 0;
+    for seed in 0..200 {
+        let mut rng = Rng::with_seed(seed);
+        let plan = Plan::without_faults(Mode::ExactlyOnce, Duration::from_secs(30), &mut rng);
+        let mut simulation = Simulation::of(plan, rng, Planted::Nothing, false);
+        simulation.start(None);
+        let names = simulation.processes[0].tids;
+        simulation.start(names);
+        simulation.recover();
+        simulation.finish();
+        let world = simulation.world.borrow();
+        assert_eq!(world.audit.finding, None, "seed {seed}");
+        let complained = world.seen.get("rivals complained of").copied().unwrap_or(0);
+        assert!(complained <= 1, "seed {seed}: both gave up");
+        complaints += complained;
+    }
+    assert!(complaints > 100, "in {complaints} of 200 they met");
 }
 
 fn is_found(planted: Planted) {

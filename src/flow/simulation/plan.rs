@@ -92,6 +92,14 @@ impl Plan {
             settings,
         }
     }
+
+    /// Nothing goes wrong by itself, and lines come for so long. Whoever starts again has new names.
+    pub(super) fn without_faults(mode: Mode, time: Duration, rng: &mut Rng) -> Self {
+        let mut plan = Self::new(rng);
+        plan.settings.delivery.mode = mode;
+        plan.mix = Mix { horizon: time.as_micros() as u64, poison: false, panics: false, ..plan.mix };
+        Self { rates: Rates::default(), keeps_names: false, faults: Vec::new(), ..plan }
+    }
 }
 
 fn settings(rng: &mut Rng) -> Settings {

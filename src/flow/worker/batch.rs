@@ -138,6 +138,8 @@ pub(super) struct Batch {
     spoiled: Option<(String, bool)>,
     /// Looks in a row that found nothing to read.
     quiet: u32,
+    /// The producer at hand has the second of the two names.
+    is_second: bool,
     fenced: Recent,
 }
 
@@ -158,6 +160,7 @@ impl Batch {
             contents: Contents::default(),
             spoiled: None,
             quiet: 0,
+            is_second: false,
             fenced: Recent::default(),
         }
     }
@@ -167,6 +170,11 @@ impl Batch {
             Who::AtHand => &mut self.at_hand,
             Who::Ahead => &mut self.ahead,
         }
+    }
+
+    /// Whether the producer has the first of the two names.
+    fn is_first(&self, who: Who) -> bool {
+        self.is_second == (who == Who::Ahead)
     }
 
     /// A line was added.
@@ -409,11 +417,16 @@ impl<K: Sink> Worker<K> {
         self.batch.at_hand = Stage::Committing { marks, since: now, contents };
         self.lanes.next_batch();
         self.repeatable = 0;
+        self.change_places();
+        Ok(())
+    }
+
+    fn change_places(&mut self) {
         if let Some(ahead) = &mut self.ahead {
             std::mem::swap(&mut self.sink, ahead);
             std::mem::swap(&mut self.batch.at_hand, &mut self.batch.ahead);
+            self.batch.is_second = !self.batch.is_second;
         }
-        Ok(())
     }
 
     fn abort(&mut self, who: Who) {
@@ -439,7 +452,11 @@ impl<K: Sink> Worker<K> {
     fn undone<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
         // Of a batch that was aborted the last are here by now. Whatever they say, the answers have been taken.
         let taken = self.take_acks();
-        let Course::Undoing(Undo { asks, has_lines, .. }) = self.batch.course else { return taken };
+        let Course::Undoing(Undo { asks, has_lines, fenced_until }) = self.batch.course else { return taken };
+        if fenced_until.is_some() && self.batch.is_second {
+            // A rival is found out by the first name, which must be used for that.
+            self.change_places();
+        }
         let known = self.batch.spoiled.as_ref().is_some_and(|(_, known)| *known);
         self.forget_batch();
         if let Err(failure) = self.go_back(source, asks) {
@@ -505,9 +522,9 @@ impl<K: Sink> Worker<K> {
                 self.batch.undo().asks = true;
                 // Even when this is the end: whoever leaves must not wait for an answer that has come already.
                 self.batch.renew_at(who, now + GIVEN_UP);
-                let until = self.fenced(now, &why)?;
+                let until = self.fenced(who, now, &why)?;
                 self.batch.renew_at(who, until);
-                // Whoever has one of our names has the other too: found out one by one, it would count twice.
+                // Whoever has one of our names has the other too.
                 let other = who.other();
                 if matches!(self.batch.stage(other), Stage::Idle | Stage::Open { .. } | Stage::Settling { .. }) {
                     self.batch.renew_at(other, until);
@@ -523,16 +540,17 @@ impl<K: Sink> Worker<K> {
     }
 
     /// When to renew a producer that was fenced. It is once when its transaction took too long, and so may the other one's
-    /// have. Again and again, it has a rival.
-    fn fenced(&mut self, now: Instant, why: &str) -> Result<Instant, Failure> {
-        if let Some(until) = self.batch.undo().fenced_until {
-            return Ok(until);
-        }
-        let times = self.batch.fenced.again(now);
-        if times <= FENCED_MAX {
-            let until = now + FENCED_PAUSE * 2_u32.pow(times as u32 - 1);
-            self.batch.undo().fenced_until = Some(until);
-            return Ok(until);
+    /// have. Again and again, it has a rival, which has both names too, and each may hold one of them: so nobody gives up
+    /// for the second name, and whoever took the first one last can go on.
+    fn fenced(&mut self, who: Who, now: Instant, why: &str) -> Result<Instant, Failure> {
+        // What is found out one by one counts once.
+        let times = match self.batch.undo().fenced_until {
+            Some(_) => self.batch.fenced.lately(now),
+            None => self.batch.fenced.again(now),
+        };
+        if times <= FENCED_MAX || !self.batch.is_first(who) {
+            let until = now + FENCED_PAUSE * 2_u32.pow(times.clamp(1, FENCED_MAX) as u32 - 1);
+            return Ok(*self.batch.undo().fenced_until.get_or_insert(until));
         }
         let instance = &self.settings.delivery.instance;
         Err(Failure::config(format!(
