@@ -11,12 +11,12 @@ use fingerpost::cli::Cli;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What the allocator reads when it starts; the environment's `MALLOC_CONF` counts over it. What was given back goes to the
-/// system within a fifth of a second and not ten, also where no thread comes by any more, as after loading rules; and four
+/// system within a third of a second and not ten, also where no thread comes by any more, as after loading rules; and four
 /// places to take memory from are enough for threads that mostly wait. A quarter less memory for the same processor time.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the name is jemalloc's for a string that ends with a zero byte, and nobody else's")]
 #[unsafe(export_name = "malloc_conf")]
-pub static MALLOC_CONF: &[u8; 52] = b"background_thread:true,dirty_decay_ms:200,narenas:4\0";
+pub static MALLOC_CONF: &[u8; 52] = b"background_thread:true,dirty_decay_ms:300,narenas:4\0";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

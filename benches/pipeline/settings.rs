@@ -30,7 +30,7 @@ pub(crate) const CONSUMER: &[Setting] = &[
     ("check.crcs", "true"),
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
-    ("fetch.max.bytes", "8388608"),
+    ("fetch.max.bytes", "4194304"),
     ("fetch.message.max.bytes", "262144"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.queue.backoff.ms", "5"),

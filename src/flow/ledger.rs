@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A line can have more than one record on its way (its own, and what its source said); it is settled when the last of
-//! them is. The ledger also counts what a crash would repeat: lines whose record was handed to the output and whose
+//! them is. A line that has no record at all is settled before the next one is opened: while an older line is waited for, it
+//! is added to the line before it and takes no place of its own. The ledger also counts what a crash would repeat: lines whose record was handed to the output and whose
 //! offset is not committed yet.
 //!
 //! It knows nothing of Kafka, of time, or of what a line is.
@@ -71,15 +72,24 @@ pub(crate) struct Entry {
     pub(crate) offset: i64,
     /// The record's timestamp, milliseconds since 1970; negative when it has none.
     pub(crate) timestamp_ms: i64,
+    /// Of this line and those without records that were added to it: the last offset, and the largest timestamp.
+    through: i64,
+    latest_ms: i64,
     /// Tickets not spent.
     open: u32,
     /// It is on the output, or on its way there.
     published: bool,
+    /// It has had tickets for further records.
+    shared: bool,
 }
 
 impl Entry {
     fn is_settled(&self) -> bool {
         self.open == 0
+    }
+
+    fn has_had_no_record(&self) -> bool {
+        self.is_settled() && !self.published && !self.shared
     }
 }
 
@@ -132,7 +142,15 @@ impl Ledger {
         }
         self.last_seen = Some(offset);
         let line = self.front + self.ring.len() as u64;
-        self.ring.push_back(Entry { offset, timestamp_ms, open: 1, published: false });
+        self.ring.push_back(Entry {
+            offset,
+            timestamp_ms,
+            through: offset,
+            latest_ms: timestamp_ms,
+            open: 1,
+            published: false,
+            shared: false,
+        });
         self.unsettled += 1;
         Some(Ticket { lane: self.lane, line: line & ((1 << LINE_BITS) - 1) })
     }
@@ -141,6 +159,7 @@ impl Ledger {
     pub(crate) fn share(&mut self, ticket: &Ticket) -> Result<Ticket, Spent> {
         let entry = self.entry_mut(ticket).filter(|entry| !entry.is_settled()).ok_or(Spent)?;
         entry.open += 1;
+        entry.shared = true;
         Ok(Ticket { lane: ticket.lane, line: ticket.line })
     }
 
@@ -156,9 +175,18 @@ impl Ledger {
         entry.open -= 1;
         let entry = *entry;
         self.unsettled -= usize::from(entry.is_settled());
+        if self.ring.back() == Some(&entry) && self.ring.len() > 1 && entry.has_had_no_record() {
+            // No other ticket of this line was ever made, so its number can be given to the next one.
+            self.ring.pop_back();
+            if let Some(before) = self.ring.back_mut() {
+                before.through = entry.through;
+                before.latest_ms = before.latest_ms.max(entry.latest_ms);
+            }
+            return Ok(entry);
+        }
         while let Some(done) = self.ring.front().copied().filter(Entry::is_settled) {
-            self.mark = Some(done.offset);
-            self.settled_ms = self.settled_ms.max(done.timestamp_ms);
+            self.mark = Some(done.through);
+            self.settled_ms = self.settled_ms.max(done.latest_ms);
             self.published -= usize::from(done.published);
             self.uncommitted += usize::from(done.published);
             self.ring.pop_front();
@@ -213,7 +241,7 @@ impl Ledger {
         self.unsettled
     }
 
-    /// Lines from the oldest unsettled one on, settled ones among them: what the ledger holds in memory.
+    /// Lines from the oldest unsettled one on, settled ones among them if they had records: what the ledger holds in memory.
     pub(crate) fn span(&self) -> usize {
         self.ring.len()
     }
@@ -292,6 +320,25 @@ mod tests {
     }
 
     #[test]
+    fn lines_without_records_take_no_place() {
+        let mut ledger = Ledger::new(0);
+        let first = ledger.open(1, 10).unwrap();
+        ledger.publish(&first);
+        for offset in 2..100 {
+            let line = ledger.open(offset, 1000 - offset).unwrap();
+            assert_eq!(ledger.settle(line).unwrap().offset, offset);
+        }
+        assert_eq!((ledger.span(), ledger.unsettled(), ledger.commit()), (1, 1, None));
+        let second = ledger.open(100, 20).unwrap();
+        let state = ledger.share(&second).unwrap();
+        ledger.settle(state).unwrap();
+        ledger.settle(second).unwrap();
+        assert_eq!((ledger.span(), ledger.unsettled()), (2, 1), "its record may be heard of again");
+        ledger.settle(first).unwrap();
+        assert_eq!((ledger.span(), ledger.commit(), ledger.settled_ms()), (0, Some(101), 998));
+    }
+
+    #[test]
     fn an_offset_seen_before_opens_nothing() {
         let mut ledger = Ledger::new(0);
         assert!(ledger.open(7, 0).is_some());
@@ -309,15 +356,23 @@ mod tests {
 
         /// Against the plainest model there is: a list of offsets with a flag each.
         #[test]
-        fn agrees_with_a_list(steps in prop::collection::vec((0i64..4, any::<prop::sample::Index>(), any::<bool>()), 1..300)) {
+        fn agrees_with_a_list(steps in prop::collection::vec((0i64..4, any::<prop::sample::Index>(), any::<bool>(), any::<bool>()), 1..300)) {
+            let timestamp = |offset: i64| offset * 7919 % 1000 - 100;
             let mut ledger = Ledger::new(9);
             let mut seen: Vec<(i64, bool)> = Vec::new();
             let mut open: Vec<(usize, usize)> = Vec::new();
             let mut offset = 100;
-            for (gap, pick, opens) in steps {
-                if opens || open.is_empty() {
+            for (gap, pick, opens, has_record) in steps {
+                if (opens || open.is_empty()) && !has_record {
                     offset += 1 + gap;
-                    open.push((seen.len(), ledger.open(offset, offset).unwrap().pack()));
+                    let ticket = ledger.open(offset, timestamp(offset)).unwrap();
+                    prop_assert_eq!(ledger.settle(ticket).unwrap().offset, offset);
+                    seen.push((offset, true));
+                } else if opens || open.is_empty() {
+                    offset += 1 + gap;
+                    let ticket = ledger.open(offset, timestamp(offset)).unwrap();
+                    ledger.publish(&ticket);
+                    open.push((seen.len(), ticket.pack()));
                     seen.push((offset, false));
                 } else {
                     let (line, packed) = open.swap_remove(pick.index(open.len()));
@@ -327,6 +382,9 @@ mod tests {
                 }
                 let done = seen.iter().take_while(|(_, settled)| *settled).last();
                 prop_assert_eq!(ledger.commit(), done.map(|(offset, _)| offset + 1));
+                let settled = seen.iter().take_while(|(_, settled)| *settled).map(|(offset, _)| timestamp(*offset));
+                prop_assert_eq!(ledger.settled_ms(), settled.max().unwrap_or(-1).max(-1));
+                prop_assert!(ledger.span() <= seen.len() && ledger.span() >= open.len());
                 prop_assert_eq!(ledger.unsettled(), open.len());
                 let oldest = seen.iter().find(|(_, settled)| !settled).map(|(offset, _)| *offset);
                 prop_assert_eq!(ledger.oldest().map(|entry| entry.offset), oldest);

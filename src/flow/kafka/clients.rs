@@ -54,7 +54,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("check.crcs", "true"),
     ("queued.min.messages", "5000"),
     ("queued.max.messages.kbytes", "16384"),
-    ("fetch.max.bytes", "8388608"),
+    ("fetch.max.bytes", "4194304"),
     // A fetch comes on top of what the queue holds already, and opened it is four or five times as large.
     ("fetch.message.max.bytes", "262144"),
     // Going back, the client first waits for the fetch that is out.
