@@ -10,9 +10,9 @@
 //! ```
 //!
 //! A line can have more than one record on its way (its own, and what its source said); it is settled when the last of
-//! them is. A line that has no record at all is settled before the next one is opened: while an older line is waited for, it
-//! is added to the line before it and takes no place of its own. The ledger also counts what a crash would repeat: lines whose record was handed to the output and whose
-//! offset is not committed yet.
+//! them is. A line that has no record at all is settled before the next one is opened: while an older line is waited for,
+//! it is added to the line before it and takes no place of its own. The ledger also counts what a crash would repeat: lines
+//! whose record was handed to the output and whose offset is not committed yet.
 //!
 //! It knows nothing of Kafka, of time, or of what a line is.
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NEVER_KILLED};
 use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
 use super::it::stage::{Daemon, Stage, eventually};
@@ -17,7 +17,7 @@ use super::{has, number};
 #[test]
 #[ignore = "long: make chaos CHAOS=backlog"]
 fn backlog() {
-    let Some(cluster) = Cluster::start(1, 1) else { return };
+    let Some(cluster) = Cluster::start(1, 1, NEVER_KILLED) else { return };
     let mut stage = Stage::new(&cluster.address(), "backlog");
     stage.config = stage.config.replace(&stage.broker, &cluster.door(0));
     let partitions = 48;
@@ -63,7 +63,7 @@ fn bound_mib(daemon: &Daemon) -> Option<u64> {
 #[test]
 #[ignore = "measures: make chaos CHAOS=cost"]
 fn cost_of_exactly_once() {
-    let Some(cluster) = has(Mode::ExactlyOnce).then(|| Cluster::start(1, 1)).flatten() else { return };
+    let Some(cluster) = has(Mode::ExactlyOnce).then(|| Cluster::start(1, 1, NEVER_KILLED)).flatten() else { return };
     let feed = Feed { seed: 10, partitions: 6, lines: number("CHAOS_COST_LINES", 500_000) };
     let mut rates = [(Mode::AtLeastOnce, Vec::new()), (Mode::ExactlyOnce, Vec::new())];
     let source = Stage::new(&cluster.address(), "cost");

@@ -13,7 +13,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::producer::Producer;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NEVER_KILLED};
 use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
 use super::it::stage::{Daemon, Stage, eventually, within};
@@ -36,7 +36,7 @@ const BOTH: [Mode; 2] = [Mode::AtLeastOnce, Mode::ExactlyOnce];
 
 fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(1, DOORS)).as_ref()
+    CLUSTER.get_or_init(|| Cluster::start(1, DOORS, NEVER_KILLED)).as_ref()
 }
 
 /// A stage whose daemons come through a door of its own, and lines to send.

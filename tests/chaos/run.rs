@@ -127,7 +127,7 @@ pub(crate) struct Plan {
 
 /// Plays a plan; every promise that does not hold is in the summary. `None`: skipped, and said so.
 pub(crate) fn play(plan: &Plan) -> Option<Summary> {
-    let cluster = Cluster::start(plan.brokers, 1)?;
+    let cluster = Cluster::start(plan.brokers, 1, NOTICED)?;
     let mut run = Run::new(plan, &cluster);
     run.flow();
     Some(run.end())

@@ -1,8 +1,8 @@
 //! One idempotent producer: records out, acknowledgements back.
 //!
-//! Nothing here waits except [`Sink::wait`] and [`Sink::hurry`], for a given time. The binding's own `flush` is never called:
-//! it takes steps of 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is replaced whenever it
-//! cannot be known how one ended; see `transactor`.
+//! Nothing here waits except [`Sink::wait`] and [`Sink::hurry`], for a given time. The binding's own `flush` is never
+//! called: it takes steps of 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is
+//! replaced whenever it cannot be known how one ended; see `transactor`.
 
 use std::cell::RefCell;
 use std::sync::Arc;

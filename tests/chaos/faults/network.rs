@@ -1,5 +1,6 @@
 //! What happens on the way to the broker.
 
+use super::super::cluster::NOTICED;
 use super::super::proxy::{Way, api};
 use super::super::run::undone_while_leaving;
 use super::*;
@@ -117,7 +118,7 @@ fn fault_31_a_slow_output_is_waited_for_in_bounded_memory() {
 #[test]
 #[ignore = "three brokers: make chaos"]
 fn fault_10_too_few_replicas_are_waited_for() {
-    let Some(cluster) = Cluster::start(3, 1) else { return };
+    let Some(cluster) = Cluster::start(3, 1, NOTICED) else { return };
     let scene = Scene::on(&cluster, 0, "f10", Mode::AtLeastOnce, 60_000);
     let mut feeder = scene.feeder();
     let mut daemon = scene.started();
