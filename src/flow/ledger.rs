@@ -363,17 +363,16 @@ mod tests {
             let mut open: Vec<(usize, usize)> = Vec::new();
             let mut offset = 100;
             for (gap, pick, opens, has_record) in steps {
-                if (opens || open.is_empty()) && !has_record {
+                if opens || open.is_empty() {
                     offset += 1 + gap;
                     let ticket = ledger.open(offset, timestamp(offset)).unwrap();
-                    prop_assert_eq!(ledger.settle(ticket).unwrap().offset, offset);
-                    seen.push((offset, true));
-                } else if opens || open.is_empty() {
-                    offset += 1 + gap;
-                    let ticket = ledger.open(offset, timestamp(offset)).unwrap();
-                    ledger.publish(&ticket);
-                    open.push((seen.len(), ticket.pack()));
-                    seen.push((offset, false));
+                    if has_record {
+                        ledger.publish(&ticket);
+                        open.push((seen.len(), ticket.pack()));
+                    } else {
+                        prop_assert_eq!(ledger.settle(ticket).unwrap().offset, offset);
+                    }
+                    seen.push((offset, !has_record));
                 } else {
                     let (line, packed) = open.swap_remove(pick.index(open.len()));
                     prop_assert_eq!(ledger.settle(Ticket::unpack(packed)).unwrap().offset, seen[line].0);
