@@ -218,8 +218,9 @@ impl<K: Sink> Counter<K> {
                 );
                 self.sink.abort();
                 match self.ended(source, now + self.settings.delivery.shutdown_timeout) {
-                    Some(Fate::Done) => self.sink.wait(AGAIN_PAUSE),
                     Some(Fate::Final(failure)) => return Err(failure),
+                    // A record that was refused leaves a gap in the numbers of the records, see `worker/batch.rs`.
+                    Some(Fate::Done) => self.renew_at(source.now() + AGAIN_PAUSE),
                     // Late, or not known.
                     _ => self.renew_at(source.now()),
                 }

@@ -58,6 +58,8 @@ pub(super) struct Sender {
     acks: BTreeMap<(u64, u64), Ack>,
     /// A record of the transaction was refused.
     is_spoiled: bool,
+    /// The brokers refused a record: one of its numbers is missing, and what comes next would be refused for that.
+    has_gap: bool,
     /// Something was sent since the transaction began.
     is_used: bool,
     in_transaction: bool,
@@ -80,6 +82,7 @@ impl Sender {
             last_ack: BTreeMap::new(),
             acks: BTreeMap::new(),
             is_spoiled: false,
+            has_gap: false,
             is_used: false,
             in_transaction: false,
             is_committing: false,
@@ -156,6 +159,7 @@ impl World {
                         _ => "records without a topic",
                     });
                     self.senders[sender].is_spoiled = true;
+                    self.senders[sender].has_gap = true;
                     let line = named_by(pending.stored.timestamp_ms);
                     self.audit.refused(line);
                     if code == Code::MessageSizeTooLarge && place.to() == To::Output {
@@ -438,6 +442,10 @@ impl Sink for Producer {
         if state.epoch.is_none() || state.in_transaction {
             world.find(format!("w{client} begins a transaction on a producer that is not ready"));
             return Err(Fate::Unknown("not ready".to_owned()));
+        }
+        if state.has_gap {
+            world.find(format!("w{client} begins a transaction on a producer that had a record refused"));
+            return Err(Fate::Unknown("a gap".to_owned()));
         }
         state.in_transaction = true;
         state.is_used = false;

@@ -19,9 +19,9 @@
 //! count, what the one at hand holds comes after lines that will be done again; it is undone too. While batches are
 //! undone nothing is read.
 //!
-//! A rebalance ends both batches before it is answered. After an outcome that is not known, or that came late, a producer
-//! is renewed, and `begin` never called on it again; after one that is not known, what the group then says is committed
-//! is where reading goes on, whichever way it was.
+//! A rebalance ends both batches before it is answered. After an outcome that is not known, or that came late, and after
+//! a record that the brokers refused, a producer is renewed, and `begin` never called on it again. After an outcome that
+//! is not known, what the group then says is committed is where reading goes on, whichever way it was.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -45,6 +45,9 @@ const BACKLOG: Duration = Duration::from_secs(1);
 const BACKLOG_LINES: usize = 20_000;
 /// Looks for a line in a row that found none, which say that there is nothing more to read.
 const LULL: u32 = 4;
+/// After an abort, before a new producer takes the name: asked while the transaction is still being ended, the brokers tell
+/// the client to come again, and it does so after half a second.
+const ENDING: Duration = Duration::from_millis(50);
 /// After a batch was aborted for something that may pass.
 const ABORTED_PAUSE: Duration = Duration::from_millis(200);
 
@@ -136,6 +139,8 @@ pub(super) struct Batch {
     contents: Contents,
     /// Why it cannot be committed any more, and whether the next one will do better without waiting.
     spoiled: Option<(String, bool)>,
+    /// See [`Self::has_gap`].
+    gap: bool,
     /// Looks in a row that found nothing to read.
     quiet: u32,
     /// The producer at hand has the second of the two names.
@@ -159,6 +164,7 @@ impl Batch {
             ahead: stage(now),
             contents: Contents::default(),
             spoiled: None,
+            gap: false,
             quiet: 0,
             is_second: false,
             fenced: Recent::default(),
@@ -239,6 +245,13 @@ impl Batch {
         if self.spoiled.as_ref().is_none_or(|(_, was_known)| known && !was_known) {
             self.spoiled = Some((why, known));
         }
+    }
+
+    /// The brokers refused a record of the producer at hand, and miss its number among those of its partition: they would
+    /// refuse what the same producer sends there next. librdkafka numbers anew after that only, and may then wait in vain
+    /// for what it sends again meanwhile. So with transactions that producer has to go.
+    pub(super) fn has_gap(&mut self) {
+        self.gap = true;
     }
 
     /// Nothing that is not committed counts.
@@ -438,6 +451,9 @@ impl<K: Sink> Worker<K> {
     /// What a producer was asked for is done.
     fn done(&mut self, who: Who, now: Instant) {
         let stage = std::mem::replace(self.batch.stage(who), Stage::Idle);
+        if who == Who::AtHand && matches!(stage, Stage::Renewing { .. }) {
+            self.batch.gap = false;
+        }
         if let Stage::Committing { marks, since, contents } = stage {
             self.lanes.committed(&marks);
             self.meters.transactions.increment(1);
@@ -452,6 +468,10 @@ impl<K: Sink> Worker<K> {
     fn undone<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
         // Of a batch that was aborted the last are here by now. Whatever they say, the answers have been taken.
         let taken = self.take_acks();
+        if self.batch.gap {
+            self.batch.renew_at(Who::AtHand, now + ENDING);
+            return taken;
+        }
         let Course::Undoing(Undo { asks, has_lines, fenced_until }) = self.batch.course else { return taken };
         if fenced_until.is_some() && self.batch.is_second {
             // A rival is found out by the first name, which must be used for that.

@@ -125,6 +125,9 @@ impl<K: Sink> Worker<K> {
     pub(super) fn refused(&mut self, to: To, ticket: Ticket, bytes: usize, code: Code) -> Result<(), Failure> {
         let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
         let meaning = meaning(code);
+        if is_the_brokers(code) {
+            self.batch.has_gap();
+        }
         // Records of a batch that is aborted come back as refused, which says nothing about them. Yet the refusal that
         // spoiled it may well come last: the client takes nothing more as soon as it knows, and tells why afterwards.
         if exactly_once && self.batch.is_ending() && meaning != Meaning::Poison {
@@ -276,6 +279,11 @@ impl<K: Sink> Worker<K> {
             }
         })
     }
+}
+
+/// Not the client's own word, whose codes are negative.
+fn is_the_brokers(code: Code) -> bool {
+    code as i32 > 0
 }
 
 fn is_denied(code: Code) -> bool {
