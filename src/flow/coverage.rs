@@ -143,8 +143,7 @@ impl Sampler {
     /// To take so many lines a second; none with 0.
     pub(crate) fn new(coverage: Arc<Coverage>, lines_per_second: u32, engine: &Arc<Engine>) -> Self {
         let budget = lines_per_second.div_ceil(STRETCHES);
-        let left = STRETCHES * budget;
-        let mut sampler = Self { coverage, budget, every: 1, left, seen: Vec::new(), news: Vec::new() };
+        let mut sampler = Self { coverage, budget, every: 1, left: budget, seen: Vec::new(), news: Vec::new() };
         sampler.exchange(engine);
         sampler
     }
@@ -167,7 +166,8 @@ impl Sampler {
     pub(crate) fn look(&mut self, engine: &Arc<Engine>, line: &Line<'_>, outcome: &Outcome, meters: &Meters) {
         let every = self.every;
         if self.left == 0 {
-            self.every = (every * 2).min(EVERY_MAX);
+            // A step costs a budget, and there are many of them to where a backlog is.
+            self.every = (every * 4).min(EVERY_MAX);
             self.left = self.budget;
         }
         self.left -= 1;
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn while_there_are_few_lines_every_one_is_counted() {
         let mut bench = Bench::new(60);
-        // In a burst, too.
+        // In a burst, too, when none came for a second.
+        (0..10).for_each(|_| bench.sampler.rest(&bench.engine.clone()));
         for _ in 0..20 {
             bench.line(ERROR);
             bench.line(CLAIMED);
