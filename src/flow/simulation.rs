@@ -503,6 +503,11 @@ fn finds_a_producer_that_begins_again_after_an_unknown_outcome() {
 }
 
 #[test]
+fn finds_a_producer_that_begins_again_after_a_refusal() {
+    is_found(Planted::KeepTheGap);
+}
+
+#[test]
 fn finds_a_producer_that_goes_on_after_an_end_it_may_have_asked_for_twice() {
     is_found(Planted::LateIsDone);
 }

@@ -23,6 +23,8 @@ pub(in crate::flow) enum Planted {
     Nothing,
     /// After an unknown outcome the same producer begins again.
     SameProducer,
+    /// After a record was refused the same producer begins again.
+    KeepTheGap,
     /// What was done late counts as done, and the producer goes on.
     LateIsDone,
     /// A batch is committed before it is known that the one ahead of it was.
@@ -277,7 +279,12 @@ impl Sink for LyingSink {
     }
 
     fn renew(&mut self) -> Result<(), Failure> {
-        if self.planted == Planted::SameProducer {
+        let lies = match (self.planted, self.honest.has_gap()) {
+            (Planted::SameProducer, has_gap) => !has_gap,
+            (Planted::KeepTheGap, has_gap) => has_gap,
+            _ => false,
+        };
+        if lies {
             self.honest.world.borrow_mut().make_believe(self.honest.sender);
             return Ok(());
         }

@@ -366,6 +366,10 @@ impl Producer {
         let sender = world.borrow_mut().new_sender(client, tid);
         Self { world: world.clone(), client, sender, tid, queue_limit }
     }
+
+    pub(super) fn has_gap(&self) -> bool {
+        self.world.borrow().senders[self.sender].has_gap
+    }
 }
 
 impl Sink for Producer {
