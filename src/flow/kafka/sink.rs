@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits except [`Sink::wait`] and [`Sink::hurry`], for a given time. The binding's own `flush` is never
 //! called: it takes steps of 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is
-//! replaced whenever it cannot be known how one ended; see `transactor`.
+//! replaced whenever it cannot be known how one ended, see `transactor`, and after a refusal, see `worker/batch.rs`.
 
 use std::cell::RefCell;
 use std::sync::Arc;

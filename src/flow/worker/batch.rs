@@ -139,8 +139,8 @@ pub(super) struct Batch {
     contents: Contents,
     /// Why it cannot be committed any more, and whether the next one will do better without waiting.
     spoiled: Option<(String, bool)>,
-    /// See [`Self::has_gap`].
-    gap: bool,
+    /// See [`Self::misses_a_number`].
+    has_gap: bool,
     /// Looks in a row that found nothing to read.
     quiet: u32,
     /// The producer at hand has the second of the two names.
@@ -164,7 +164,7 @@ impl Batch {
             ahead: stage(now),
             contents: Contents::default(),
             spoiled: None,
-            gap: false,
+            has_gap: false,
             quiet: 0,
             is_second: false,
             fenced: Recent::default(),
@@ -249,9 +249,9 @@ impl Batch {
 
     /// The brokers refused a record of the producer at hand, and miss its number among those of its partition: they would
     /// refuse what the same producer sends there next. librdkafka numbers anew after that only, and may then wait in vain
-    /// for what it sends again meanwhile. So with transactions that producer has to go.
-    pub(super) fn has_gap(&mut self) {
-        self.gap = true;
+    /// for what it sends again meanwhile. So that producer has to go.
+    pub(super) fn misses_a_number(&mut self) {
+        self.has_gap = true;
     }
 
     /// Nothing that is not committed counts.
@@ -452,7 +452,7 @@ impl<K: Sink> Worker<K> {
     fn done(&mut self, who: Who, now: Instant) {
         let stage = std::mem::replace(self.batch.stage(who), Stage::Idle);
         if who == Who::AtHand && matches!(stage, Stage::Renewing { .. }) {
-            self.batch.gap = false;
+            self.batch.has_gap = false;
         }
         if let Stage::Committing { marks, since, contents } = stage {
             self.lanes.committed(&marks);
@@ -468,7 +468,7 @@ impl<K: Sink> Worker<K> {
     fn undone<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
         // Of a batch that was aborted the last are here by now. Whatever they say, the answers have been taken.
         let taken = self.take_acks();
-        if self.batch.gap {
+        if self.batch.has_gap {
             self.batch.renew_at(Who::AtHand, now + ENDING);
             return taken;
         }

@@ -125,8 +125,8 @@ impl<K: Sink> Worker<K> {
     pub(super) fn refused(&mut self, to: To, ticket: Ticket, bytes: usize, code: Code) -> Result<(), Failure> {
         let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
         let meaning = meaning(code);
-        if is_the_brokers(code) {
-            self.batch.has_gap();
+        if exactly_once && is_the_brokers(code) {
+            self.batch.misses_a_number();
         }
         // Records of a batch that is aborted come back as refused, which says nothing about them. Yet the refusal that
         // spoiled it may well come last: the client takes nothing more as soon as it knows, and tells why afterwards.
