@@ -6,6 +6,7 @@
 
 mod alerts;
 mod gaps;
+mod metrics;
 mod probes;
 mod reload;
 
@@ -21,8 +22,8 @@ use axum::routing::{get, post};
 
 use crate::flow::reload::Reloads;
 use crate::flow::{Rules, Status};
-use crate::telemetry::Metrics;
 
+pub use metrics::{Metrics, metrics};
 pub use reload::Token;
 
 /// `[http]`.

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::flow::reload::{Refused, Reloads};
 use crate::flow::{self, End, Failure, FailureKind, PacksFrom, Rules, Status, Stopper};
 use crate::http;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry;
 
 /// Between two sweeps of the histograms.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
 /// Runs until a signal or a failure ends it.
 fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
     let http = http::Settings { listen: config.http, token: config.token.clone(), ..http::Settings::default() };
-    let metrics = telemetry::metrics();
+    let metrics = http::metrics();
     let status = Arc::new(Status::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -113,7 +113,7 @@ fn exit_of(failure: &Failure) -> Exit {
     }
 }
 
-async fn sweep(metrics: Metrics) {
+async fn sweep(metrics: http::Metrics) {
     let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         ticks.tick().await;
@@ -126,7 +126,7 @@ pub(crate) fn serve(
     runtime: &tokio::runtime::Runtime,
     settings: http::Settings,
     status: &Arc<Status>,
-    metrics: &Metrics,
+    metrics: &http::Metrics,
     rules: &Rules,
     reloads: &Reloads,
 ) -> Result<(), Failure> {

@@ -10,8 +10,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use metrics::counter;
 use tokio::sync::{oneshot, watch};
 
+use super::meters::names;
 use crate::diagnostic::{Diagnostic, Grade};
 use crate::pack::Changes;
 use crate::telemetry::foreign;
@@ -50,6 +52,21 @@ pub enum Outcome {
     Unchanged,
     /// What is in the directory cannot be used; what was in use stays.
     Failed(Arc<Rejected>),
+}
+
+/// What a reload can come to, as the metric's label has it.
+pub(crate) const RESULTS: [&str; 3] = ["loaded", "unchanged", "failed"];
+
+impl Outcome {
+    /// Counts it.
+    pub(crate) fn count(&self) {
+        let result = match self {
+            Self::Loaded(_) => RESULTS[0],
+            Self::Unchanged => RESULTS[1],
+            Self::Failed(_) => RESULTS[2],
+        };
+        counter!(names::PACK_RELOADS, "result" => result).increment(1);
+    }
 }
 
 /// An [`Outcome`], and what is in use after it.

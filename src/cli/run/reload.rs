@@ -23,7 +23,7 @@ use crate::flow::reload::{
     Answer, Happening, Outcome, Rejected, Reloading, Reloads, Settings, State, channel, sentence,
 };
 use crate::pack::{self, Changes};
-use crate::telemetry::{caught, count_reload};
+use crate::telemetry::caught;
 
 /// A directory at rest for this long is taken to be written to the end.
 const QUIET: Duration = Duration::from_millis(200);
@@ -235,7 +235,7 @@ impl Reloader {
     fn tell(&self, outcome: &Outcome, before: &str) {
         let engine = self.swap.borrow().clone();
         let digest = engine.digest();
-        count_reload(outcome);
+        outcome.count();
         match outcome {
             Outcome::Loaded(Changes { added, removed, changed }) => tracing::info!(
                 digest,
