@@ -10,17 +10,24 @@ CHAOS ?= mixed
 # Passed on to the demo and the benches: make demo ARGS="--for 10s --assert"
 ARGS ?=
 
-.PHONY: help demo test fmt bench bench-engine instructions oracle simulate chaos soak fuzz clean-kafka
+.PHONY: help demo check test field fmt bench bench-engine instructions oracle simulate chaos soak fuzz clean-kafka
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## the daemon on a Kafka inside its own process, fed with realistic lines (ARGS="…")
 	@tests/setup build
-	cargo run --release --locked -- demo $(ARGS)
+	cargo run --locked -- demo $(ARGS)
 
-test: ## the whole check, exactly as CI runs it; says what it installs
+check: ## format, clippy, units and cases, without a broker: what to run before each commit
+	@tests/setup check
+	@tests/run check
+
+test: ## the whole check, as CI runs it; says what it installs
 	@tests/run
+
+field: ## what needs other people's servers, as CI runs it: a real Alertmanager; says what it installs
+	@tests/run field
 
 fmt: ## format the code
 	cargo fmt
@@ -35,7 +42,7 @@ bench-engine: ## how fast the engine is, beside its limits and a plain automaton
 
 instructions: ## instructions of fixed pieces of work against benches/instructions.toml (ACCEPT=1 writes it anew)
 	@tests/setup test
-	cargo bench --locked --bench instructions -- $(if $(ACCEPT),--accept)
+	cargo bench --locked --profile dev --bench instructions -- $(if $(ACCEPT),--accept)
 
 oracle: ## ten million lines, held against the plain matcher of the tests
 	@tests/setup build

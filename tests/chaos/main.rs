@@ -13,6 +13,7 @@ use feed::Feed;
 use proxy::api;
 use run::{Fault, Mode, Plan, mixed, play};
 
+mod brief;
 mod cluster;
 mod endurance;
 mod faults;
@@ -50,38 +51,6 @@ fn has(mode: Mode) -> bool {
         it::skip::skipped(&format!("chaos: this version does not have {}", mode.word()));
     }
     output.status.success()
-}
-
-fn short(name: &'static str, mode: Mode) {
-    use Fault::{BrokerKill, Join, Kill, Leave, Pause};
-    if !has(mode) {
-        return;
-    }
-    let faults =
-        vec![Kill, Join, Kill, Join, Kill, Pause, Kill, BrokerKill, Kill, Leave, Kill, Pause, Kill, Leave, Kill];
-    let plan = Plan {
-        name,
-        mode,
-        assignor: "cooperative-sticky",
-        brokers: 1,
-        feed: Feed { seed: 20_261_121, partitions: 6, lines: 200_000 },
-        session: Duration::from_secs(3),
-        faults,
-        every: Duration::ZERO,
-    };
-    if let Some(summary) = play(&plan) {
-        summary.hold(false);
-    }
-}
-
-#[test]
-fn short_at_least_once() {
-    short("chaos-alo", Mode::AtLeastOnce);
-}
-
-#[test]
-fn short_exactly_once() {
-    short("chaos-eos", Mode::ExactlyOnce);
 }
 
 /// Every kind of fault, on three brokers. `CHAOS=long` makes it five times as long.

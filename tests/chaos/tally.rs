@@ -15,6 +15,8 @@ pub(crate) struct Summary {
     mode: Mode,
     session: Duration,
     planned: Vec<Fault>,
+    /// Those that were played, one that had no effect more than once.
+    played: Vec<Fault>,
     seen: BTreeMap<Fault, usize>,
     /// Fault by fault: kind, and how long until all partitions moved.
     pub(crate) recoveries: Vec<Duration>,
@@ -59,6 +61,7 @@ impl Summary {
             mode: plan.mode,
             session: plan.session,
             planned: plan.faults.clone(),
+            played: Vec::new(),
             seen: BTreeMap::new(),
             recoveries: Vec::new(),
             kills: Vec::new(),
@@ -82,6 +85,7 @@ impl Summary {
         let (name, at, took) = (self.name, time.as_secs_f64(), took.as_secs_f64());
         let words = seen.as_deref().unwrap_or("NOT SEEN");
         println!("{name} {at:7.1} s  {fault}: {words} ({took:.1} s in all)");
+        self.played.push(fault);
         if seen.is_some() {
             *self.seen.entry(fault).or_default() += 1;
         }
@@ -98,7 +102,7 @@ impl Summary {
                 let end = next.map_or(i64::MAX, |next| next[partition]);
                 offsets.iter().filter(|offset| (mark[partition]..end).contains(offset)).count()
             });
-            self.repeated.push((self.planned[number], own.sum()));
+            self.repeated.push((self.played[number], own.sum()));
         }
         (self.verdict, self.checked) = (verdict, checked);
     }
@@ -109,7 +113,7 @@ impl Summary {
         println!("--- {}", self.title);
         let kinds = by_kind(&self.planned);
         let seen: usize = self.seen.values().sum();
-        println!("faults          {} done, {seen} seen", self.planned.len());
+        println!("faults          {} planned, {} played, {seen} seen", self.planned.len(), self.played.len());
         for (fault, count) in &kinds {
             println!("                {count:4} {fault}, {} seen", self.seen.get(fault).copied().unwrap_or(0));
         }

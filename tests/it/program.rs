@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Variables that tests read; the program would take them for settings that it does not know.
-const VARIABLES: [&str; 3] = ["FINGERPOST_BENIGN_LOGS", "FINGERPOST_RUNBOOKS", "FINGERPOST_OTHER_RUNBOOKS"];
-
 /// The program.
 pub(crate) fn fingerpost() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
@@ -13,11 +10,12 @@ pub(crate) fn fingerpost() -> Command {
     command
 }
 
-/// Takes out of a command's environment what is set for Fingerpost.
+/// Takes out of a command's environment whatever is set for Fingerpost or for its tests: the program would take that for
+/// settings.
 pub(crate) fn unset(command: &mut Command) -> &mut Command {
-    VARIABLES.iter().chain(["FINGERPOST_CONFIG"].iter()).for_each(|name| {
-        command.env_remove(name);
-    });
+    let ours =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("FINGERPOST_"));
+    ours.for_each(|name| _ = command.env_remove(name));
     command
 }
 

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use rdkafka::consumer::CommitMode;
 
+use super::super::it::program::unset;
 use super::super::it::records::MATCHING;
 use super::super::it::skip::skipped;
 use super::super::proxy::{Moment, api};
@@ -176,8 +177,9 @@ fn shell(scene: &Scene, script: &str) -> std::process::Child {
     let config = scene.stage.dir.join("shell.toml");
     std::fs::write(&config, &scene.stage.config).unwrap();
     let log = std::fs::File::create(scene.stage.dir.join("shell.log")).unwrap();
-    let program = env!("CARGO_BIN_EXE_fingerpost");
-    Command::new("sh").args(["-c", script, program]).arg(config).stderr(log).spawn().unwrap()
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_fingerpost")]).arg(config).stderr(log);
+    unset(&mut shell).spawn().unwrap()
 }
 
 /// Ends it in good order.

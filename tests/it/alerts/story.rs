@@ -76,7 +76,8 @@ fn an_alert_is_seen_by_all_who_ask() {
     assert_eq!(row[1..], ["fires", "failed", "cluster=c1", "3", first.as_str()], "{listed}");
     assert_eq!(listed.matches("the job has failed").count(), 3, "{listed}");
     let json: Json = serde_json::from_str(&verb(&stage, &["--json", "--alert", "fail"])).unwrap();
-    assert_eq!(json, told(&stage)[0], "as it stands on the topic");
+    // It was told once more where its start moved back.
+    assert_eq!(json, *told(&stage).last().unwrap(), "as it stands on the topic");
     counter.stop();
     classifier.stop();
     for (topic, partitions) in [("matches", 12), ("alerts", 12)] {
