@@ -42,7 +42,7 @@ bench-engine: ## how fast the engine is, beside its limits and a plain automaton
 
 instructions: ## instructions of fixed pieces of work against benches/instructions.toml (ACCEPT=1 writes it anew)
 	@tests/setup test
-	cargo bench --locked --profile dev --bench instructions -- $(if $(ACCEPT),--accept)
+	CARGO_INCREMENTAL=1 cargo bench --locked --profile dev --bench instructions -- $(if $(ACCEPT),--accept)
 
 oracle: ## ten million lines, held against the plain matcher of the tests
 	@tests/setup build
