@@ -17,7 +17,9 @@ help: ## this list
 
 demo: ## the daemon on a Kafka inside its own process, fed with realistic lines (ARGS="…")
 	@tests/setup build
-	cargo run --locked -- demo $(ARGS)
+	@# The build of the tests, so that whoever runs both waits once; its features want a target that is for tests.
+	cargo build --locked --bin fingerpost --examples
+	@"$${CARGO_TARGET_DIR:-target}/debug/fingerpost" demo $(ARGS)
 
 check: ## format, clippy, units and cases, without a broker: what to run before each commit
 	@tests/setup check
