@@ -87,21 +87,27 @@ impl Stage {
 
     /// Starts a daemon with these flags.
     pub(crate) fn start_with(&self, flags: &[&str]) -> Daemon {
-        self.launch(&[], flags)
+        self.launch(program::fingerpost(), &[], flags)
     }
 
     /// Starts a daemon with these variables in its environment.
     pub(crate) fn start_as(&self, variables: &[(&str, &str)]) -> Daemon {
-        self.launch(variables, &[])
+        self.launch(program::fingerpost(), variables, &[])
     }
 
-    fn launch(&self, variables: &[(&str, &str)], flags: &[&str]) -> Daemon {
+    /// Starts a daemon of another build.
+    pub(crate) fn start_other(&self, mut program: Command) -> Daemon {
+        program::unset(&mut program);
+        self.launch(program, &[], &[])
+    }
+
+    fn launch(&self, mut program: Command, variables: &[(&str, &str)], flags: &[&str]) -> Daemon {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let config = self.dir.join(format!("fingerpost-{number}.toml"));
         fs::write(&config, &self.config).unwrap();
         let log = self.dir.join(format!("log-{number}"));
-        let child = program::fingerpost()
+        let child = program
             .args(["run", "-c"])
             .arg(&config)
             .args(flags)

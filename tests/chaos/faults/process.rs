@@ -152,6 +152,44 @@ fn fault_27_the_clock_jumps_an_hour_ahead() {
     scene.verify_as(Mode::ExactlyOnce);
 }
 
+/// Two builds share a group while daemons are rolled from one to the other, and back: what one writes beside an offset, on
+/// the state topic and on the matches topic, the other reads.
+#[test]
+#[ignore = "field: the previous build, by make field"]
+fn fault_33_the_previous_build_and_this_one_share_a_group() {
+    let Some(previous) = std::env::var_os("FINGERPOST_PREVIOUS") else {
+        return skipped("previous build: FINGERPOST_PREVIOUS names no program");
+    };
+    for mode in BOTH {
+        let Some(mut scene) = Scene::new("f33", mode, 60_000).map(Scene::patient) else { return };
+        let name = scene.stage.name.clone();
+        scene.stage.config += &format!("[matches]\ntopic = \"{name}.matches\"\n[alerts]\ntopic = \"{name}.alerts\"\n");
+        let old = || scene.stage.start_other(Command::new(&previous));
+        let new = || scene.stage.start();
+        let mut feeder = scene.feeder();
+        let mut pair = [old(), old()];
+        let rolls: [(usize, &dyn Fn() -> Daemon); 6] =
+            [(0, &new), (1, &new), (0, &old), (1, &old), (1, &new), (0, &new)];
+        for (part, (slot, next)) in rolls.iter().enumerate() {
+            pair.iter().for_each(Daemon::wait_ready);
+            scene.flow(&feeder, scene.feed.lines * (part + 1) / (rolls.len() + 1));
+            pair[*slot].stop();
+            pair[*slot] = next();
+        }
+        pair.iter().for_each(Daemon::wait_ready);
+        feeder.allow(u64::MAX);
+        feeder.finish();
+        scene.drained();
+        pair.iter_mut().for_each(Daemon::stop);
+        assert_eq!(scene.verify(), 0, "{mode:?}");
+        let logs = scene.stage.logs();
+        let refused: Vec<&str> =
+            logs.lines().filter(|line| line.contains("cannot be read") || line.contains("\"ERROR\"")).collect();
+        assert!(refused.is_empty(), "{mode:?}: {refused:#?}");
+        assert!(logs.contains("took over partitions"), "somebody counts what alerts want counted");
+    }
+}
+
 #[test]
 fn fault_28_few_files_and_little_time() {
     let Some(scene) = Scene::new("f28", Mode::AtLeastOnce, 10_000) else { return };
