@@ -5,8 +5,9 @@
 //! # Why `unsafe` is sound here
 //! Five things are promised to the compiler in this file and the two below it, and nowhere else:
 //! - An event or a message that was taken from a queue is ours until it is destroyed, which happens once, when its owner
-//!   is dropped. What it says (payload, key, topic name) stays where it is until then.
+//!   is dropped. What it says (payload, key, topic name) stays where it is until then, and is lent only by its owner.
 //! - Whatever came of a client keeps that client: librdkafka demands that events, messages, queues and topics go first.
+//!   Each of these types has the client as its last field, so that none can be had without.
 //! - A payload is lent to a producer only when it is, byte for byte, that of the message which is kept until the record is
 //!   reported, or until the producer is gone. The client reports each record once, and nobody else does.
 //! - Headers that were taken off a message are ours until a record takes them. Only one can take them off.
@@ -56,10 +57,13 @@ unsafe fn text(chars: *const c_char) -> String {
     if chars.is_null() { String::new() } else { unsafe { CStr::from_ptr(chars).to_string_lossy().trim().to_owned() } }
 }
 
-/// What lies at an address for as long as `'m`; none where the address is none.
-fn bytes<'m>(start: *mut c_void, length: usize) -> Option<&'m [u8]> {
-    // SAFETY: only called with the payload and the key of a message, and lives no longer than the borrow of its owner.
-    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast_const().cast(), length) })
+/// What lies at an address, for as long as what it belongs to is borrowed; none where the address is none.
+///
+/// # Safety
+/// So many bytes must lie there, and stay as they are, as long as the owner is there.
+unsafe fn bytes<O: ?Sized>(_owner: &O, start: *const c_void, length: usize) -> Option<&[u8]> {
+    // SAFETY: so the caller says, and the borrow of the owner is that of the bytes.
+    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast(), length) })
 }
 
 /// Shows each header.
@@ -74,7 +78,7 @@ unsafe fn each(headers: *const rd_kafka_headers_t, mut see: impl FnMut(&CStr, Op
             if rd_kafka_header_get_all(headers, number, &raw mut name, &raw mut value, &raw mut size) != OK {
                 return;
             }
-            see(CStr::from_ptr(name), bytes(value.cast_mut(), size));
+            see(CStr::from_ptr(name), bytes(&*headers, value, size));
         }
     }
 }

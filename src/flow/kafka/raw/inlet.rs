@@ -49,8 +49,8 @@ pub(in crate::flow::kafka) enum Polled {
 
 /// What a client has to say to us.
 pub(in crate::flow::kafka) struct Queue {
-    _client: Arc<dyn Native>,
     queue: NonNull<rd_kafka_queue_t>,
+    client: Arc<dyn Native>,
 }
 
 // SAFETY: librdkafka's queues may be polled from any thread.
@@ -61,22 +61,23 @@ impl Queue {
     pub(in crate::flow::kafka) fn of_consumer(client: Arc<dyn Native>) -> Option<Self> {
         // SAFETY: the client is valid.
         let queue = NonNull::new(unsafe { rd_kafka_queue_get_consumer(client.native()) })?;
-        Some(Self { _client: client, queue })
+        Some(Self { queue, client })
     }
 
     /// Of a producer: reports.
     pub(in crate::flow::kafka) fn of_producer(client: Arc<dyn Native>) -> Option<Self> {
         // SAFETY: the client is valid.
         let queue = NonNull::new(unsafe { rd_kafka_queue_get_main(client.native()) })?;
-        Some(Self { _client: client, queue })
+        Some(Self { queue, client })
     }
 
     /// The next event, waiting at most `time`, in milliseconds rounded down.
     pub(in crate::flow::kafka) fn poll(&self, time: Duration) -> Option<Polled> {
         // SAFETY: the queue is valid, and the event that comes out is ours.
-        let event = Event(NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), millis(time)) })?);
+        let event = NonNull::new(unsafe { rd_kafka_queue_poll(self.queue.as_ptr(), millis(time)) })?;
+        let event = Event { event, _client: self.client.clone() };
         // SAFETY: the event is valid.
-        let kind = unsafe { rd_kafka_event_type(event.0.as_ptr()) };
+        let kind = unsafe { rd_kafka_event_type(event.event.as_ptr()) };
         Some(if kind == RD_KAFKA_EVENT_DR { Polled::Reports(Reports(event)) } else { event.read(kind) })
     }
 }
@@ -211,25 +212,29 @@ impl Iterator for Reports {
 
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: the event is valid; so is the message until the event is destroyed.
-        let report = unsafe { rd_kafka_event_message_next(self.0.0.as_ptr()).as_ref() }?;
+        let report = unsafe { rd_kafka_event_message_next(self.0.event.as_ptr()).as_ref() }?;
         Some((report._private as usize, (report.err != OK).then(|| report.err.into())))
     }
 }
 
 /// An event of ours.
-struct Event(NonNull<rd_kafka_event_t>);
+struct Event {
+    event: NonNull<rd_kafka_event_t>,
+    /// Let go after the event, however long somebody keeps that.
+    _client: Arc<dyn Native>,
+}
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: it is destroyed here and nowhere else.
-        unsafe { rd_kafka_event_destroy(self.0.as_ptr()) };
+        // SAFETY: it is destroyed here and nowhere else, and the client is still there.
+        unsafe { rd_kafka_event_destroy(self.event.as_ptr()) };
     }
 }
 
 impl Event {
     /// What an event says that is no record.
     fn read(&self, kind: i32) -> Polled {
-        let event = self.0.as_ptr();
+        let event = self.event.as_ptr();
         // SAFETY: the event is valid for all of these, and each is asked only what its kind can say.
         unsafe {
             match kind {
@@ -264,7 +269,9 @@ impl Event {
     unsafe fn partitions(&self) -> Vec<Partition> {
         // SAFETY: the list is the event's own, and has as many elements as it says.
         unsafe {
-            let Some(list) = rd_kafka_event_topic_partition_list(self.0.as_ptr()).as_ref() else { return Vec::new() };
+            let Some(list) = rd_kafka_event_topic_partition_list(self.event.as_ptr()).as_ref() else {
+                return Vec::new();
+            };
             let elements = (0..usize::try_from(list.cnt).unwrap_or(0)).map(|at| &*list.elems.add(at));
             elements.map(|e| Partition { topic: text(e.topic).into(), number: e.partition }).collect()
         }
@@ -381,6 +388,19 @@ impl Fetched {
         unsafe { self.own().message.as_ref() }
     }
 
+    /// Its value; of one that says why there is no record, the reason.
+    fn payload(&self) -> Option<&[u8]> {
+        let message = self.message();
+        // SAFETY: they are the message's own, which is there as long as `self`.
+        unsafe { bytes(self, message.payload, message.len) }
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        let message = self.message();
+        // SAFETY: as above.
+        unsafe { bytes(self, message.key, message.key_len) }
+    }
+
     fn topic(&self) -> &str {
         // SAFETY: the name is valid as long as the haul's messages.
         unsafe { self.haul.topic.as_ref() }
@@ -400,9 +420,8 @@ impl Fetched {
         if !self.is_broken() {
             return Ok(self);
         }
-        let message = self.message();
-        let reason = bytes(message.payload, message.len).map(String::from_utf8_lossy).unwrap_or_default();
-        Err(Broken { code: message.err.into(), reason: reason.into_owned() })
+        let reason = self.payload().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+        Err(Broken { code: self.message().err.into(), reason })
     }
 
     /// What it says.
@@ -416,8 +435,8 @@ impl Fetched {
             topic: self.topic(),
             partition: message.partition,
             offset: message.offset,
-            key: bytes(message.key, message.key_len),
-            value: bytes(message.payload, message.len),
+            key: self.key(),
+            value: self.payload(),
             timestamp_ms: if has_time { timestamp_ms } else { -1 },
             headers: Seen::Of(self),
         }
@@ -446,7 +465,8 @@ impl Fetched {
         let mut headers = null_mut();
         // SAFETY: the message is valid, and nobody else takes its headers.
         let taken = unsafe { rd_kafka_message_detach_headers(self.own().message.as_ptr(), &raw mut headers) };
-        NonNull::new(headers).filter(|_| taken == OK).map(Headers::new)
+        // SAFETY: they are valid, and were taken off the message for us.
+        NonNull::new(headers).filter(|_| taken == OK).map(|headers| unsafe { Headers::new(headers) })
     }
 
     /// Gives back what was taken.
@@ -454,5 +474,35 @@ impl Fetched {
         // SAFETY: the message is valid and has no headers; it owns these from now on.
         unsafe { rd_kafka_message_set_headers(self.own().message.as_ptr(), headers.into_raw()) };
         self.own().headers_are_gone.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::producer::BaseRecord;
+
+    use super::super::{Context, Writing};
+    use super::*;
+
+    #[test]
+    fn reports_keep_their_client() {
+        let mut config = ClientConfig::new();
+        // Nobody answers at this port.
+        config.set("bootstrap.servers", "127.0.0.1:9").set("message.timeout.ms", "10");
+        let client: Arc<Writing> = Arc::new(config.create_with_context(Context::default()).unwrap());
+        let queue = Queue::of_producer(client.clone()).unwrap();
+        client.send(BaseRecord::with_opaque_to("logs", 7).payload("line").key("")).map_err(|(error, _)| error).unwrap();
+        let polled = (0..100).find_map(|_| match queue.poll(Duration::from_secs(1)) {
+            Some(Polled::Reports(reports)) => Some(reports),
+            _ => None,
+        });
+        let mut reports = polled.unwrap();
+        let known = Arc::downgrade(&client);
+        drop((queue, client));
+        assert!(known.upgrade().is_some(), "the client is there as long as its reports");
+        assert_eq!(reports.next(), Some((7, Some(Code::MessageTimedOut))));
+        drop(reports);
+        assert!(known.upgrade().is_none());
     }
 }

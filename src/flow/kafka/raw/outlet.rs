@@ -140,8 +140,9 @@ impl Drop for InFlight {
 pub(super) struct Headers(NonNull<rd_kafka_headers_t>);
 
 impl Headers {
+    /// # Safety
     /// They must be valid, and nobody else's.
-    pub(super) fn new(headers: NonNull<rd_kafka_headers_t>) -> Self {
+    pub(super) unsafe fn new(headers: NonNull<rd_kafka_headers_t>) -> Self {
         Self(headers)
     }
 
