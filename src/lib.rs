@@ -28,11 +28,13 @@ pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;
+pub mod files;
 pub mod flow;
 pub mod gaps;
 pub mod http;
 pub mod pack;
 pub mod runbook;
+pub mod sanitize;
 pub mod telemetry;
 
 /// The one name: binary, crate, added member, header prefix, metric prefix and environment prefix come from here.

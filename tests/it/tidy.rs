@@ -12,7 +12,9 @@ mod planted;
 mod reading;
 
 /// Rooms from the bottom of the picture up: a room may name only those before it.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 14] = [
+    "sanitize",
+    "files",
     "telemetry",
     "diagnostic",
     "document",
@@ -28,10 +30,10 @@ const ROOMS: [&str; 12] = [
 ];
 
 /// Rooms that only think.
-const PURE: [&str; 7] = ["diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
+const PURE: [&str; 8] = ["sanitize", "diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
 
 /// What they must not name.
-const IMPURE: [&str; 9] = [
+const IMPURE: [&str; 10] = [
     "std::fs",
     "std::net",
     "std::time::Instant",
@@ -40,6 +42,7 @@ const IMPURE: [&str; 9] = [
     "rdkafka",
     "tokio",
     "std::env",
+    "crate::files",
     "crate::telemetry",
 ];
 
@@ -64,8 +67,8 @@ const LINTS: [&str; 4] = ["src/pack/", "src/pack.rs", "src/engine/trial", "src/c
 /// own. The list may only shrink: whoever cuts a circle lowers its number here.
 const CIRCLES: [(&str, &[usize]); 9] = [
     ("alert", &[2]),
-    ("cli", &[35, 2]),
-    ("config", &[12]),
+    ("cli", &[33, 2]),
+    ("config", &[10, 2]),
     ("engine", &[15, 5]),
     ("flow", &[36, 12, 5, 3, 2]),
     ("gaps", &[3]),
