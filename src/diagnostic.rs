@@ -4,36 +4,20 @@
 //! spot and a help line. Parsers collect as many as they find and never stop at the first. Drawing is the
 //! `annotate-snippets` crate's, in the look of rustc. This file knows nothing of packs or configuration.
 
+mod places;
+mod source;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-/// A file's name and text, shared by every diagnostic that points into it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The name as the person knows it: a path, or `<built-in>/kms.toml`.
-    pub name: String,
-    /// The whole text.
-    pub text: String,
-}
+use crate::sanitize::escaped;
+use places::Window;
 
-impl Source {
-    /// Line and column (both from 1, the column in characters) of a byte offset.
-    ///
-    /// ```
-    /// let source = fingerpost::diagnostic::Source { name: "a.toml".into(), text: "a = 1\nb = 2\n".into() };
-    /// assert_eq!(source.line_column(6), (2, 1));
-    /// ```
-    #[must_use]
-    pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        (line, before[start..].chars().count() + 1)
-    }
-}
+pub use places::Places;
+pub use source::Source;
 
 /// Whether the file can be used all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,19 +98,17 @@ impl Diagnostic {
         Some(format!("{}:{line}:{column}", source.name))
     }
 
-    fn render(&self, renderer: &Renderer) -> String {
+    fn render<'a>(&'a self, renderer: &Renderer, places: &mut Places<'a>) -> String {
         let level = match self.grade {
             Grade::Warning => Level::WARNING,
             Grade::Error => Level::ERROR,
         };
         let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
-        if let Some((source, span)) = &self.place {
-            group = group.element(self.snippet(source, span));
-            for (other, span, label) in self.also.iter().filter(|(other, ..)| !Arc::ptr_eq(other, source)) {
-                let annotation = AnnotationKind::Context.span(clamp(other, span)).label(label.as_str());
-                group = group
-                    .element(Snippet::source(other.text.as_str()).path(other.name.as_str()).annotation(annotation));
-            }
+        for excerpt in self.excerpts(places) {
+            group = match excerpt.window {
+                Some(_) => group.element(excerpt.snippet()),
+                None => group.element(excerpt.origin(places)),
+            };
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -134,17 +116,59 @@ impl Diagnostic {
         renderer.render(&[group])
     }
 
-    fn snippet<'a>(
-        &'a self,
-        source: &'a Arc<Source>,
+    /// What is shown of files: the spot, with further ones that are near it, then the others.
+    fn excerpts<'a>(&'a self, places: &mut Places<'a>) -> Vec<Excerpt<'a>> {
+        let Some((source, span)) = &self.place else { return Vec::new() };
+        let mut excerpts = vec![Excerpt::new(source, span, &self.label, AnnotationKind::Primary, places)];
+        for (other, span, label) in &self.also {
+            let further = Excerpt::new(other, span, label, AnnotationKind::Context, places);
+            match excerpts[0].joined(&further).filter(|_| Arc::ptr_eq(source, other)) {
+                Some(window) => {
+                    excerpts[0].window = Some(window);
+                    excerpts[0].spots.extend(further.spots);
+                }
+                None => excerpts.push(further),
+            }
+        }
+        excerpts
+    }
+}
+
+/// A part of a file, with marked spots in it.
+struct Excerpt<'a> {
+    source: &'a Source,
+    /// Nothing where the lines are too long to be shown.
+    window: Option<Window>,
+    spots: Vec<(AnnotationKind, Range<usize>, &'a str)>,
+}
+
+impl<'a> Excerpt<'a> {
+    fn new(
+        source: &'a Source,
         span: &Range<usize>,
-    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let primary = AnnotationKind::Primary.span(clamp(source, span)).label(self.label.as_str());
-        let same_file = self.also.iter().filter(|(other, ..)| Arc::ptr_eq(other, source));
-        Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(primary).annotations(
-            same_file
-                .map(|(other, span, label)| AnnotationKind::Context.span(clamp(other, span)).label(label.as_str())),
-        )
+        label: &'a str,
+        kind: AnnotationKind,
+        places: &mut Places<'a>,
+    ) -> Self {
+        let span = clamp(source, span);
+        Self { source, window: places.of(source).window(&span), spots: vec![(kind, span, label)] }
+    }
+
+    fn joined(&self, other: &Self) -> Option<Window> {
+        self.window.as_ref()?.with(other.window.as_ref()?)
+    }
+
+    fn snippet(&self) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let Window { bytes, line } = self.window.clone().unwrap_or(Window { bytes: 0..0, line: 1 });
+        let window = Window { bytes: bytes.clone(), line };
+        let marks = self.spots.iter().map(|(kind, span, label)| kind.span(window.within(span)).label(*label));
+        Snippet::source(&self.source.text[bytes]).line_start(line).path(escaped(&self.source.name)).annotations(marks)
+    }
+
+    fn origin(&self, places: &mut Places<'a>) -> Origin<'a> {
+        let at = self.spots.first().map_or(0, |(_, span, _)| span.start);
+        let (line, column) = places.line_column(self.source, at);
+        Origin::path(escaped(&self.source.name)).line(line).char_column(column)
     }
 }
 
@@ -162,19 +186,19 @@ fn clamp(source: &Source, span: &Range<usize>) -> Range<usize> {
 #[must_use]
 pub fn draw(diagnostics: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let mut text = String::new();
+    let (mut text, mut places) = (String::new(), Places::default());
     for diagnostic in diagnostics {
-        let _ = writeln!(text, "{}\n", diagnostic.render(&renderer));
+        let _ = writeln!(text, "{}\n", diagnostic.render(&renderer, &mut places));
     }
     text
 }
 
 /// Sorts by file, place and code, so that the same files always print the same report.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by(|a, b| {
-        let key = |d: &Diagnostic| d.place.as_ref().map(|(source, span)| (source.name.clone(), span.start));
-        key(a).cmp(&key(b)).then_with(|| a.code.cmp(b.code))
-    });
+    fn key(diagnostic: &Diagnostic) -> (Option<(&str, usize)>, &str) {
+        (diagnostic.place.as_ref().map(|(source, span)| (source.name.as_str(), span.start)), diagnostic.code)
+    }
+    diagnostics.sort_by(|a, b| key(a).cmp(&key(b)));
 }
 
 /// True when any of them forbids using the file.

@@ -5,6 +5,7 @@
 //! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,13 +42,18 @@ pub struct Reader {
     source: Arc<Source>,
     codes: Codes,
     problems: RefCell<Vec<Diagnostic>>,
+    /// How many there were of each code.
+    counts: RefCell<BTreeMap<&'static str, usize>>,
 }
+
+/// Problems of one code that are told of one file. Who has more of them has one mistake, many times.
+const TOLD_MAX: usize = 1000;
 
 impl Reader {
     /// Starts reading a file.
     #[must_use]
     pub fn new(source: Arc<Source>, codes: Codes) -> Self {
-        Self { source, codes, problems: RefCell::default() }
+        Self { source, codes, problems: RefCell::default(), counts: RefCell::default() }
     }
 
     /// The file.
@@ -76,9 +82,14 @@ impl Reader {
         visit(Table::new(self, table.get_ref(), table.span(), String::new()))
     }
 
-    /// Adds a problem.
+    /// Adds a problem; of very many of one kind, the last ones are only counted.
     pub fn report(&self, diagnostic: Diagnostic) {
-        self.problems.borrow_mut().push(diagnostic);
+        let mut counts = self.counts.borrow_mut();
+        let count = counts.entry(diagnostic.code).or_default();
+        *count += 1;
+        if *count <= TOLD_MAX {
+            self.problems.borrow_mut().push(diagnostic);
+        }
     }
 
     /// Adds an error that points at a spot.
@@ -99,7 +110,17 @@ impl Reader {
     /// Everything found wrong.
     #[must_use]
     pub fn into_problems(self) -> Vec<Diagnostic> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        for (code, count) in self.counts.into_inner() {
+            // Told at the last that was told of, so that it comes behind all of them.
+            let last = problems.iter().rev().find(|problem| problem.code == code).filter(|_| count > TOLD_MAX);
+            if let Some(Diagnostic { grade, place, .. }) = last {
+                let message = format!("{} more of these in this file are not shown", count - TOLD_MAX);
+                let more = Diagnostic { grade: *grade, place: place.clone(), ..Diagnostic::error(code, message) };
+                problems.push(more.help("mend those that are shown, then look again"));
+            }
+        }
+        problems
     }
 }
 
@@ -295,16 +316,25 @@ pub fn as_i64(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
 }
 
+/// Nobody who writes a longer name means one of ours, and likeness takes time by the product of lengths.
+const NAME_MAX: usize = 64;
+/// Names that one is compared with.
+const KNOWN_MAX: usize = 1000;
+/// Names that are listed.
+const LISTED_MAX: usize = 60;
+
 /// "did you mean `x`?", or the list of what there is.
 #[must_use]
 pub fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
-    let mut known: Vec<&str> = known.collect();
+    let mut known: Vec<&str> = known.take(KNOWN_MAX).collect();
     known.sort_unstable();
     known.dedup();
-    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
+    let likeness = |other: &&&str| strsim::jaro_winkler(name, other);
+    let nearest = known.iter().filter(|_| name.len() <= NAME_MAX).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest {
         Some(nearest) if strsim::jaro_winkler(name, nearest) > 0.8 => format!("did you mean `{nearest}`?"),
         _ if known.is_empty() => String::from("nothing is known by that name here"),
+        _ if known.len() > LISTED_MAX => format!("known here: {}, …", known[..LISTED_MAX].join(", ")),
         _ => format!("known here: {}", known.join(", ")),
     }
 }

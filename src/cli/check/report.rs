@@ -1,5 +1,6 @@
 //! What a check came to, as text, as JSON and as JUnit's XML.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::{contents, counted};
 use crate::cli::packs::Run;
-use crate::diagnostic::{self, Diagnostic, Grade, Source};
+use crate::diagnostic::{self, Diagnostic, Grade, Places, Source};
 use crate::engine::Engine;
 use crate::pack::lint::{Outline, Waived};
 
@@ -116,11 +117,14 @@ impl Report {
     #[must_use]
     pub fn json(&self) -> String {
         let (errors, warnings) = self.counts();
+        let mut places = Places::default();
         let waived = self.waived.iter().map(|waived| {
-            let mut object = described(&waived.diagnostic);
+            let mut object = described(&waived.diagnostic, &mut places);
             object["reason"] = waived.reason.as_str().into();
             object
         });
+        let waived: Vec<Json> = waived.collect();
+        let diagnostics: Vec<Json> = self.diagnostics.iter().map(|it| described(it, &mut places)).collect();
         let report = json!({
             "v": 1,
             "loadable": self.loadable,
@@ -132,8 +136,8 @@ impl Report {
             "runbooks": self.runbooks.len(),
             "errors": errors,
             "warnings": warnings,
-            "diagnostics": self.diagnostics.iter().map(described).collect::<Vec<_>>(),
-            "waived": waived.collect::<Vec<_>>(),
+            "diagnostics": diagnostics,
+            "waived": waived,
         });
         format!("{report:#}\n")
     }
@@ -167,20 +171,21 @@ impl Report {
     fn suite(&self, source: &Arc<Source>) -> TestSuite {
         let mut suite = TestSuite::new(source.name.as_str());
         let outline = Outline::of(source);
-        let place =
-            |it: &Diagnostic| it.place.as_ref().filter(|(other, _)| **other == **source).map(|(_, span)| span.start);
-        let in_item = |start: Option<usize>| -> Vec<&Diagnostic> {
-            let inside =
-                |it: &&Diagnostic| place(it).is_some_and(|place| outline.at(place).map(|item| item.start) == start);
-            self.diagnostics.iter().filter(inside).collect()
-        };
+        let mut by_item: BTreeMap<Option<usize>, Vec<&Diagnostic>> = BTreeMap::new();
+        for diagnostic in &self.diagnostics {
+            let here = diagnostic.place.as_ref().filter(|(other, _)| other == source);
+            if let Some((_, span)) = here {
+                by_item.entry(outline.at(span.start).map(|item| item.start)).or_default().push(diagnostic);
+            }
+        }
+        let in_item = |start: Option<usize>| by_item.get(&start).map_or(&[][..], Vec::as_slice);
         let above = in_item(None);
         if !above.is_empty() {
-            suite.add_test_case(test_case("the file", &above));
+            suite.add_test_case(test_case("the file", above));
         }
         for item in &outline.0 {
             let name = if item.id.is_empty() { &item.kind } else { &item.id };
-            let mut case = test_case(name, &in_item(Some(item.start)));
+            let mut case = test_case(name, in_item(Some(item.start)));
             case.set_classname(item.kind.as_str());
             suite.add_test_case(case);
         }
@@ -207,21 +212,21 @@ fn test_case(name: &str, diagnostics: &[&Diagnostic]) -> TestCase {
 }
 
 /// One diagnostic as JSON; lines and columns from 1.
-fn described(diagnostic: &Diagnostic) -> Json {
+fn described<'d>(diagnostic: &'d Diagnostic, places: &mut Places<'d>) -> Json {
     let mut object = json!({
         "code": diagnostic.code,
         "grade": match diagnostic.grade { Grade::Error => "error", Grade::Warning => "warning" },
         "message": diagnostic.message,
     });
     if let Some((source, span)) = &diagnostic.place {
-        spot(&mut object, source, span, &diagnostic.label);
+        spot(&mut object, (source, span), &diagnostic.label, places);
     }
     if let Some(help) = &diagnostic.help {
         object["help"] = help.as_str().into();
     }
     let also = diagnostic.also.iter().map(|(source, span, label)| {
         let mut other = json!({});
-        spot(&mut other, source, span, label);
+        spot(&mut other, (source, span), label, places);
         other
     });
     if !diagnostic.also.is_empty() {
@@ -230,8 +235,14 @@ fn described(diagnostic: &Diagnostic) -> Json {
     object
 }
 
-fn spot(object: &mut Json, source: &Source, span: &std::ops::Range<usize>, label: &str) {
-    let ((line, column), (end_line, end_column)) = (source.line_column(span.start), source.line_column(span.end));
+fn spot<'d>(
+    object: &mut Json,
+    (source, span): (&'d Source, &std::ops::Range<usize>),
+    label: &str,
+    places: &mut Places<'d>,
+) {
+    let (line, column) = places.line_column(source, span.start);
+    let (end_line, end_column) = places.line_column(source, span.end);
     object["file"] = source.name.as_str().into();
     object["line"] = line.into();
     object["column"] = column.into();
