@@ -226,7 +226,9 @@ impl Words<'_> {
             ("alertname".to_owned(), alert.id.clone()),
             ("severity".to_owned(), alert.severity.as_str().to_owned()),
         ];
-        labels.extend(alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), self.fill(template)?))));
+        let lengths = self.alerts.settings().lengths;
+        let label = |template: &Template| self.fill(template).map(|text| lengths.label(text));
+        labels.extend(alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), label(template)?))));
         labels
     }
 
@@ -255,7 +257,8 @@ impl Words<'_> {
             ("snooze", snooze),
         ];
         let of_all = of_all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        own.chain(of_all).filter(|(_, value)| !value.is_empty()).collect()
+        let told = own.chain(of_all).filter(|(_, value)| !value.is_empty());
+        told.filter_map(|(name, value)| settings.lengths.annotation(&name, value).map(|value| (name, value))).collect()
     }
 
     /// The command that silences just this alert for so long. Nothing is silenced by itself.

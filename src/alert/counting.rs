@@ -4,18 +4,21 @@ use std::collections::HashMap;
 
 use super::clock::{Clock, Origin, event_time};
 use super::escalation::{Hours, escalation};
+use super::lengths::Lengths;
 use super::record::{Match, NO_VALUE, Place, Said};
 use super::stretch::Rule;
 use crate::engine::{Countable, CountableRule, Engine};
 use crate::pack::{Alert, Name, Piece, Value};
 
-/// What alerts are told besides the packs: `[escalation]`.
+/// What alerts are told besides the packs: `[escalation]`, and of `[limits]` how long their texts may get.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// A customer impacting event is on.
     pub cie: bool,
     /// When somebody is at work.
     pub hours: Hours,
+    /// How long labels and annotations may get.
+    pub lengths: Lengths,
 }
 
 /// The alerts of a pack set, ready to count and to be told of. Made beside an engine, and exchanged with it.

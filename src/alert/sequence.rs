@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Alerts, Bookmark, Change, Clock, Hours, Limits, Match, Place, Record, Settings, State, Watermark, Windows,
-};
+use super::{Alerts, Bookmark, Change, Clock, Limits, Match, Place, Record, Settings, State, Watermark, Windows};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::Engine;
 use crate::engine::examples::Proof;
@@ -29,7 +27,7 @@ pub fn prove(engine: &Engine) -> Proof {
 /// What a sequence makes its alert do: each time that it was over, in the order of time, when all is over.
 #[must_use]
 pub fn run(engine: &Engine, sequence: &Sequence) -> Vec<Change> {
-    let settings = Settings { cie: sequence.cie, hours: Hours::default() };
+    let settings = Settings { cie: sequence.cie, ..Settings::default() };
     let alerts = Arc::new(Alerts::new(engine, settings));
     let id = &engine.packs().alerts[sequence.alert].id;
     let mut windows = Windows::new(Arc::clone(&alerts), Limits::default(), Bookmark::start(0));

@@ -44,5 +44,5 @@ pub const OPEN_ADDRESS: &str = "C021";
 pub const WEAK_SECURITY: &str = "C022";
 
 /// Those that any TOML file may bring.
-pub(super) const FILE: Codes =
+pub(crate) const FILE: Codes =
     Codes { syntax: SYNTAX, unknown_key: UNKNOWN_KEY, wrong_type: WRONG_TYPE, missing_key: MISSING };

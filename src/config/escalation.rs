@@ -2,7 +2,7 @@
 
 use super::codes;
 use super::resolve::Resolver;
-use crate::alert::{Hours, Settings, Wrong};
+use crate::alert::{Hours, Lengths, Settings, Wrong};
 
 /// The three keys of business hours make sense together or not at all; what is wrong is told at the key it stands in.
 pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Settings {
@@ -26,5 +26,6 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Settings {
         resolver.problems.extend(problem);
         Hours::default()
     });
-    Settings { cie, hours }
+    let lengths = Lengths { label: resolver.size("limits.label"), annotation: resolver.size("limits.annotation") };
+    Settings { cie, hours, lengths }
 }

@@ -115,8 +115,11 @@ pub static KEYS: &[Key] = &[
     key("packs.dir", Path, Nothing("the built-in packs"), "Directory of the rule packs (*.toml)."),
     key("packs.watch", Boolean, Is("true"), "Have the system tell at once when that directory changes."),
     key("packs.poll_interval", Kind::Duration(Duration::from_secs(1), Duration::from_secs(3600)), Is("10s"), "How often that directory is looked at all the same."),
+    key("packs.load_timeout", Kind::Duration(Duration::from_secs(1), Duration::from_secs(600)), Is("1m"), "How long a reload may take until it is given up; the packs in use stay in use."),
     key("http.listen", Text, Is("127.0.0.1:9640"), "Address of probes, metrics and reload; `off` for none."),
+    key("http.hosts", List, Is(""), "Names by which the server may be asked, besides localhost and, where it listens on more than loopback, IP addresses."),
     key("http.token_file", SecretFile, Nothing("reload from this machine only"), "File that holds the token which `POST /-/reload` must bring."),
+    key("http.token_paths", List, Is(""), "Paths for which the token must be brought as well: /api, /metrics, or both."),
     key("coverage.lines_per_second", Count(0, 1_000_000), Is("1000"), "Lines of which each worker looks whether they are errors that no rule claims; 0 for none."),
     key("fields.app", List, Field(|fields| &fields.app), "Where a line names its app; the first path that fits is taken."),
     key("fields.source", List, Field(|fields| &fields.source), "Where a line names the process that wrote it."),
@@ -135,6 +138,8 @@ pub static KEYS: &[Key] = &[
     key("limits.sources", Count(1, 10_000_000), Limit(|limits| limits.sources), "Sources remembered for each partition; the one silent longest is forgotten."),
     key("limits.alert_groups", Count(100, 10_000_000), Is("25000"), "Groups of all alerts, for each partition of the matches topic; beyond it the one soonest over is forgotten."),
     key("limits.alert_memory", Bytes(MIB, 64 * 1024 * MIB), Is("32MiB"), "What those groups take in memory, for each partition of the matches topic."),
+    key("limits.label", Bytes(64, 64 * KIB), Is("1KiB"), "One label of an alert; a longer one is cut, and ends in a digest of all of it."),
+    key("limits.annotation", Bytes(64, MIB), Is("4KiB"), "One annotation of an alert; a longer one is cut."),
     key("limits.header", Bytes(256, MIB), Limit(|limits| limits.header), "The header `fingerpost`; a larger finding is shortened."),
     key("log.level", Text, Is("info"), "What is logged: error, warn, info, debug, trace, or per part as in `warn,fingerpost=debug`."),
     key("log.format", Choice(&["auto", "text", "json"]), Is("auto"), "How it is logged; `auto` is text on a terminal, else JSON."),
@@ -206,7 +211,7 @@ impl Key {
     }
 
     /// What holds when nobody says anything, for lines of this shape.
-    pub(super) fn standard(&self, shape: Shape) -> Option<Value> {
+    pub(crate) fn standard(&self, shape: Shape) -> Option<Value> {
         match self.default {
             Is(text) => self.kind.parse(&[text.to_owned()]).ok(),
             Nothing(_) | Required => None,

@@ -58,12 +58,12 @@ impl Item {
 /// Why a value does not fit; the sentence goes on after the name of the key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Complaint {
-    pub(super) code: &'static str,
-    pub(super) says: String,
-    pub(super) label: String,
-    pub(super) help: Option<String>,
+    pub(crate) code: &'static str,
+    pub(crate) says: String,
+    pub(crate) label: String,
+    pub(crate) help: Option<String>,
     /// The element of a list that is to blame.
-    pub(super) span: Option<Range<usize>>,
+    pub(crate) span: Option<Range<usize>>,
 }
 
 impl Complaint {
@@ -102,7 +102,7 @@ impl Kind {
     }
 
     /// Reads a value of the file.
-    pub(super) fn convert(self, found: &Spanned<DeValue<'_>>) -> Result<Value, Complaint> {
+    pub(crate) fn convert(self, found: &Spanned<DeValue<'_>>) -> Result<Value, Complaint> {
         let value = found.get_ref();
         let unfit = || Complaint::wrong_type(self, value.type_str());
         match self {
@@ -120,7 +120,7 @@ impl Kind {
     }
 
     /// Reads texts of the environment or the command line; more than one only makes sense for a list.
-    pub(super) fn parse(self, texts: &[String]) -> Result<Value, Complaint> {
+    pub(crate) fn parse(self, texts: &[String]) -> Result<Value, Complaint> {
         if self != Self::List {
             return self.parse_one(texts.last().map_or("", String::as_str));
         }
@@ -160,7 +160,7 @@ impl Kind {
     }
 
     /// Lets a value pass that is inside its range.
-    pub(super) fn check(self, value: Value) -> Result<Value, Complaint> {
+    pub(crate) fn check(self, value: Value) -> Result<Value, Complaint> {
         let inside = match (self, &value) {
             (Self::Count(from, to), Value::Count(number)) | (Self::Bytes(from, to), Value::Bytes(number)) => {
                 (from..=to).contains(number)
@@ -177,7 +177,7 @@ impl Kind {
     }
 
     /// The range of a kind that has one.
-    pub(super) fn range(self) -> (Value, Value) {
+    pub(crate) fn range(self) -> (Value, Value) {
         match self {
             Self::Bytes(from, to) => (Value::Bytes(from), Value::Bytes(to)),
             Self::Duration(from, to) => (Value::Duration(from), Value::Duration(to)),
@@ -261,6 +261,6 @@ impl fmt::Display for Value {
 }
 
 /// JSON's way to write a string is also TOML's.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -2,7 +2,7 @@
 //! labels are made of. Taken only from lines that some alert looks at, and only when somebody counts.
 
 use super::Reported;
-use super::decide::Match;
+use super::decide::{Match, without_controls};
 use super::line::Line;
 use super::settings::Settings;
 use super::verdict;
@@ -58,7 +58,8 @@ impl Counted {
         Self { ids, members }
     }
 
-    /// What alerts need of a line with these matches; nothing when none looks at it.
+    /// What alerts need of a line with these matches; nothing when none looks at it. What it names becomes keys of records
+    /// and labels, so it is bounded as captured facts are.
     pub(super) fn of(
         &self,
         matches: &[Match<'_>],
@@ -80,16 +81,24 @@ impl Counted {
         if rules.is_empty() {
             return None;
         }
-        let member = |path: &String| Some((path.clone(), line.member(path)?));
+        let fit = |text: String| fit(text, settings.limits.capture);
+        let member = |path: &String| Some((path.clone(), fit(line.member(path)?)));
         Some(Box::new(Countable {
             facts: verdict::unite(matches).into_iter().map(|(fact, value)| (fact, value.clone())).collect(),
-            app: line.app.clone(),
-            region: line.first_member(&settings.fields.region),
+            app: line.app.clone().map(fit),
+            region: line.first_member(&settings.fields.region).map(fit),
             time: line.first_member(&settings.fields.time),
             members: self.members.iter().filter_map(member).collect(),
             rules,
         }))
     }
+}
+
+/// Without control characters, and so many bytes at most.
+fn fit(text: String, limit: usize) -> String {
+    let mut text = without_controls(text);
+    text.truncate(text.floor_char_boundary(limit));
+    text
 }
 
 /// Every value that an alert uses.

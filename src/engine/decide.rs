@@ -10,6 +10,7 @@ use super::phrases::{Found, Ids, Phrases};
 use super::settings::Limits;
 use super::spots::{has_word, occurrences, then_follows};
 use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Rule, Severity, Value};
+use crate::sanitize::remove_controls;
 
 /// A condition with its phrases looked up.
 #[derive(Debug)]
@@ -338,14 +339,14 @@ impl<'a> Judge<'a> {
         let kind = self.packs.facts[get.fact].kind;
         let fits = |text: &String| kind.value_of(text).is_some();
         match (&get.from, get.every_except) {
-            (Origin::Path(path), _) => self.line.member(path),
+            (Origin::Path(path), _) => self.line.member(path).map(without_controls).filter(|text| !text.is_empty()),
             (Origin::Text(regex), None) => self.texts().filter_map(|text| groups(regex, text)).find(fits),
             (Origin::Text(regex), Some(except)) => {
                 let other = facts.get(except);
                 let mut all: Vec<String> = Vec::new();
                 for text in self.texts().flat_map(|text| regex.captures_iter(text)).map(|captures| joined(&captures)) {
                     let is_other = matches!(other, Some(Value::String(other)) if *other == text);
-                    if !is_other && !all.contains(&text) {
+                    if !is_other && !text.is_empty() && !all.contains(&text) {
                         all.push(text);
                     }
                 }
@@ -430,14 +431,21 @@ pub(super) fn is_error(level: &str) -> bool {
         .any(|error| level.eq_ignore_ascii_case(error))
 }
 
-/// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty.
+/// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty. What is
+/// captured loses its control characters, as it goes where they would be obeyed: terminals, labels, commands to paste.
 pub(super) fn groups(regex: &Regex, text: &str) -> Option<String> {
     regex.captures(text).map(|captures| joined(&captures)).filter(|text| !text.is_empty())
 }
 
 fn joined(captures: &regex::Captures<'_>) -> String {
-    match captures.len() {
+    without_controls(match captures.len() {
         1 => captures[0].to_owned(),
         _ => captures.iter().skip(1).flatten().map(|group| group.as_str()).collect(),
-    }
+    })
+}
+
+/// See [`groups`].
+pub(super) fn without_controls(mut text: String) -> String {
+    remove_controls(&mut text);
+    text
 }

@@ -12,7 +12,7 @@ use super::captures::{
     crns, crns_starting_anywhere, has_words, host, host_behind, key_id, key_id_behind, occurrences, operations,
     provider, responses, says, starts_with,
 };
-use super::reading::Reading;
+use super::reading::{Reading, without_controls};
 use super::{Facts, Said};
 use Severity::{Critical, Warning};
 
@@ -302,15 +302,16 @@ impl Judge<'_> {
     }
 
     fn add_common_facts(&mut self) {
-        let crns: Vec<&str> = self.reading.texts.iter().flat_map(|text| crns(text)).collect();
+        let crns: Vec<String> = self.reading.texts.iter().flat_map(|text| crns(text)).map(without_controls).collect();
         // Interpretation: a CRN that runs into the next one without a break does not hide it.
         let starting_anywhere = self.reading.texts.iter().flat_map(|text| crns_starting_anywhere(text));
         let of_cluster = starting_anywhere.into_iter().find(|crn| crn_segment(crn, 4) == "containers-kubernetes");
-        let in_text = of_cluster.or(crns.first().copied());
-        let crn = self.reading.member(&["crn", "CRN"]).or(in_text);
-        let mut others = Vec::new();
-        for other in crns {
-            if Some(other) != crn && !others.contains(&other) {
+        let in_text = of_cluster.map(without_controls).or(crns.first().cloned());
+        let crn = self.reading.member(&["crn", "CRN"]).map(str::to_owned).or(in_text);
+        let crn = crn.as_deref();
+        let mut others: Vec<&str> = Vec::new();
+        for other in &crns {
+            if Some(other.as_str()) != crn && !others.contains(&other.as_str()) {
                 others.push(other);
             }
         }
@@ -342,6 +343,10 @@ impl Judge<'_> {
 
     /// A fact of the rule that was added last.
     fn fact(&mut self, name: &str, value: Option<Value>) {
+        let value = match value {
+            Some(Value::String(text)) => Some(without_controls(&text)).filter(|text| !text.is_empty()).map(Value::from),
+            other => other,
+        };
         if let (Some(found), Some(value)) = (self.found.last_mut(), value) {
             found.facts.insert(name.to_owned(), value);
         }

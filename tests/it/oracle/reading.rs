@@ -31,6 +31,8 @@ pub(super) struct Reading {
     pub(super) lowered: Vec<String>,
     /// The record, its `_source` wrapper, then the JSON objects found in strings.
     documents: Vec<Document>,
+    /// The same without control characters: what is captured loses them.
+    clean: Vec<Document>,
 }
 
 impl Reading {
@@ -53,28 +55,28 @@ impl Reading {
     }
 
     pub(super) fn app(&self) -> Option<&str> {
-        self.member(APP)
+        field(&self.documents, APP)
     }
 
     pub(super) fn source(&self) -> Option<&str> {
-        self.member(SOURCE)
+        field(&self.documents, SOURCE)
     }
 
     pub(super) fn level(&self) -> Option<&str> {
-        self.member(LEVEL)
+        field(&self.documents, LEVEL)
     }
 
-    /// The scalar at the first of these paths that the line has, in the first document that has it.
+    /// What is captured at the first of these paths that the line has, in the first document that has it.
     pub(super) fn member(&self, paths: &[&str]) -> Option<&str> {
-        paths.iter().find_map(|path| self.documents.iter().find_map(|document| scalar_at(document, path)))
+        field(&self.clean, paths)
     }
 
     fn record(&mut self, members: &[Member]) {
-        self.documents.push(Document::new());
+        self.add_document();
         // Interpretation: of several `_source` objects the last is the wrapper.
         let wrapper = members.iter().rposition(|member| member.key == "_source" && is_object(&member.value));
         if wrapper.is_some() {
-            self.documents.push(Document::new());
+            self.add_document();
         }
         for (index, member) in members.iter().enumerate() {
             let homes = [Home { document: 0, path: member.key.clone() }];
@@ -133,7 +135,7 @@ impl Reading {
 
     fn document(&mut self, members: &[Member], level: usize) {
         let document = self.documents.len();
-        self.documents.push(Document::new());
+        self.add_document();
         for member in members {
             self.value(&member.value, level, &[Home { document, path: member.key.clone() }]);
         }
@@ -142,7 +144,13 @@ impl Reading {
     fn note(&mut self, homes: &[Home], scalar: &str) {
         for home in homes {
             self.documents[home.document].push((home.path.clone(), scalar.to_owned()));
+            self.clean[home.document].push((home.path.clone(), without_controls(scalar)));
         }
+    }
+
+    fn add_document(&mut self) {
+        self.documents.push(Document::new());
+        self.clean.push(Document::new());
     }
 }
 
@@ -156,6 +164,16 @@ impl Home {
     fn down(&self, key: &str) -> Home {
         Home { document: self.document, path: format!("{}.{key}", self.path) }
     }
+}
+
+/// C0, DEL and C1.
+pub(super) fn without_controls(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')).collect()
+}
+
+/// The scalar at the first of these paths that the line has, in the first document that has it.
+fn field<'a>(documents: &'a [Document], paths: &[&str]) -> Option<&'a str> {
+    paths.iter().find_map(|path| documents.iter().find_map(|document| scalar_at(document, path)))
 }
 
 /// Interpretation: of several members at one path the last scalar counts; a null or empty one after it takes nothing
