@@ -17,8 +17,10 @@ mod alerts;
 pub mod codes;
 mod connection;
 mod escalation;
+mod http;
 pub mod keys;
 pub mod layers;
+mod mask;
 mod options;
 mod resolve;
 pub mod schema;
@@ -30,7 +32,7 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, any_error, sort};
 use crate::flow::PacksFrom;
-use crate::http::Token;
+use crate::http::{Part, Token};
 use crate::{alert, engine, flow};
 
 pub use layers::{Layers, Origin, Setting};
@@ -55,10 +57,14 @@ pub struct Config {
     pub reload: flow::reload::Settings,
     /// Where probes and metrics are served; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// Names by which that server may be asked, besides those of loopback.
+    pub hosts: Vec<String>,
     /// What escalation lists of alerts depend on.
     pub escalation: alert::Settings,
     /// What a reload over HTTP must bring; `None`: it must come from this machine.
     pub token: Option<Token>,
+    /// For what else that must be brought.
+    pub token_parts: Vec<Part>,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -121,8 +127,17 @@ fn load_with<T>(layers: &Layers, resolve: impl FnOnce(&mut Resolver<'_>) -> Opti
     let config = resolve(&mut resolver);
     let Resolver { problems: mut diagnostics, notes, .. } = resolver;
     sort(&mut diagnostics);
+    diagnostics.iter_mut().for_each(hide_users);
     let config = config.filter(|_| !any_error(&diagnostics));
     Loaded { config, rows: rows(&raw), notes, diagnostics }
+}
+
+/// A complaint quotes what was typed, and that may be an address with a password in it.
+fn hide_users(diagnostic: &mut Diagnostic) {
+    let Diagnostic { message, label, help, .. } = diagnostic;
+    for text in [message, label].into_iter().chain(help) {
+        *text = mask::without_users(text);
+    }
 }
 
 fn rows(raw: &RawConfig) -> Vec<Row> {
@@ -130,7 +145,7 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
         let given = raw.get(key.name);
         Row {
             name: key.name.to_owned(),
-            value: given.map(|given| secret::without_users(&given.value.to_string())),
+            value: given.map(|given| mask::shown(&given.value)),
             absent: key.absent(),
             origin: given.map_or_else(|| Origin::Default.to_string(), |given| given.origin.to_string()),
         }
@@ -139,7 +154,10 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
     for table in OPTION_TABLES {
         rows.extend(raw.options.iter().filter(|((at, _), _)| *at == table).map(|((_, name), given)| Row {
             name: format!("{table}.\"{name}\""),
-            value: Some(if secret::names_a_secret(name) { "<hidden>".to_owned() } else { value::quote(&given.text) }),
+            value: Some(match mask::is_shown_option(name) {
+                true => mask::without_users(&value::quote(&given.text)),
+                false => "<hidden>".to_owned(),
+            }),
             absent: "",
             origin: given.origin.to_string(),
         }));

@@ -4,27 +4,32 @@
 //! The rest only reads: the status that the workers keep, and the counters. Nothing here takes a lock that a line could
 //! wait for.
 
+mod access;
 mod alerts;
 mod gaps;
 mod metrics;
 mod probes;
 mod reload;
+mod serving;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::map_response;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::flow::reload::Reloads;
 use crate::flow::{Rules, Status};
 
+use access::Access;
+use serving::{Answering, Bounds};
+
+pub use access::{Part, Token};
 pub use metrics::{Metrics, metrics};
-pub use reload::Token;
 
 /// `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +40,21 @@ pub struct Settings {
     pub stall: Duration,
     /// What a reload must bring; without one, it must come from this machine.
     pub token: Option<Token>,
+    /// For what else it must be brought.
+    pub token_parts: Vec<Part>,
+    /// Names by which this server may be asked, besides those of loopback.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9640))), stall: Duration::from_secs(60), token: None }
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 9640))),
+            stall: Duration::from_secs(60),
+            token: None,
+            token_parts: Vec::new(),
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -51,8 +66,7 @@ pub(crate) struct Room {
     rules: Rules,
     reloads: Reloads,
     stall: Duration,
-    token: Option<Token>,
-    on_loopback: bool,
+    access: Arc<Access>,
 }
 
 /// A bound address that is not served yet.
@@ -91,24 +105,38 @@ impl Server {
         rules: Rules,
         reloads: Reloads,
     ) -> std::io::Result<()> {
-        let Settings { stall, token, .. } = settings;
+        let Settings { listen: _, stall, token, token_parts, hosts } = settings;
         let on_loopback = self.address.ip().to_canonical().is_loopback();
-        let room = Room { status, metrics, rules, reloads, stall, token, on_loopback };
-        axum::serve(self.listener, router(room)).await
+        let access = Arc::new(Access { token, token_parts, hosts, on_loopback });
+        let room = Room { status, metrics, rules, reloads, stall, access };
+        let answering = Answering { everything: everything(room.clone()), probes: only_probes(room) };
+        serving::serve(self.listener, answering, Bounds::default()).await
     }
 }
 
-fn router(room: Room) -> Router {
-    Router::new()
-        .route("/livez", get(probes::live))
-        .route("/readyz", get(probes::ready))
+fn everything(room: Room) -> Router {
+    let router = probes()
         .route("/metrics", get(probes::metrics))
         .route("/version", get(probes::version))
         .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/gaps", get(gaps::gaps))
-        .route("/-/reload", post(reload::reload))
-        .layer(map_response(guarded))
-        .with_state(room)
+        .route("/-/reload", post(reload::reload));
+    layered(router, room)
+}
+
+/// When there are too many connections.
+fn only_probes(room: Room) -> Router {
+    let busy =
+        async || (StatusCode::SERVICE_UNAVAILABLE, "too many connections: only probes are answered; ask again later\n");
+    layered(probes().fallback(busy), room)
+}
+
+fn probes() -> Router<Room> {
+    Router::new().route("/livez", get(probes::live)).route("/readyz", get(probes::ready))
+}
+
+fn layered(router: Router<Room>, room: Room) -> Router {
+    router.layer(from_fn_with_state(room.access.clone(), access::guard)).layer(map_response(guarded)).with_state(room)
 }
 
 /// Answers are for programs and change all the time: never cached, never guessed at, never shown in a frame.

@@ -1,5 +1,6 @@
 //! `run`: the daemon. Starts what runs beside the lines (signals, reload, HTTP), then the flow, and waits for its end.
 
+mod load;
 mod reload;
 mod watching;
 
@@ -46,7 +47,13 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
 
 /// Runs until a signal or a failure ends it.
 fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
-    let http = http::Settings { listen: config.http, token: config.token.clone(), ..http::Settings::default() };
+    let http = http::Settings {
+        listen: config.http,
+        token: config.token.clone(),
+        token_parts: config.token_parts.clone(),
+        hosts: config.hosts.clone(),
+        ..http::Settings::default()
+    };
     let metrics = http::metrics();
     let status = Arc::new(Status::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,6 +8,7 @@ use super::value::{Item, Value};
 use super::{codes, secret, topics};
 use crate::alert::{self, Limits};
 use crate::diagnostic::Diagnostic;
+use crate::files::{self, TEXT_MAX};
 use crate::flow::Roles;
 use crate::flow::alerts::Settings;
 use crate::flow::notify::{self, SignIn};
@@ -91,9 +92,17 @@ fn alertmanagers(resolver: &mut Resolver<'_>) -> Vec<String> {
     let Some(Given { origin, .. }) = resolver.given("alerts.alertmanager") else { return Vec::new() };
     let origin = origin.clone();
     let items = resolver.items("alerts.alertmanager");
-    let problems: Vec<Diagnostic> = items.iter().filter_map(|item| complain(item, &origin)).collect();
+    // In the environment a comma in a password parts it: then no element is quoted, nor complained of, but the one with the @.
+    let is_parted = !matches!(origin, Origin::File(..)) && any_user(&items);
+    let is_told = |item: &&Item| !is_parted || item.text.contains('@');
+    let problems: Vec<Diagnostic> = items.iter().filter(is_told).filter_map(|item| complain(item, &origin)).collect();
     resolver.problems.extend(problems);
     items.into_iter().map(|item| item.text.trim_end_matches('/').to_owned()).collect()
+}
+
+/// Somebody wrote a user name, and most likely a password, into an address.
+fn any_user(items: &[Item]) -> bool {
+    items.iter().any(|item| item.text.contains('@'))
 }
 
 fn complain(item: &Item, origin: &Origin) -> Option<Diagnostic> {
@@ -104,7 +113,7 @@ fn complain(item: &Item, origin: &Origin) -> Option<Diagnostic> {
     };
     let uri = item.text.parse::<Uri>().ok();
     let authority = uri.as_ref().and_then(Uri::authority);
-    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+    if item.text.contains('@') {
         let message = format!("`{KEY}` would hold a secret in the open");
         let diagnostic = Diagnostic::error(codes::INLINE_SECRET, message);
         let help = "leave what stands before the @ away; set `alerts.username` and `alerts.password_file`, and change \
@@ -140,7 +149,8 @@ fn sign_in(resolver: &mut Resolver<'_>, alertmanagers: &[String]) -> Option<Sign
         let problem = origin.error(codes::SECURITY, message, "half of a pair");
         resolver.problems.push(problem.help("signing in takes a user name and a password"));
     }
-    let open = alertmanagers.iter().find(|address| address.starts_with("http://"));
+    let has_user = alertmanagers.iter().any(|address| address.contains('@'));
+    let open = alertmanagers.iter().find(|address| address.starts_with("http://")).filter(|_| !has_user);
     if let (Some(address), Some((_, origin))) = (open, token.as_ref().or(password.as_ref())) {
         let message = format!("the secret crosses the network unencrypted: {address} has no TLS");
         let problem = origin.warning(codes::WEAK_SECURITY, message, "sent in the open");
@@ -165,7 +175,7 @@ fn authorities(resolver: &mut Resolver<'_>) -> Option<Vec<u8>> {
     const KEY: &str = "alerts.ssl_ca_file";
     let Some(Given { value: Value::Path(path), origin }) = resolver.given(KEY) else { return None };
     let (path, origin) = (path.clone(), origin.clone());
-    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let read = files::read(&path, TEXT_MAX).map_err(|error| error.to_string());
     match read.and_then(|pem| notify::check_authorities(&pem).map(|()| pem)) {
         Ok(pem) => Some(pem),
         Err(why) => {

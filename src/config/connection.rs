@@ -8,6 +8,7 @@ use super::topics::also;
 use super::value::{Item, Value};
 use super::{codes, secret};
 use crate::diagnostic::Diagnostic;
+use crate::files;
 
 const SASL_KEYS: [&str; 3] = ["kafka.sasl_username", "kafka.sasl_password_file", "kafka.sasl_mechanism"];
 const SSL_KEYS: [&str; 4] =
@@ -22,6 +23,14 @@ pub(super) fn bootstrap_servers(resolver: &mut Resolver<'_>) -> String {
     if items.is_empty() {
         let problem = origin.error(codes::BAD_VALUE, format!("`{KEY}` is an empty list"), "empty").help(ADDRESS_HELP);
         resolver.problems.push(problem);
+    }
+    if items.iter().any(|item| item.text.contains('@')) {
+        let message = format!("`{KEY}` has a user name in an address");
+        let help = "leave what stands before the @ away; set `kafka.sasl_username` and `kafka.sasl_password_file`, and change \
+                    the secret: it has been seen";
+        resolver.problems.push(origin.error(codes::INLINE_SECRET, message, "not an address").help(help));
+        // Whatever else is wrong may be a part of a password.
+        return String::new();
     }
     resolver.problems.extend(items.iter().filter_map(|item| {
         let why = address_problem(&item.text)?;
@@ -154,14 +163,12 @@ fn tls(resolver: &mut Resolver<'_>) -> Vec<(&'static str, String)> {
 /// librdkafka reads these files itself, and says little when it cannot: so they are tried here first.
 fn readable(resolver: &mut Resolver<'_>, key: &str) -> Option<String> {
     let (path, is_secret, origin) = path_of(resolver, key)?;
-    let open = std::fs::File::open(&path).and_then(|file| file.metadata());
-    match open {
-        Ok(data) if data.is_file() => {
+    match files::open(Path::new(&path)) {
+        Ok(_) => {
             resolver
                 .problems
                 .extend(is_secret.then(|| secret::others_can_read(key, Path::new(&path), &origin)).flatten());
         }
-        Ok(_) => resolver.problems.push(bad_file(key, &path, "not a file", &origin)),
         Err(error) => resolver.problems.push(bad_file(key, &path, &error.to_string(), &origin)),
     }
     Some(path)

@@ -16,12 +16,14 @@ use toml::de::DeValue;
 
 use super::codes;
 use super::keys::{self, KEYS, Key, Kind, OPTION_TABLES, PREFIX};
+use super::mask::mask;
 use super::resolve::flag_for;
 use super::secret;
 use super::value::{Complaint, Value};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{Placed, Reader, Table, did_you_mean};
 use crate::engine::Shape;
+use crate::files::{self, TEXT_MAX};
 use crate::flow::known::is_known;
 
 /// Everything that settings may come from.
@@ -233,13 +235,13 @@ impl RawConfig {
     fn read_file(&mut self, path: &Path, problems: &mut Vec<Diagnostic>) {
         let name = path.display().to_string();
         self.unread = true;
-        let text = match std::fs::read(path).map(String::from_utf8) {
+        let text = match files::read(path, TEXT_MAX).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return problems.push(unreadable(&name, "it is not UTF-8 text")),
             Err(error) => return problems.push(unreadable(&name, &error.to_string())),
         };
         // Complaints show the line they are about, and a secret may stand on it: what they show is a copy without.
-        let source = Arc::new(Source { name, text: secret::mask(&text) });
+        let source = Arc::new(Source { name, text: mask(&text) });
         self.file = Some(Arc::clone(&source));
         let reader = Reader::new(source, codes::FILE);
         let folder = path.parent().unwrap_or(Path::new(""));

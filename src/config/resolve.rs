@@ -3,16 +3,14 @@
 //! Each function takes its part of the raw configuration, adds what is wrong to the list, and goes on, so that one run
 //! shows all there is to mend.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::layers::{Given, Origin, RawConfig};
 use super::value::{Item, Value};
-use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalation, keys, options, secret, topics};
+use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalation, http, keys, options, topics};
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
-use crate::http::Token;
 
 /// The raw configuration, and what was found wrong with it so far.
 pub(super) struct Resolver<'a> {
@@ -127,10 +125,22 @@ impl Resolver<'_> {
         let reload = flow::reload::Settings {
             poll_interval: self.duration("packs.poll_interval"),
             watch: self.boolean("packs.watch"),
+            load_timeout: self.duration("packs.load_timeout"),
         };
-        let http = self.listen();
-        let token = self.token();
-        (!any_error(&self.problems)).then_some(Config { engine, flow, packs, reload, http, escalation, token, log })
+        let http = http::listen(self);
+        let (token, token_parts, hosts) = (http::token(self), http::token_parts(self), http::hosts(self));
+        (!any_error(&self.problems)).then_some(Config {
+            engine,
+            flow,
+            packs,
+            reload,
+            http,
+            hosts,
+            escalation,
+            token,
+            token_parts,
+            log,
+        })
     }
 
     fn fields(&self) -> Fields {
@@ -255,40 +265,6 @@ impl Resolver<'_> {
             _ => format!("{:016x}", fastrand::u64(..)),
         }
     }
-
-    fn token(&mut self) -> Option<Token> {
-        const KEY: &str = "http.token_file";
-        let Some(Given { value: Value::SecretFile(path), origin }) = self.given(KEY) else { return None };
-        let (path, origin) = (path.clone(), origin.clone());
-        secret::read(KEY, &path, &origin, &mut self.problems).map(|secret| Token::new(secret.reveal()))
-    }
-
-    fn listen(&mut self) -> Option<SocketAddr> {
-        let (text, origin) = self.text("http.listen")?;
-        if text.is_empty() || text.eq_ignore_ascii_case("off") {
-            return None;
-        }
-        let parsed = text.parse::<SocketAddr>();
-        let problem = match &parsed {
-            Err(_) => Some(
-                origin
-                    .error(codes::BAD_VALUE, format!("`http.listen` is `{text}`, and must be an IP address and a port"), "not an address")
-                    .help("as in \"127.0.0.1:9640\" or \"[::1]:9640\"; \"off\" for no HTTP at all"),
-            ),
-            Ok(address) if !is_loopback(address.ip()) => Some(
-                origin
-                    .warning(codes::OPEN_ADDRESS, format!("`http.listen` is {address}: other machines can read probes and metrics"), "not loopback")
-                    .help("nothing asks them for a password; let a firewall or network policy say who may, or use 127.0.0.1"),
-            ),
-            Ok(_) => None,
-        };
-        self.problems.extend(problem);
-        parsed.ok()
-    }
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 /// The flag of `run` that stands for a key, or `--set`.

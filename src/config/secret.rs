@@ -5,16 +5,14 @@
 //! stands there all the same is refused, and the complaint about it does not show it either.
 
 use std::fmt;
-use std::ops::Range;
 use std::path::Path;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::codes;
 use super::keys::{KEYS, Kind};
 use super::layers::Origin;
+use super::mask::names_a_secret;
 use crate::diagnostic::Diagnostic;
+use crate::files::{self, SECRET_MAX};
 
 /// Text that does not show itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub(super) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Vec<D
             .error(codes::BAD_FILE, format!("`{key}`: {}: {why}", path.display()), "this file")
             .help("the file must hold the secret alone, and be readable by the user that the daemon runs as")
     };
-    let text = match std::fs::read(path).map(String::from_utf8) {
+    let text = match files::read(path, SECRET_MAX).map(String::from_utf8) {
         Ok(Ok(text)) => text,
         Ok(Err(_)) => {
             problems.push(bad("not UTF-8 text"));
@@ -113,129 +111,9 @@ pub(super) fn inline(name: &str, twin: &str, origin: &Origin) -> Diagnostic {
         ))
 }
 
-/// True for names whose value looks like a secret, typos included: who writes `sasl.pasword` writes the password too.
-pub(super) fn names_a_secret(name: &str) -> bool {
-    const WORDS: [&str; 8] = ["pass", "pwd", "secret", "pem", "jaas", "token", "apikey", "oauthbearerconfig"];
-    const HARMLESS: [&str; 6] = ["file", "location", "path", "url", "capem", "certificatepem"];
-    let name = name.to_lowercase();
-    let typo = name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| {
-        [("password", 2), ("passphrase", 2), ("passwd", 1), ("secret", 1)]
-            .iter()
-            .any(|(word, slips)| strsim::osa_distance(part, word) <= *slips)
-    });
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    (typo || WORDS.iter().any(|word| name.contains(word))) && !HARMLESS.iter().any(|end| name.ends_with(end))
-}
-
-/// The same text with stars in place of secrets, byte for byte as long, so that places in the one are places in the other.
-pub(super) fn mask(text: &str) -> String {
-    let mut hidden = Vec::new();
-    let (table, _) = DeTable::parse_recoverable(text);
-    spans_in_table("", table.get_ref(), &mut hidden);
-    spans_in_lines(text, &mut hidden);
-    hidden.extend(in_addresses(text));
-    let mut bytes = text.as_bytes().to_vec();
-    for span in hidden {
-        bytes[span].iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b'*');
-    }
-    // A span that ends inside a character would leave half of it; then rather show nothing of the file.
-    String::from_utf8(bytes).unwrap_or_else(|_| text.chars().map(|c| if c == '\n' { c } else { '*' }).collect())
-}
-
-fn spans_in_table(path: &str, table: &DeTable<'_>, hidden: &mut Vec<Range<usize>>) {
-    for (key, value) in table.iter() {
-        spans_in_value(&format!("{path}.{}", key.get_ref()), value, hidden);
-    }
-}
-
-fn spans_in_value(path: &str, value: &Spanned<DeValue<'_>>, hidden: &mut Vec<Range<usize>>) {
-    match value.get_ref() {
-        DeValue::Table(table) => spans_in_table(path, table, hidden),
-        _ if names_a_secret(path) => hidden.push(value.span()),
-        _ => {}
-    }
-}
-
-/// What stands before the `@` of an address, where some write a user name and a password.
-fn in_addresses(text: &str) -> Vec<Range<usize>> {
-    let user = |(slashes, _): (usize, &str)| {
-        let start = slashes + "://".len();
-        let end = text[start..].find(['/', '"', '\'', '\n', ' ', '?', '#']).map_or(text.len(), |length| start + length);
-        text[start..end].rfind('@').map(|length| start..start + length)
-    };
-    text.match_indices("://").filter_map(user).collect()
-}
-
-/// A value as it may be shown, without what stands before the `@` of an address.
-pub(super) fn without_users(text: &str) -> String {
-    let mut shown = text.to_owned();
-    for span in in_addresses(text).into_iter().rev() {
-        shown.replace_range(span, "<hidden>");
-    }
-    shown
-}
-
-/// For files that do not parse: whatever follows the `=` after such a name on a line, and the lines of a long string.
-fn spans_in_lines(text: &str, hidden: &mut Vec<Range<usize>>) {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let end = start + line.len();
-        let value =
-            line.find('=').map(|equals| equals + 1 + line[equals + 1..].len() - line[equals + 1..].trim_start().len());
-        let value = value.map(|value| start + value);
-        if let Some(value) = value.filter(|_| lexically_secret(line)) {
-            let long = ["\"\"\"", "'''"].into_iter().find(|quotes| text[value..end].contains(quotes));
-            let close = long.and_then(|quotes| {
-                let open = value + text[value..end].find(quotes)? + quotes.len();
-                Some(text[open..].find(quotes).map_or(text.len(), |length| open + length))
-            });
-            hidden.push(value..close.unwrap_or(end).max(end));
-        }
-        start = end;
-    }
-}
-
-/// Any of the names before an `=` on the line, inline tables included; a comment may quote a secret as well.
-fn lexically_secret(line: &str) -> bool {
-    let mut names: Vec<&str> = line.split('=').collect();
-    names.pop();
-    names.iter().any(|name| names_a_secret(name.rsplit([',', '{']).next().unwrap_or(name)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mask_keeps_places_and_hides_secrets() {
-        let text = "[kafka]\nsasl_password = \"hünter2\" # hunter2\nsasl_password_file = \"a\"\n[kafka.options]\n\
-                    ssl.key.pem = \"\"\"\nhunter2\nmore\n\"\"\"\nlinger.ms = 5\nx = { \"sasl.password\" = \"hunter2\", y = 1 }\n";
-        let masked = mask(text);
-        assert_eq!(masked.len(), text.len());
-        assert!(!masked.contains("nter2"), "{masked}");
-        assert!(masked.contains("sasl_password_file = \"a\"") && masked.contains("linger.ms = 5"), "{masked}");
-    }
-
-    #[test]
-    fn a_mask_holds_when_the_file_does_not_parse() {
-        for text in
-            ["sasl_password = \"hunter2", "sasl.password = '''\nhunter2\n", "[kafka\nsasl_pasword hunter2 = hunter2"]
-        {
-            assert!(!mask(text).rsplit('=').next().is_some_and(|end| end.contains("hunter2")), "{text}");
-        }
-    }
-
-    #[test]
-    fn settings_without_a_secret_are_shown() {
-        let keys = KEYS.iter().map(|key| key.name);
-        for name in keys.chain(crate::flow::known::names()) {
-            assert!(!names_a_secret(name), "{name} would be hidden");
-        }
-        for name in ["sasl.password", "sasl.pasword", "ssl.key.pem", "kafka.sasl_pw_secert", "sasl.oauthbearer.config"]
-        {
-            assert!(names_a_secret(name), "{name} would be shown");
-        }
-    }
 
     #[test]
     fn a_secret_does_not_show_itself() {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Let the system tell of changes.
     pub watch: bool,
+    /// Reading, compiling and proving packs may take as long, then it is given up.
+    pub load_timeout: Duration,
 }
 
 /// Everything that makes the reloader look.

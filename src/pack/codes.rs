@@ -72,8 +72,8 @@ pub static TABLE: &[Code] = &[
     error("P024", "two packs of one name", "A pack is called as its file; lines carry that name, and it must tell which pack it was."),
     error("P025", "a value that does not fit its fact", "`when`, `set` and table rows give values of the type that `[capture]` declares."),
     error("P026", "too many phrases", "They do not fit one automaton; split the packs over several daemons."),
-    error("P027", "no packs", "The directory cannot be read, or holds no `*.toml` file."),
-    error("P028", "a file that cannot be read", "It must be UTF-8, of at most 16 MiB, not empty, and readable by this user."),
+    error("P027", "no packs", "The directory cannot be read, holds no `*.toml` file, or more than 64 MiB of them."),
+    error("P028", "a file that cannot be read", "It must be a regular file of UTF-8, of at most 16 MiB, not empty, and readable by this user. A link in the directory must not lead out of its file system."),
     error("P029", "the packs make the compiler fail", "A mistake in Fingerpost, not in the packs: please report it. The packs in use stay in use."),
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
     // P031 to P039 are those of alerts.
@@ -86,6 +86,7 @@ pub static TABLE: &[Code] = &[
     error("P037", "a test of an alert that cannot be read", "A step is a time and a line: `14m59s {\"msg\":\"…\"}`, with `x4` between them for four such lines and `+6m` for one that is read late. It ends in `fires` or in `silent = true`."),
     error("P038", "a test of an alert does not hold", "With all packs loaded, the alert fires or ends at other times than the test says. Such packs are not loaded."),
     warning("P039", "an alert without a test", "A `[[test]]` shows when it fires and when it must not; nothing else notices when a rule that it counts is renamed or a threshold is mistyped."),
+    error("P040", "a load that takes too long", "Reading, compiling and proving the packs took longer than `packs.load_timeout`: a file system that does not answer, or packs too large for this machine. The packs in use stay in use."),
     error("P050", "a waiver that cannot be understood", "A waiver names a lint's code, gives a reason, and may have a last day: waive = [{ code = \"L05\", reason = \"…\", until = \"2027-01-31\" }]"),
     error("P051", "a file that `fmt` would change", "What the formatter makes of it would not read the same, or would lose a comment, so it is left as it is."),
 

@@ -18,6 +18,7 @@ use fingerpost::config::{Config, Layers, Loaded, LogFormat, Setting, load, load_
 use fingerpost::diagnostic::{Grade, draw};
 use fingerpost::flow::notify::SignIn;
 use fingerpost::flow::{Lines, PacksFrom, Place};
+use fingerpost::http::Part;
 
 use crate::program;
 
@@ -312,6 +313,103 @@ fn alertmanagers_are_signed_in_with_from_files() {
 }
 
 #[test]
+fn no_complaint_shows_the_password_of_an_address() {
+    let folder = Folder::new("passwords");
+    let token = format!("alerts.token_file={}", folder.secret("token", "t\n", 0o600).display());
+    for set in [
+        "alerts.alertmanager=http://me:hunter2-canary@a:9093",
+        "alerts.alertmanager=http://me:a/hunter2-canary@a:9093",
+        "alerts.alertmanager=http://me:x,hunter2-canary@a:9093",
+        "alerts.alertmanager=http://me:hunter2-canary,x@a:9093",
+        "alerts.alertmanager=me:hunter2-canary@a:9093",
+        "kafka.bootstrap_servers=me:hunter2-canary@a:9093",
+        "kafka.bootstrap_servers=sasl://me:hunter2-canary@a:9093",
+        "runbooks.base_url=ftp://me:hunter2-canary@a",
+        "http.listen=http://me:hunter2-canary@a:80",
+        "http.hosts=http://me:hunter2-canary@a:80",
+        "input.topics=http://me:hunter2-canary@a",
+    ] {
+        let (key, value) = set.split_once('=').unwrap();
+        let variable = format!("FINGERPOST_{}", key.replace('.', "_").to_uppercase());
+        let (section, leaf) = key.split_once('.').unwrap();
+        let in_file = match SOUND.lines().find(|line| line.starts_with(&format!("{leaf} = "))) {
+            Some(line) => SOUND.replace(line, &format!("{leaf} = ['{value}']")),
+            None => format!("{SOUND}[{section}]\n{leaf} = '{value}'\n"),
+        };
+        let topics = ["matches.topic=m", "alerts.topic=a", token.as_str()];
+        for loaded in [
+            layered(SOUND, &[], &[&topics[..], &[set]].concat()),
+            layered(SOUND, &[(variable.as_str(), value)], &topics),
+            layered(&in_file, &[], &topics),
+        ] {
+            assert!(!loaded.diagnostics.is_empty(), "{set}");
+            assert_hidden(&loaded, set);
+        }
+    }
+}
+
+fn assert_hidden(loaded: &Loaded<Config>, given: &str) {
+    let rows: String = loaded.rows.iter().filter_map(|row| row.value.clone()).collect();
+    let shown = draw(&loaded.diagnostics, false) + &rows;
+    assert!(!shown.contains(CANARY), "{given}\n{shown}");
+}
+
+#[test]
+fn what_stands_under_an_unknown_key_is_never_shown() {
+    for section in ["kafka", "alerts", "http", "kafka.options", "output.options", "nowhere"] {
+        for line in [
+            "auth = \"hunter2-canary\"",
+            "auth = [\n  \"hunter2-canary\",\n]",
+            "auth.deep = { er = \"hunter2-canary\" }",
+            "auth = '''\nhunter2-canary\n'''",
+            "auth = \"hunter2-canary",
+            "auth: \"hunter2-canary\"",
+            "auth hunter2-canary",
+            "auth = hunter2-canary",
+            "auth = 'a' 'hunter2-canary'",
+        ] {
+            for file in [format!("{SOUND}[{section}]\n{line}\n"), format!("[{section}]\n{line}"), line.to_owned()] {
+                let loaded = layered(&file, &[], &[]);
+                assert!(!loaded.diagnostics.is_empty(), "{file}");
+                assert_hidden(&loaded, &file);
+            }
+        }
+    }
+    let environment = [
+        ("FINGERPOST_KAFKA_AUTH", CANARY),
+        ("FINGERPOST_KAFKA_OPTIONS_NO_SUCH", CANARY),
+        ("FINGERPOST_HTTP_COOKIE", CANARY),
+    ];
+    let loaded = layered(SOUND, &environment, &["alerts.auth=hunter2-canary", "kafka.options.no.too=hunter2-canary"]);
+    assert_eq!(loaded.diagnostics.len(), 5, "{}", draw(&loaded.diagnostics, false));
+    assert_hidden(&loaded, "variables and flags");
+    assert_eq!(loaded.rows.iter().filter(|row| row.value.as_deref() == Some("<hidden>")).count(), 2);
+}
+
+#[test]
+fn who_may_ask_over_http_is_configured() {
+    let folder = Folder::new("access");
+    let token = format!("http.token_file={}", folder.secret("token", "t\n", 0o600).display());
+    let config = expect(layered(SOUND, &[("FINGERPOST_HTTP_HOSTS", "tags.example,fingerpost")], &[]));
+    assert_eq!(config.hosts, ["tags.example", "fingerpost"]);
+    assert_eq!((config.token, config.token_parts), (None, vec![]));
+    let config = expect(layered(SOUND, &[], &[&token, "http.token_paths=/api,/metrics"]));
+    assert_eq!(config.token_parts, [Part::Api, Part::Metrics]);
+    for (sets, code) in [
+        (vec!["http.token_paths=/api"], "C004"),
+        (vec![&token, "http.token_paths=/livez"], "C007"),
+        (vec!["http.hosts=http://tags.example"], "C007"),
+        (vec!["http.hosts=10.1.2.3"], "C007"),
+        (vec!["http.listen=0.0.0.0:9640"], "C021"),
+    ] {
+        let loaded = layered(SOUND, &[], &sets);
+        assert!(loaded.diagnostics.iter().any(|problem| problem.code == code), "{sets:?}: {:?}", loaded.diagnostics);
+    }
+    let open = ["http.listen=0.0.0.0:9640", &token, "http.token_paths=/api,/metrics"];
+    assert_eq!(layered(SOUND, &[], &open).diagnostics, [], "all that is worth reading asks for the token");
+}
+
+#[test]
 fn roles_and_bounds_of_alerts_are_told() {
     let config = expect(layered(SOUND, &[], &["matches.topic=m", "alerts.topic=a"]));
     assert_eq!((config.flow.roles.classify, config.flow.roles.alert), (true, true));
@@ -331,7 +429,8 @@ fn packs_are_watched_and_polled_unless_told_otherwise() {
     assert_eq!((reload.watch, reload.poll_interval), (true, Duration::from_secs(10)));
     let reload = expect(layered(SOUND, &[("FINGERPOST_PACKS_WATCH", "false")], &["packs.poll_interval=1m"])).reload;
     assert_eq!((reload.watch, reload.poll_interval), (false, Duration::from_secs(60)));
-    for out in ["packs.poll_interval=999ms", "packs.poll_interval=61m"] {
+    assert_eq!(reload.load_timeout, Duration::from_secs(60));
+    for out in ["packs.poll_interval=999ms", "packs.poll_interval=61m", "packs.load_timeout=11m"] {
         assert_eq!(layered(SOUND, &[], &[out]).diagnostics[0].code, "C008");
     }
 }

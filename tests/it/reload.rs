@@ -277,6 +277,19 @@ fn what_cannot_be_read_or_proven_does_not_come_in() {
 // Who asks.
 
 #[test]
+fn a_pipe_among_the_packs_is_refused_and_keeps_nothing_waiting() {
+    let mut house = House::new("pipe", POLLED);
+    let digest = house.digest();
+    nix::unistd::mkfifo(&house.packs.join("b.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    house.refuses(&digest, "it is a pipe, and must be a regular file");
+    assert_eq!(house.post().0, 422);
+    fs::remove_file(house.packs.join("b.toml")).unwrap();
+    house.put("a.toml", &pack("swap.second", "error"));
+    house.follows();
+    house.daemon.stop();
+}
+
+#[test]
 fn sighup_reloads() {
     let mut house = House::new("sighup", ASKED);
     house.put("a.toml", &pack("swap.second", "error"));

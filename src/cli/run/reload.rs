@@ -2,10 +2,10 @@
 //!
 //! It looks when the system tells of a change, when a poll finds one, and when somebody asks (SIGHUP, `POST /-/reload`).
 //! A directory that is being written to is given the time to come to rest. Then all files are read as they stood
-//! together, parsed, compiled and proven on their own examples, all of it on this thread; only when everything holds, the
-//! engine is swapped as a whole. What cannot be used is told once, and not tried again before it changes.
+//! together, parsed, compiled and proven on their own examples, all of it on the loader's thread; only when everything holds,
+//! the engine is swapped as a whole. What cannot be used is told once, and not tried again before it changes. A load that
+//! takes too long is told as well, and who asked for it is not left waiting.
 
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -14,19 +14,21 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use super::super::packs::{self, Loaded};
+use super::super::packs::Loaded;
+use super::load::{Directory, Found, Job, Loader};
 use super::watching::Watch;
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::Diagnostic;
 use crate::engine::{self, Engine};
 use crate::flow::PacksFrom;
 use crate::flow::reload::{
     Answer, Happening, Outcome, Rejected, Reloading, Reloads, Settings, State, channel, sentence,
 };
 use crate::pack::{self, Changes};
-use crate::telemetry::caught;
 
 /// A directory at rest for this long is taken to be written to the end.
 const QUIET: Duration = Duration::from_millis(200);
+/// Code of a load that takes too long.
+const OVERDUE: &str = "P040";
 /// One that never comes to rest is read all the same.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -42,21 +44,23 @@ pub(super) fn start(
 ) -> std::io::Result<Reloads> {
     let (reloads, reloading) = channel();
     let watch = settings.watch.then(|| Watch::new(directory.clone(), reloads.clone()));
-    let asks = reloads.clone();
-    let reloader = Reloader { from: PacksFrom::Directory(directory), judging, settings, swap, reloading, asks, watch };
+    let shown = directory.display().to_string();
+    let mut directory = Directory { from: PacksFrom::Directory(directory), judging, watch };
+    let loader = Loader::start(settings.load_timeout, move |job| directory.work(job))?;
+    let reloader = Reloader { directory: shown, settings, swap, reloading, asks: reloads.clone(), loader };
     std::thread::Builder::new().name("reload".into()).spawn(move || reloader.run())?;
     Ok(reloads)
 }
 
 /// See the top of the file.
 struct Reloader {
-    from: PacksFrom,
-    judging: engine::Settings,
+    /// What it is called.
+    directory: String,
     settings: Settings,
     swap: watch::Sender<Arc<Engine>>,
     reloading: Reloading,
     asks: Reloads,
-    watch: Option<Watch>,
+    loader: Loader,
 }
 
 /// Changes that come one after another.
@@ -78,22 +82,9 @@ impl Burst {
     }
 }
 
-/// What is in the directory, compared with what is known.
-enum Found {
-    /// The packs in use.
-    InUse,
-    /// The packs that were rejected last.
-    Rejected(Arc<Rejected>),
-    /// Something else.
-    New(Vec<Arc<Source>>),
-    /// Nothing that can be read.
-    Unreadable(Vec<Diagnostic>),
-}
-
 impl Reloader {
     fn run(mut self) {
         // Somebody may have changed them since they were loaded.
-        self.follow();
         let mut burst = self.news();
         let mut next_poll = Instant::now() + self.settings.poll_interval;
         while !self.asks.is_stopping() {
@@ -114,7 +105,6 @@ impl Reloader {
                     self.reload(false);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.follow();
                     burst = self.news();
                     next_poll = Instant::now() + self.settings.poll_interval;
                 }
@@ -142,55 +132,42 @@ impl Reloader {
         }
     }
 
-    fn follow(&mut self) {
-        if let Some(watch) = &mut self.watch {
-            watch.follow();
-        }
-    }
-
     /// Whether there is something to reload. Where nobody tells of changes, the first sign of one is treated as if
     /// somebody had: more of them may be on the way.
-    fn news(&self) -> Option<Burst> {
-        let news = match self.find() {
-            Found::InUse => self.reloading.state.borrow().rejected.is_some(),
-            Found::Rejected(_) => false,
-            Found::New(_) | Found::Unreadable(_) => true,
+    fn news(&mut self) -> Option<Burst> {
+        let news = match self.ask(false) {
+            Some(Found::InUse) => self.rejected().is_some(),
+            Some(Found::Rejected(_)) => false,
+            Some(Found::News | Found::Loaded(_) | Found::Unusable(..)) => true,
+            None => !self.is_known_to_be_overdue(),
         };
         news.then(|| Burst::grow(None, Instant::now()))
     }
 
-    fn find(&self) -> Found {
-        let rejected = self.reloading.state.borrow().rejected.clone();
-        // Nearly always nothing is new, and then no file need be had as a whole.
-        let digest = packs::digest(&self.from);
-        if digest.as_deref() == Some(self.swap.borrow().digest()) {
-            return Found::InUse;
+    fn rejected(&self) -> Option<Arc<Rejected>> {
+        self.reloading.state.borrow().rejected.clone()
+    }
+
+    /// What is in the directory; nothing when that takes too long. What was too late before is taken in first.
+    fn ask(&mut self, load: bool) -> Option<Found> {
+        if let Some(found @ (Found::Loaded(_) | Found::Unusable(..))) = self.loader.late() {
+            let before = self.digest();
+            let (outcome, _) = self.take_in(found);
+            self.tell(&outcome, &before);
         }
-        match packs::sources(&self.from) {
-            Ok(sources) => {
-                let digest = pack::digest(&sources);
-                match rejected.filter(|rejected| rejected.digest.as_ref() == Some(&digest)) {
-                    _ if digest == self.swap.borrow().digest() => Found::InUse,
-                    Some(rejected) => Found::Rejected(rejected),
-                    None => Found::New(sources),
-                }
-            }
-            Err(problems) => match rejected.filter(|rejected| rejected.diagnostics == problems) {
-                Some(rejected) => Found::Rejected(rejected),
-                None => Found::Unreadable(problems),
-            },
-        }
+        self.loader.ask(Job { load, in_use: self.digest(), rejected: self.rejected() })
+    }
+
+    fn digest(&self) -> String {
+        self.swap.borrow().digest().to_owned()
     }
 
     /// Looks, and does what is to be done. What was known before is told only to who asked.
     fn reload(&mut self, asked: bool) -> Outcome {
-        self.follow();
-        let before = self.swap.borrow().digest().to_owned();
-        let (outcome, news) = match self.find() {
-            Found::InUse => (Outcome::Unchanged, self.restored()),
-            Found::Rejected(rejected) => (Outcome::Failed(rejected), false),
-            Found::New(sources) => (self.load(&sources), true),
-            Found::Unreadable(problems) => (self.reject(problems, None), true),
+        let before = self.digest();
+        let (outcome, news) = match self.ask(true) {
+            Some(found) => self.take_in(found),
+            None => self.overdue(),
         };
         if asked || news {
             self.tell(&outcome, &before);
@@ -198,21 +175,38 @@ impl Reloader {
         outcome
     }
 
+    /// What comes of it, and whether it is news.
+    fn take_in(&mut self, found: Found) -> (Outcome, bool) {
+        match found {
+            Found::InUse | Found::News => (Outcome::Unchanged, self.restored()),
+            Found::Rejected(rejected) => (Outcome::Failed(rejected), false),
+            Found::Loaded(loaded) => (Outcome::Loaded(self.swap(*loaded)), true),
+            Found::Unusable(problems, digest) => (self.reject(problems, digest), true),
+        }
+    }
+
+    fn is_known_to_be_overdue(&self) -> bool {
+        self.rejected().is_some_and(|rejected| rejected.diagnostics.iter().any(|problem| problem.code == OVERDUE))
+    }
+
+    /// The time is over. It is told once.
+    fn overdue(&self) -> (Outcome, bool) {
+        match self.rejected().filter(|_| self.is_known_to_be_overdue()) {
+            Some(rejected) => (Outcome::Failed(rejected), false),
+            None => {
+                let message = format!(
+                    "the packs in `{}` are not loaded after {:?} (`packs.load_timeout`), and are taken in when they are",
+                    self.directory, self.settings.load_timeout
+                );
+                let help = "the file system does not answer, or the packs are too large for this machine";
+                (self.reject(vec![Diagnostic::error(OVERDUE, message).help(help)], None), true)
+            }
+        }
+    }
+
     /// The packs in use are back where others were that could not be used.
     fn restored(&self) -> bool {
         self.reloading.state.send_if_modified(|state| state.rejected.take().is_some())
-    }
-
-    fn load(&mut self, sources: &[Arc<Source>]) -> Outcome {
-        let judging = self.judging.clone();
-        let loaded = caught(AssertUnwindSafe(|| packs::compile(sources, judging))).unwrap_or_else(|panic| {
-            let message = format!("the packs cannot be loaded: {panic}");
-            Err(vec![Diagnostic::error("P029", message).help("this is a mistake in Fingerpost: please report it")])
-        });
-        match loaded {
-            Ok(loaded) => Outcome::Loaded(self.swap(loaded)),
-            Err(problems) => self.reject(problems, Some(pack::digest(sources))),
-        }
     }
 
     fn swap(&mut self, loaded: Loaded) -> Changes {

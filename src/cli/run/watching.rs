@@ -21,7 +21,7 @@ use crate::flow::reload::Reloads;
 const LINKS_MAX: usize = 40;
 
 /// The watch over one directory.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     directory: PathBuf,
     reloads: Reloads,
     /// Where the path led when the watches were set, and which directories these were.
@@ -41,13 +41,13 @@ struct Way {
 
 impl Watch {
     /// Nothing is watched before [`Watch::follow`].
-    pub(super) fn new(directory: PathBuf, reloads: Reloads) -> Self {
+    pub(crate) fn new(directory: PathBuf, reloads: Reloads) -> Self {
         Self { directory, reloads, known: None, watcher: None, complained: false }
     }
 
     /// Watches what the path leads to now. To be called before the directory is read: what changes after the reading is
     /// then surely told.
-    pub(super) fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         let way = Way::to(&self.directory);
         let identities = way.directories().iter().map(|directory| identity(directory)).collect();
         let now = (way, identities);

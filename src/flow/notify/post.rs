@@ -13,6 +13,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_p
 
 use super::{Settings, SignIn};
 use crate::NAME;
+use crate::files::{self, SECRET_MAX};
 use crate::telemetry::foreign;
 
 /// Until there is a connection.
@@ -112,7 +113,9 @@ fn authorization(sign_in: &SignIn) -> Result<String, String> {
 }
 
 fn secret(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    let text = files::read(file, SECRET_MAX).map(String::from_utf8);
+    let why = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", file.display());
+    text.map_err(|error| why(&error))?.map_err(|_| why(&"it is not UTF-8 text"))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
