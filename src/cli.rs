@@ -19,6 +19,7 @@ pub mod feed;
 pub mod fmt;
 pub mod gaps;
 pub mod look;
+pub mod output;
 pub mod packs;
 pub mod progress;
 pub mod run;
@@ -26,7 +27,6 @@ pub mod scan;
 pub mod schema;
 pub mod verify;
 
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -38,7 +38,8 @@ use crate::cli::arguments::{
     SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
-use crate::diagnostic::{Diagnostic, draw};
+
+use output::{print, print_exactly, print_json, show};
 
 /// Tags Kafka log lines with the runbook section to open.
 ///
@@ -110,6 +111,8 @@ pub enum Exit {
     Unavailable = 69,
     /// Something happened that must not. `EX_SOFTWARE` of sysexits.
     Software = 70,
+    /// The output cannot be written: a full disk, say. `EX_IOERR` of sysexits.
+    Unwritten = 74,
     /// Stopped before everything was settled. Nothing is lost; some lines will be done again. `EX_TEMPFAIL` of sysexits.
     Unfinished = 75,
     /// The configuration, or a pack, is wrong; starting again cannot help. `EX_CONFIG` of sysexits.
@@ -124,8 +127,17 @@ Exit codes:
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
   70  a mistake in Fingerpost itself, or in a library below it
+  74  the output cannot be written: the disk is full, say
   75  stopped before all was settled: nothing is lost, some lines are done again
   78  the configuration or a pack is wrong";
+
+impl Exit {
+    /// How a run ends that failed for this reason, and would end so for any other.
+    #[must_use]
+    pub fn of(error: &anyhow::Error, otherwise: Self) -> Self {
+        if output::failed_to_write(error) { Self::Unwritten } else { otherwise }
+    }
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -170,36 +182,8 @@ impl Cli {
     }
 }
 
-/// Shows everything found wrong, on stderr.
-pub fn show(diagnostics: &[Diagnostic]) {
-    anstream::eprint!("{}", draw(diagnostics, true));
-}
-
 /// Shows what was found wrong with a configuration, and gives it out when it can be used.
 pub fn usable<T>(loaded: Loaded<T>) -> Option<T> {
     show(&loaded.diagnostics);
     loaded.config
-}
-
-/// Prints to stdout, without colours where nobody would see them. A reader who has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// Any other trouble with the stream.
-pub fn print(text: &str) -> Result<()> {
-    print_to(anstream::stdout(), text)
-}
-
-/// Prints what a program reads, every character of it.
-///
-/// # Errors
-/// As [`print()`].
-pub fn print_exactly(text: &str) -> Result<()> {
-    print_to(io::stdout(), text)
-}
-
-fn print_to(mut out: impl Write, text: &str) -> Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::into(error)),
-        _ => Ok(()),
-    }
 }

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use clap::Parser;
-use fingerpost::cli::Cli;
+use fingerpost::cli::{Cli, Exit, output};
 
 /// Also librdkafka's: its threads take the memory of records, and ours give it back.
 #[global_allocator]
@@ -25,9 +24,8 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let red: Style = AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{red}error{red:#}: {error:#}");
-            failure.into()
+            output::complain(&format!("{error:#}"));
+            Exit::of(&error, failure).into()
         }
     }
 }

@@ -5,11 +5,13 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::panic::UnwindSafe;
 use std::sync::Once;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::sanitize::{self, steers};
 
 /// Bytes of foreign text that are logged.
 const FOREIGN_MAX: usize = 300;
@@ -44,14 +46,14 @@ pub fn log(settings: &Log) -> Result<(), String> {
         .parse(&settings.level)
         .map_err(|error| format!("log.level `{}`: {error}", foreign(settings.level.as_bytes())))?;
     let terminal = std::io::stderr().is_terminal();
-    // It would complain about a log that cannot be written on that very log, and panic when that fails.
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let json = match settings.format {
         LogFormat::Auto => !terminal,
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
+    let writer = move || Guarded { out: std::io::stderr(), json };
+    // It would complain about a log that cannot be written on that very log, and panic when that fails.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     // An error here says that logging was started before.
     let _ = if json {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
@@ -60,6 +62,25 @@ pub fn log(settings: &Log) -> Result<(), String> {
         builder.with_ansi(colours).with_target(false).try_init()
     };
     Ok(())
+}
+
+/// Lets nothing out that steers a terminal, whoever forgot [`foreign`]. Each event comes as one piece.
+struct Guarded<W> {
+    out: W,
+    json: bool,
+}
+
+impl<W: Write> Write for Guarded<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let shown = if self.json { sanitize::json(&text) } else { sanitize::terminal(&text) };
+        self.out.write_all(shown.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Foreign text made fit for a log: invalid UTF-8 replaced, everything that steers a terminal or turns the direction of
@@ -83,12 +104,6 @@ pub fn foreign(text: &[u8]) -> String {
         let _ = write!(out, "… ({} bytes)", text.len());
     }
     out
-}
-
-/// Control characters, line separators, and marks that change the direction of writing or are not seen at all.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 thread_local! {
@@ -137,6 +152,17 @@ mod tests {
         assert_eq!(foreign(b"a\x1b[31mred\r\n\x00"), "a\\u{1b}[31mred\\r\\n\\u{0}");
         assert_eq!(foreign("\u{202e}evil\u{2028}".as_bytes()), "\\u{202e}evil\\u{2028}");
         assert_eq!(foreign(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_log_lets_nothing_out_that_steers() {
+        for (json, expected) in
+            [(false, "\\u{9b}2J \u{1b}[2mdim\u{1b}[0m\n"), (true, "\\u009b2J \\u001b[2mdim\\u001b[0m\n")]
+        {
+            let mut written = Vec::new();
+            Guarded { out: &mut written, json }.write_all("\u{9b}2J \u{1b}[2mdim\u{1b}[0m\n".as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), expected);
+        }
     }
 
     #[test]

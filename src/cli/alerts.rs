@@ -5,11 +5,12 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::arguments::AlertsArguments;
 use super::run::report_failure;
-use super::{Exit, print, usable};
+use super::{Exit, print, print_json, usable};
 use crate::alert::{Change, Place, State};
 use crate::config;
 use crate::flow::alerts::{Told, lines, told};
 use crate::flow::{self, Failure};
+use crate::sanitize::escaped;
 use crate::telemetry::foreign;
 
 /// The verb.
@@ -19,7 +20,7 @@ use crate::telemetry::foreign;
 pub fn run(arguments: &AlertsArguments) -> Result<Exit> {
     let Some(config) = usable(config::load(&arguments.daemon.layers())) else { return Ok(Exit::Config) };
     match listed(arguments, &config.flow) {
-        Ok(text) => print(&text).map(|()| Exit::Fine),
+        Ok(text) => if arguments.json { print_json(&text) } else { print(&text) }.map(|()| Exit::Fine),
         Err(failure) => Ok(report_failure(&failure)),
     }
 }
@@ -48,7 +49,7 @@ fn time(ms: i64) -> String {
 }
 
 fn group(change: &Change) -> String {
-    let part = |(name, value): &(String, String)| format!("{name}={}", foreign(value.as_bytes()));
+    let part = |(name, value): &(String, String)| format!("{}={}", escaped(name), foreign(value.as_bytes()));
     change.group.iter().map(part).collect::<Vec<_>>().join(" ")
 }
 
@@ -64,7 +65,7 @@ fn table(alerts: &[Change]) -> String {
         table.add_row([
             time(change.starts_at),
             until,
-            change.alert.clone(),
+            escaped(&change.alert).into_owned(),
             group(change),
             change.count.to_string(),
             first,
@@ -79,7 +80,7 @@ fn table(alerts: &[Change]) -> String {
 
 /// The lines by which an alert came to fire, as they stand in the input.
 fn counted(change: &Change, quoted: &[Option<Vec<u8>>]) -> String {
-    let heading = format!("\n{} {}\n", change.alert, group(change));
+    let heading = format!("\n{} {}\n", escaped(&change.alert), group(change));
     let line = |(place, text): (&Place, &Option<Vec<u8>>)| {
         let text = text.as_deref().map_or_else(|| "(gone from the input)".to_owned(), foreign);
         format!("  {place}  {text}\n")

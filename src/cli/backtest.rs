@@ -15,8 +15,9 @@ pub mod text;
 use anyhow::Result;
 
 use super::arguments::{BacktestArguments, BacktestFormat};
+use super::output::print_xml;
 use super::verify::refuse;
-use super::{Exit, feed, packs, print, print_exactly, show, usable};
+use super::{Exit, feed, packs, print, print_json, show, usable};
 use crate::config;
 use crate::engine::{self, Engine};
 use crate::flow::verify::Trouble;
@@ -45,6 +46,7 @@ Exit codes:
    1  with --against: some line would be tagged otherwise, or some alert would
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
+  74  the output cannot be written
   78  the configuration or a pack is wrong";
 
 /// The verb.
@@ -68,8 +70,8 @@ pub fn run(arguments: &BacktestArguments) -> Result<Exit> {
         Ok(report) => {
             match arguments.format {
                 BacktestFormat::Text => print(&text::text(&report))?,
-                BacktestFormat::Json => print_exactly(&format!("{:#}\n", report.json()))?,
-                BacktestFormat::Junit => print_exactly(&junit::junit(&report)?)?,
+                BacktestFormat::Json => print_json(&format!("{:#}\n", report.json()))?,
+                BacktestFormat::Junit => print_xml(&junit::junit(&report)?)?,
             }
             Ok(if report.is_clean() { Exit::Fine } else { Exit::Findings })
         }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::arguments::BenchArguments;
-use super::{Exit, check, packs, print, show, usable};
+use super::{Exit, check, packs, print, print_json, show, usable};
 use crate::config;
 use crate::engine::Engine;
 use causes::{Causes, Party};
@@ -69,7 +69,11 @@ pub fn run(arguments: &BenchArguments) -> Result<Exit> {
     };
     let sample = Sample::take(arguments.file.as_deref(), &engine)?;
     let report = bench(&engine, load, &sample, arguments.time)?;
-    print(&if arguments.json { format!("{:#}\n", report.json()) } else { report.text() })?;
+    if arguments.json {
+        print_json(&format!("{:#}\n", report.json()))?
+    } else {
+        print(&report.text())?
+    }
     Ok(Exit::Fine)
 }
 

@@ -13,8 +13,9 @@ use anyhow::Result;
 use jiff::civil::Date;
 
 use crate::cli::arguments::{CheckArguments, CheckFormat, Denied};
+use crate::cli::output::print_xml;
 use crate::cli::packs::Proven;
-use crate::cli::{Exit, packs, print, usable};
+use crate::cli::{Exit, packs, print, print_json, usable};
 use crate::config;
 use crate::diagnostic::{self, Diagnostic, Grade, Source};
 use crate::engine::{Engine, Settings, trial};
@@ -47,11 +48,11 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let mut report = check(&from, config.engine, arguments.runbooks.as_deref(), today);
     deny(&mut report.diagnostics, &arguments.deny);
-    print(&match arguments.format {
-        CheckFormat::Text => report.text(true),
-        CheckFormat::Json => report.json(),
-        CheckFormat::Junit => report.junit()?,
-    })?;
+    match arguments.format {
+        CheckFormat::Text => print(&report.text(true))?,
+        CheckFormat::Json => print_json(&report.json())?,
+        CheckFormat::Junit => print_xml(&report.junit()?)?,
+    }
     Ok(if diagnostic::any_error(&report.diagnostics) { Exit::Findings } else { Exit::Fine })
 }
 
@@ -119,9 +120,9 @@ fn linted(packs: &Packs, failures: &[Diagnostic], understood: bool, shelf: Optio
 fn shelf(packs: &Packs, directory: &Path) -> Shelf {
     let mut shelf = Shelf { directory: directory.display().to_string(), ..Shelf::default() };
     for name in packs.packs.iter().filter_map(|pack| pack.runbook.as_ref()) {
-        let path = directory.join(name);
-        if path.exists() {
-            let runbook = packs::read_text(&path).map(|source| Runbook::read(&Arc::new(source)));
+        if directory.join(name).exists() {
+            let text = packs::read_text_inside(directory, Path::new(name));
+            let runbook = text.map(|source| Runbook::read(&Arc::new(source)));
             shelf.runbooks.insert(name.clone(), runbook);
         }
     }
@@ -135,7 +136,7 @@ fn failing(packs: &Packs, failures: &[Diagnostic]) -> BTreeSet<usize> {
             failures
                 .iter()
                 .filter_map(|failure| failure.place.as_ref())
-                .any(|(source, span)| **source == *packs.packs[rule.pack].source && *span == example.span)
+                .any(|(source, span)| *span == example.span && *source == packs.packs[rule.pack].source)
         })
     };
     (0..packs.rules.len()).filter(|rule| !failures.is_empty() && at(&packs.rules[*rule])).collect()

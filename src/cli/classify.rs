@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::cli::arguments::ClassifyArguments;
+use crate::cli::output::{ended, exactly, is_unwritten};
 use crate::cli::{Exit, packs, show, usable};
 use crate::config;
 use crate::engine::{Engine, Memory};
@@ -24,7 +25,7 @@ pub fn run(arguments: &ClassifyArguments) -> Result<Exit> {
     match packs::load(&config.packs, config.engine) {
         Ok(loaded) => {
             // Flushed whenever the input has nothing more to give, so the buffer costs nobody who watches.
-            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            let mut out = BufWriter::with_capacity(1 << 16, exactly());
             classify(&loaded.engine, &arguments.files, &mut out)?;
             Ok(Exit::Fine)
         }
@@ -52,7 +53,7 @@ pub fn classify(engine: &Engine, files: &[PathBuf], out: &mut impl Write) -> Res
             filter(engine, &mut memory, &file.display().to_string(), open, out)
         };
         match done {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if is_unwritten(&error) => return ended(Err(error)),
             done => done.with_context(|| format!("while reading `{}`", file.display()))?,
         }
     }

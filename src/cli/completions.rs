@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use super::arguments::CompletionsArguments;
-use super::{Cli, Exit, print};
+use super::{Cli, Exit, print_exactly};
 
 /// The verb.
 ///
@@ -13,6 +13,6 @@ use super::{Cli, Exit, print};
 pub fn run(arguments: &CompletionsArguments) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), crate::NAME, &mut script);
-    print(&String::from_utf8(script)?)?;
+    print_exactly(&String::from_utf8(script)?)?;
     Ok(Exit::Fine)
 }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::arguments::DaemonArguments;
-use super::{EXIT_CODES, Exit, print, show};
+use super::{EXIT_CODES, Exit, print, print_json, show};
 use crate::config::keys::{KEYS, Standard};
 use crate::config::{Row, load};
 
@@ -54,8 +54,11 @@ pub fn run(verb: &Verb) -> Result<Exit> {
 fn run_show(arguments: &ShowArguments) -> Result<Exit> {
     let loaded = load(&arguments.daemon.layers());
     show(&loaded.diagnostics);
-    let text = if arguments.json { json_rows(&loaded.rows) } else { table(&loaded.rows, &loaded.notes) };
-    print(&text)?;
+    if arguments.json {
+        print_json(&json_rows(&loaded.rows))?;
+    } else {
+        print(&table(&loaded.rows, &loaded.notes))?;
+    }
     Ok(if loaded.config.is_some() { Exit::Fine } else { Exit::Config })
 }
 

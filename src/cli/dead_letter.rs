@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
-use serde_json::json;
+use serde_json::json as object;
 
 use super::arguments::DaemonArguments;
 use super::progress::bar;
@@ -12,6 +12,7 @@ use super::{EXIT_CODES, Exit, print, usable};
 use crate::config;
 use crate::flow::Failure;
 use crate::flow::dead_letters::{self, Letter, Replayed, Which};
+use crate::sanitize::{dotted, json};
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -116,7 +117,8 @@ fn table(letters: &[Letter]) -> String {
     table.load_style(presets::NOTHING).set_header(["LINE", "TIME", "BYTES", "WHY"]);
     for letter in letters {
         let why = if letter.reference { format!("{} (reference only)", letter.reason) } else { letter.reason.clone() };
-        table.add_row([source_of(letter), time_of(letter), letter.size.to_string(), why]);
+        let (source, why) = (dotted(&source_of(letter)).into_owned(), dotted(&why).into_owned());
+        table.add_row([source, time_of(letter), letter.size.to_string(), why]);
     }
     if let Some(bytes) = table.column_mut(2) {
         bytes.set_cell_alignment(CellAlignment::Right);
@@ -126,11 +128,11 @@ fn table(letters: &[Letter]) -> String {
 
 fn json_lines(letters: &[Letter]) -> String {
     let line = |letter: &Letter| {
-        let value = json!({
+        let value = object!({
             "source": source_of(letter), "reason": letter.reason, "bytes": letter.size, "reference": letter.reference,
             "timestamp_ms": letter.timestamp_ms, "partition": letter.partition, "offset": letter.offset,
         });
-        format!("{value}\n")
+        json(&value.to_string()).into_owned() + "\n"
     };
     letters.iter().map(line).collect()
 }

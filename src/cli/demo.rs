@@ -27,6 +27,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::DemoArguments;
+use super::output::people;
 use super::{Exit, packs, show as show_problems};
 use crate::NAME;
 use crate::engine::{Engine, Settings};
@@ -50,7 +51,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub fn run(arguments: &DemoArguments) -> Result<Exit> {
     let from = arguments.packs.clone().map_or(PacksFrom::Builtin, PacksFrom::Directory);
     match packs::load(&from, Settings::default()) {
-        Ok(loaded) => match demo(&Arc::new(loaded.engine), arguments, &mut anstream::stdout()) {
+        Ok(loaded) => match demo(&Arc::new(loaded.engine), arguments, &mut people()) {
             // A reader who has seen enough (`| head`) is no error.
             Err(error) if is_broken_pipe(&error) => Ok(Exit::Fine),
             done => done,

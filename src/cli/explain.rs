@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use super::arguments::{ExplainArguments, Format};
 use super::progress::bar;
 use super::run::report_failure;
-use super::{Exit, packs, print, print_exactly, show, usable};
+use super::{Exit, packs, print, print_json, show, usable};
 use crate::config;
 use crate::engine::explain::Explanation;
 use crate::engine::{Engine, Writer};
@@ -47,6 +47,7 @@ Exit codes:
    0  explained, whether or not the line is tagged
    2  the command line is wrong
   69  a broker, or the line on it, is not to be had
+  74  the output cannot be written
   78  the configuration or a pack is wrong";
 
 /// The verb.
@@ -141,7 +142,7 @@ fn tell(
     let near = Near::of(told, arguments.all);
     match arguments.format {
         Format::Text => print(&text::explanation(engine, heading, line, told, &near))?,
-        Format::Json => print_exactly(&format!("{}\n", json::explanation(line, told, &near)))?,
+        Format::Json => print_json(&format!("{}\n", json::explanation(line, told, &near)))?,
     }
     Ok(Exit::Fine)
 }

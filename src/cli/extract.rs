@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 
 use super::arguments::ExtractArguments;
 use super::check::check_sources;
-use super::{Exit, packs, print};
+use super::{Exit, packs, print_exactly};
 use crate::diagnostic::Source;
 use crate::engine::Settings;
 use crate::pack::extract::{Draft, LeftOut, draft};
@@ -28,7 +28,7 @@ pub fn run(arguments: &ExtractArguments) -> Result<Exit> {
     let source =
         packs::read_text(path).map_err(|why| anyhow!("the runbook `{}` cannot be read: {why}", path.display()))?;
     let name = path.file_name().map_or_else(|| "runbook.md".to_owned(), |name| name.to_string_lossy().into_owned());
-    print(&extracted(source, &name))?;
+    print_exactly(&extracted(source, &name))?;
     Ok(Exit::Fine)
 }
 

@@ -5,10 +5,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::arguments::FmtArguments;
-use super::{Exit, packs, print, show};
+use super::{Exit, packs, print, print_exactly, show};
 use crate::diagnostic::Source;
 use crate::pack::fmt::format;
 
@@ -39,7 +39,8 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    packs::files(path).with_context(|| format!("`{}` cannot be listed", path.display()))
+    let names = packs::names(path).with_context(|| format!("`{}` cannot be listed", path.display()))?;
+    Ok(names.into_iter().map(|name| path.join(name)).collect())
 }
 
 fn stdin(check: bool) -> Result<Exit> {
@@ -52,14 +53,14 @@ fn stdin(check: bool) -> Result<Exit> {
             Ok(Exit::Findings)
         }
         Ok(laid_out) if check => differs(&source, &laid_out),
-        Ok(laid_out) => print(&laid_out).map(|()| Exit::Fine),
+        Ok(laid_out) => print_exactly(&laid_out).map(|()| Exit::Fine),
     }
 }
 
 fn one(path: &Path, check: bool) -> Result<Exit> {
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| format!("`{name}` cannot be read as UTF-8 text"))?;
-    let source = Arc::new(Source { name, text });
+    let source =
+        packs::read_text(path).map_err(|why| anyhow!("`{}` cannot be read as UTF-8 text: {why}", path.display()))?;
+    let source = Arc::new(source);
     match format(&source) {
         Err(problems) => {
             show(&problems);

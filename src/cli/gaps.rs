@@ -15,7 +15,7 @@ use super::backtest::settings;
 use super::feed::{self, Fed, Read};
 use super::look::{Excerpt, columns};
 use super::verify::refuse;
-use super::{Exit, packs, print, print_exactly, show};
+use super::{Exit, packs, print, print_exactly, print_json, show};
 use crate::engine::Engine;
 use crate::flow;
 use crate::flow::verify::{Trouble, grouped};
@@ -37,6 +37,7 @@ Exit codes:
    0  read to the end, whatever was found
    2  the command line is wrong, or names a file that cannot be read
   69  a broker, or a topic on it, is not to be had
+  74  the output cannot be written
   78  the configuration or a pack is wrong";
 
 /// The verb.
@@ -56,7 +57,7 @@ pub fn run(arguments: &GapsArguments) -> Result<Exit> {
         Ok(census) => {
             match arguments.format {
                 GapsFormat::Text => print(&text(&census, arguments))?,
-                GapsFormat::Json => print_exactly(&format!("{:#}\n", census.json(arguments.top, true)))?,
+                GapsFormat::Json => print_json(&format!("{:#}\n", census.json(arguments.top, true)))?,
                 GapsFormat::Draft => print_exactly(&census.drafts(arguments.top))?,
             }
             Ok(Exit::Fine)

@@ -13,6 +13,8 @@ use std::ops::Range;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar;
 
+use crate::sanitize;
+
 /// Columns where nobody says how many there are.
 const COLUMNS: usize = 100;
 /// Fewer are taken for a terminal that does not know.
@@ -133,12 +135,7 @@ impl Excerpt {
 
     fn push(&mut self, c: char, marked: bool) {
         // What has no width, or turns the direction of writing, would move what stands beside it.
-        let shown = match c {
-            '\t' | '\n' | '\r' => ' ',
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => '·',
-            c if c.is_control() => '·',
-            c => c,
-        };
+        let shown = sanitize::dot(c);
         self.cells.push(Cell { shown, columns: shown.width().unwrap_or(1), marked });
     }
 

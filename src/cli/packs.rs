@@ -2,18 +2,19 @@
 //! every example and every alert's sequence proven. Whatever is wrong comes back as diagnostics, all of it.
 
 use std::fs;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert::sequence;
 use crate::diagnostic::{self, Diagnostic, Source};
 use crate::engine::{Engine, Settings, examples};
+use crate::files::{self, TEXT_MAX};
 use crate::flow::PacksFrom;
 use crate::pack;
 
-/// A pack file may have this many bytes.
-const FILE_MAX: u64 = 16 << 20;
+/// All packs of a directory together may have this many bytes.
+const DIRECTORY_MAX: usize = 64 << 20;
 /// A directory that is another each time it is read is given up after so many times.
 const READINGS_MAX: usize = 20;
 /// Bytes of a file that are digested at a time.
@@ -58,10 +59,10 @@ pub fn compile(sources: &[Arc<Source>], settings: Settings) -> Result<Loaded, Ve
 }
 
 /// What packs prove themselves by, run.
-pub(super) struct Proven {
+pub(crate) struct Proven {
     /// What does not hold.
-    pub(super) failures: Vec<Diagnostic>,
-    pub(super) run: Run,
+    pub(crate) failures: Vec<Diagnostic>,
+    pub(crate) run: Run,
 }
 
 /// How much was run.
@@ -74,7 +75,7 @@ pub struct Run {
 }
 
 /// Runs all that packs prove themselves by.
-pub(super) fn proven(engine: &Engine) -> Proven {
+pub(crate) fn proven(engine: &Engine) -> Proven {
     let (of_examples, of_sequences) = (examples::prove(engine), sequence::prove(engine));
     let failures = of_examples.failures.into_iter().chain(of_sequences.failures).collect();
     let run = Run { examples: of_examples.run, sequences: of_sequences.run };
@@ -140,13 +141,13 @@ pub fn digest(from: &PacksFrom) -> Option<String> {
 }
 
 fn digest_directory(directory: &Path) -> std::io::Result<String> {
-    let named = |path: PathBuf| (pack::pack_name(&path.display().to_string()).to_owned(), path);
-    let mut packs: Vec<(String, PathBuf)> = files(directory)?.into_iter().map(named).collect();
+    let named = |name: PathBuf| (pack::pack_name(&directory.join(&name).display().to_string()).to_owned(), name);
+    let mut packs: Vec<(String, PathBuf)> = names(directory)?.into_iter().map(named).collect();
     packs.sort_unstable();
     let (mut digesting, mut piece) = (pack::Digesting::default(), vec![0; PIECE]);
-    for (name, path) in packs {
-        digesting.begin(&name);
-        let mut file = fs::File::open(path)?.take(FILE_MAX + 1);
+    for (pack, name) in packs {
+        digesting.begin(&pack);
+        let mut file = files::open_inside(directory, &name)?.take(TEXT_MAX + 1);
         loop {
             match file.read(&mut piece)? {
                 0 => break,
@@ -163,19 +164,27 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
         let message = format!("the pack directory `{}` cannot be read: {error}", directory.display());
         vec![Diagnostic::error("P027", message).help("name a directory that holds the packs as `*.toml` files")]
     };
-    let paths = files(directory).map_err(|error| cannot(&error))?;
-    if paths.is_empty() {
+    let names = names(directory).map_err(|error| cannot(&error))?;
+    if names.is_empty() {
         let message = format!("there is no pack in `{}`", directory.display());
         return Err(vec![
             Diagnostic::error("P027", message)
                 .help("a pack is a `*.toml` file in that directory (not in a folder below it)"),
         ]);
     }
-    let (mut sources, mut problems) = (Vec::new(), Vec::new());
-    for path in paths {
-        match read_file(&path) {
-            Ok(source) => sources.push(Arc::new(source)),
+    let (mut sources, mut problems, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for name in names {
+        match read_file(directory, &name) {
+            Ok(source) => {
+                bytes += source.text.len();
+                sources.push(Arc::new(source));
+            }
             Err(problem) => problems.push(*problem),
+        }
+        if bytes > DIRECTORY_MAX {
+            let message =
+                format!("the packs in `{}` have more than {DIRECTORY_MAX} bytes together", directory.display());
+            return Err(vec![Diagnostic::error("P027", message).help("take out what is no pack")]);
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
@@ -185,25 +194,26 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, Vec<Diagnostic>>
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+pub fn names(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.extension().is_some_and(|extension| extension == "toml") && !hidden {
-            paths.push(path);
+        let name = PathBuf::from(entry?.file_name());
+        let hidden = name.to_string_lossy().starts_with('.');
+        if name.extension().is_some_and(|extension| extension == "toml") && !hidden {
+            names.push(name);
         }
     }
-    paths.sort();
-    Ok(paths)
+    names.sort();
+    Ok(names)
 }
 
-fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
-    let name = path.display().to_string();
+fn read_file(directory: &Path, name: &Path) -> Result<Source, Box<Diagnostic>> {
+    let shown = directory.join(name).display().to_string();
     let cannot = |why: String, help: &str| {
-        Box::new(Diagnostic::error("P028", format!("the pack `{name}` cannot be read: {why}")).help(help))
+        Box::new(Diagnostic::error("P028", format!("the pack `{shown}` cannot be read: {why}")).help(help))
     };
-    let source = read_text(path).map_err(|why| cannot(why, "make it a file of UTF-8 that this user may read"))?;
+    let source = read_text_inside(directory, name)
+        .map_err(|why| cannot(why, "make it a file of UTF-8 that this user may read"))?;
     // Nobody means an empty pack: this one is still to be written, or was lost.
     if source.text.trim().is_empty() {
         return Err(cannot("it is empty".to_owned(), "write the pack, or remove the file"));
@@ -214,14 +224,22 @@ fn read_file(path: &Path) -> Result<Source, Box<Diagnostic>> {
 /// A text file that a person wrote; or why it cannot be had.
 ///
 /// # Errors
-/// A file that is not there, is no UTF-8, or has more than 16 MiB.
+/// What is not there, is no regular file, is no UTF-8, or has more than 16 MiB.
 pub fn read_text(path: &Path) -> Result<Source, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > FILE_MAX {
-        return Err(format!("it has {size} bytes, the limit is {FILE_MAX}: split it"));
-    }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    match String::from_utf8(bytes) {
+    as_text(path, files::read(path, TEXT_MAX))
+}
+
+/// The same for a file of a directory, or of one below it, whose name somebody else may have written.
+///
+/// # Errors
+/// As [`read_text`], and a link that leads out of the directory's file system.
+pub fn read_text_inside(directory: &Path, name: &Path) -> Result<Source, String> {
+    let open = files::open_inside(directory, name);
+    as_text(&directory.join(name), open.and_then(|file| files::read_open(file, TEXT_MAX)))
+}
+
+fn as_text(path: &Path, read: std::io::Result<Vec<u8>>) -> Result<Source, String> {
+    match String::from_utf8(read.map_err(|error| error.to_string())?) {
         Ok(text) => Ok(Source { name: path.display().to_string(), text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();

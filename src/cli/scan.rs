@@ -17,13 +17,13 @@ pub mod text;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::ProgressBar;
 
 use super::arguments::{ScanArguments, ScanFormat};
+use super::output::{Out, ended, people};
 use super::progress::bar_of_file;
-use super::{Exit, packs, show, usable};
+use super::{Exit, output, packs, show, usable};
 use crate::alert::{Alerts, Clock, event_time};
 use crate::config;
 use crate::engine::{Detail, Engine, Memory, Outcome};
@@ -54,6 +54,7 @@ message in Slack's mrkdwn, of at most 4,000 characters, for a thread.
 Exit codes:
    0  every file was read, whatever was found
    2  the command line is wrong, or names a file that cannot be read to its end; the others were read all the same
+  74  the output cannot be written
   78  the configuration or a pack is wrong";
 
 /// The verb.
@@ -67,8 +68,9 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
             let report = Report::new(arguments.format);
             // What keeps colours from programs also takes characters out of what a log says; only text has colours.
             let out: Box<dyn Write> = match arguments.format {
-                ScanFormat::Text => Box::new(anstream::stdout().lock()),
-                ScanFormat::Json | ScanFormat::Markdown | ScanFormat::Slack => Box::new(io::stdout().lock()),
+                ScanFormat::Text => Box::new(people()),
+                ScanFormat::Json => Box::new(Out::plain(io::stdout().lock())),
+                ScanFormat::Markdown | ScanFormat::Slack => Box::new(Out::guarded(io::stdout().lock())),
             };
             let alerts = Alerts::new(&loaded.engine, config.escalation);
             scan(&loaded.engine, &alerts, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
@@ -90,10 +92,8 @@ pub fn scan(engine: &Engine, alerts: &Alerts, files: &[PathBuf], report: Report,
     let files = if files.is_empty() { &stdin } else { files };
     let mut scan = Scan::new(engine, alerts, report, out);
     let done = files.iter().try_for_each(|file| scan.file(file)).and_then(|()| scan.end());
-    match done {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(if scan.trouble { Exit::Usage } else { Exit::Fine }),
-    }
+    ended(done)?;
+    Ok(if scan.trouble { Exit::Usage } else { Exit::Fine })
 }
 
 /// One run over all files.
@@ -220,16 +220,14 @@ impl<'e, W: Write> Scan<'e, W> {
         bar.suspend(|| {
             report.trouble(file, lines, what, out)?;
             out.flush()?;
-            let red: Style = AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{red}error{red:#}: {what}");
+            output::complain(what);
             Ok(())
         })
     }
 
     fn note(&mut self, file: &str, what: &str) {
         let _ = self.out.flush();
-        let yellow: Style = AnsiColor::Yellow.on_default().bold();
-        anstream::eprintln!("{yellow}note{yellow:#}: `{file}` {what}");
+        output::note(&format!("`{file}` {what}"));
     }
 }
 

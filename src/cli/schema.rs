@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::arguments::{Described, SchemaArguments};
-use super::{Exit, packs, print, show};
+use super::{Exit, packs, print_json, show};
 use crate::config;
 use crate::flow::PacksFrom;
 use crate::pack;
@@ -28,6 +28,6 @@ pub fn run(arguments: &SchemaArguments) -> Result<Exit> {
             }
         }
     };
-    print(&format!("{schema:#}\n"))?;
+    print_json(&format!("{schema:#}\n"))?;
     Ok(Exit::Fine)
 }

@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::arguments::{Format, VerifyArguments, VerifyMode};
 use super::progress::{RECORDS, bar};
-use super::{Exit, packs, print, show, usable};
+use super::{Exit, output, packs, print, print_json, show, usable};
 use crate::config;
 use crate::flow::verify::{Numbers, Progress, Question, Report, Trouble, grouped, verify};
 use crate::flow::{self, Mode};
@@ -71,10 +71,10 @@ pub fn run(arguments: &VerifyArguments) -> anyhow::Result<Exit> {
     bar.finish_and_clear();
     match answer {
         Ok(report) => {
-            print(&match arguments.format {
-                Format::Text => text(&report),
-                Format::Json => format!("{:#}\n", report.json()),
-            })?;
+            match arguments.format {
+                Format::Text => print(&text(&report))?,
+                Format::Json => print_json(&format!("{:#}\n", report.json()))?,
+            }
             Ok(if report.is_clean() { Exit::Fine } else { Exit::Findings })
         }
         Err(trouble) => Ok(refuse(&trouble)),
@@ -106,7 +106,6 @@ fn mode(mode: VerifyMode) -> Mode {
 
 /// Tells why there is no answer.
 pub(super) fn refuse(trouble: &Trouble) -> Exit {
-    let red: Style = AnsiColor::Red.on_default().bold();
     let (exit, message) = match trouble {
         Trouble::Usage(message) => (Exit::Usage, message),
         Trouble::Failed(Failure { kind, message }) => {
@@ -118,7 +117,7 @@ pub(super) fn refuse(trouble: &Trouble) -> Exit {
             (exit, message)
         }
     };
-    anstream::eprintln!("{red}error{red:#}: {message}");
+    output::complain(message);
     exit
 }
 

@@ -20,6 +20,8 @@ mod extract;
 mod flow;
 mod fmt;
 mod gaps;
+mod hostile;
+mod http;
 mod laws;
 mod limits;
 mod lines;

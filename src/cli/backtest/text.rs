@@ -13,6 +13,7 @@ use super::sample::Samples;
 use crate::cli::feed::Read;
 use crate::cli::look::{Excerpt, columns, ink};
 use crate::flow::verify::grouped;
+use crate::sanitize::dotted;
 
 /// Columns of the timeline.
 const TIMELINE: usize = 48;
@@ -48,7 +49,7 @@ pub fn text(report: &Report) -> String {
 fn head(report: &Report) -> String {
     let counts = &report.counts;
     let from = match &report.read {
-        Read::Files(names) if names.len() == 1 => names[0].clone(),
+        Read::Files(names) if names.len() == 1 => dotted(&names[0]).into_owned(),
         Read::Files(names) => format!("{} files", names.len()),
         Read::Parts(parts) => {
             let mut topics: Vec<&str> = parts.iter().map(|part| part.topic.as_str()).collect();
@@ -111,8 +112,8 @@ fn samples_of_rules(report: &Report, out: &mut String) {
 fn shown(samples: &Samples, out: &mut String) {
     for sample in samples.kept() {
         let room = columns().saturating_sub(sample.place.len() + 6);
-        let _ =
-            writeln!(out, "  {DIM}{}{DIM:#}  {}", sample.place, Excerpt::new(&sample.line, &[], room.max(20)).text());
+        let (place, line) = (dotted(&sample.place), Excerpt::new(&sample.line, &[], room.max(20)).text());
+        let _ = writeln!(out, "  {DIM}{place}{DIM:#}  {line}");
     }
 }
 
@@ -143,13 +144,7 @@ fn alerts(replayed: &Replayed, out: &mut String) {
 fn row(Fired { change, open }: &Fired, range: Option<(i64, i64)>) -> String {
     let style = ink(change.labels.iter().find(|(name, _)| name == "severity").map_or("", |(_, value)| value));
     let ends_at = change.ends_at.unwrap_or(change.starts_at);
-    let labels: Vec<String> = change
-        .group
-        .iter()
-        .map(|(name, value)| {
-            format!("{name}={}", value.chars().map(|c| if c.is_control() { '·' } else { c }).collect::<String>())
-        })
-        .collect();
+    let labels: Vec<String> = change.group.iter().map(|(name, value)| format!("{name}={}", dotted(value))).collect();
     let end = if *open { "open".to_owned() } else { seconds(ends_at) };
     format!(
         "│{style}{}{style:#}│ {} – {end}  {BOLD}{}{BOLD:#}  {} lines  {}",

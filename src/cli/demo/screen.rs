@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 
 use crate::cli::look::block;
+use crate::sanitize::dot;
 
 /// Columns that a line of the log may take.
 const LINE_MAX: usize = 104;
@@ -94,8 +95,7 @@ fn text(payload: &[u8]) -> String {
 
 /// One line of printable characters, cut with an ellipsis.
 fn shortened(text: &str) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let mut short: String = text.chars().map(printable).take(LINE_MAX).collect();
+    let mut short: String = text.chars().map(dot).take(LINE_MAX).collect();
     if text.chars().nth(LINE_MAX).is_some() {
         short.pop();
         short.push('…');
@@ -116,7 +116,7 @@ mod tests {
         let lines: Vec<&str> = plain.lines().collect();
         assert_eq!(lines[0], " critical  a.b +c.d  logs/1/2");
         assert!(
-            lines[1].starts_with("   x [31myyy")
+            lines[1].starts_with("   x·[31myyy")
                 && lines[1].ends_with("y…")
                 && lines[1].chars().count() == LINE_MAX + 3
         );

@@ -13,6 +13,7 @@ use crate::engine::explain::{
 };
 use crate::engine::{Engine, Spot};
 use crate::pack::{Condition, Fits, Severity, Value};
+use crate::sanitize::dotted;
 
 /// Texts without anything found in them that are shown all the same.
 const TEXTS_MAX: usize = 4;
@@ -26,7 +27,7 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
     let bold = Style::new().bold();
     let mut out = String::new();
     if let Some(heading) = heading {
-        let _ = writeln!(out, "{bold}{heading}{bold:#}");
+        let _ = writeln!(out, "{bold}{}{bold:#}", dotted(heading));
     }
     let _ = writeln!(out, "  {}\n", Excerpt::new(line, &[], columns - 2).text());
     out += &fields(engine, line, told);
@@ -200,7 +201,7 @@ fn clauses(clauses: &[Clause<'_>], near: &Near, indent: usize) -> String {
             (None, _, Some(spot)) => format!("text {} at {}", spot.text, spot.span.start),
             (None, ..) => standing_there(clause),
         };
-        let (sign, asks, wants) = (tick(clause.holds), clause.asks.word(), wants(clause));
+        let (sign, asks, wants) = (tick(clause.holds), clause.asks.word(), dotted(&wants(clause)).into_owned());
         let row = if instead.is_empty() { wants } else { format!("{wants:<WANTS_COLUMNS$} {dim}{instead}{dim:#}") };
         let _ = writeln!(out, "{:indent$}{sign} {asks:<8} {row}", "");
     }

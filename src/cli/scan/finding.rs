@@ -1,5 +1,6 @@
 //! What `scan` found in a line, and the sums over all of it: how often each advice was given, and where first.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -7,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::sections::Section;
 use crate::pack::{FIXED_MEMBERS, Severity};
+use crate::sanitize::dotted;
 
 /// Places remembered of each advice.
 const PLACES_MAX: usize = 5;
@@ -66,6 +68,12 @@ impl Finding {
     #[must_use]
     pub fn member(&self, name: &str) -> &str {
         self.added.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The same, fit to be shown: a pack's texts may come from anywhere, and links hold what was captured.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> Cow<'_, str> {
+        dotted(self.member(name))
     }
 
     /// The other rules that matched.

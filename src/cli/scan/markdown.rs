@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::finding::{Group, Tally};
 use super::text::{places, totals};
 use crate::cli::look::Excerpt;
+use crate::sanitize::{dot, dotted};
 
 /// Columns of a line in an issue.
 const COLUMNS: usize = 120;
@@ -21,8 +22,7 @@ pub fn report(tally: &Tally) -> String {
     for Group { first, count, .. } in &groups {
         let place = format!("{}:{}", first.place.file, first.place.number);
         let (severity, section) = (first.severity.as_str(), link(first.member("section"), first.member("runbook")));
-        let _ =
-            writeln!(out, "| {count} | {severity} | `{}` | {section} | {} |", first.member("rule"), escaped(&place));
+        let _ = writeln!(out, "| {count} | {severity} | `{}` | {section} | {} |", first.shown("rule"), escaped(&place));
     }
     for group in groups {
         out += &advice(group);
@@ -38,9 +38,13 @@ fn advice(group: &Group) -> String {
         out,
         "**{}** `{}`, {}{}\n",
         first.severity.as_str(),
-        first.member("rule"),
+        first.shown("rule"),
         escaped(&places(group)),
-        first.section.container().map(|name| format!(", {words} `{name}`")).unwrap_or_default()
+        first
+            .section
+            .container()
+            .map(|name| format!(", {words} `{}`", dotted(name).replace('`', "'")))
+            .unwrap_or_default()
     );
     let excerpt = Excerpt::new(&first.line, &first.spans, COLUMNS);
     let text = excerpt.text();
@@ -50,7 +54,7 @@ fn advice(group: &Group) -> String {
         ("Section", link(first.member("section"), first.member("runbook"))),
         ("Action", escaped(first.member("action"))),
         ("Contact", escaped(first.member("contact"))),
-        ("See", first.member("see").to_owned()),
+        ("See", first.shown("see").into_owned()),
         ("Snooze", escaped(first.member("snooze"))),
         ("Escalation", escaped(first.escalation.as_deref().unwrap_or_default())),
     ];
@@ -62,7 +66,7 @@ fn advice(group: &Group) -> String {
 
 fn link(text: &str, url: &str) -> String {
     let text = escaped(text);
-    if url.is_empty() { text } else { format!("[{text}](<{url}>)") }
+    if url.is_empty() { text } else { format!("[{text}](<{}>)", dotted(url).replace(['<', '>'], "")) }
 }
 
 /// Longer than any run of backticks in the text.
@@ -77,8 +81,7 @@ fn escaped(text: &str) -> String {
     let mut in_code = false;
     for c in text.chars() {
         in_code ^= c == '`';
-        match c {
-            '\n' | '\r' => out.push(' '),
+        match dot(c) {
             '|' => out.push_str("\\|"),
             '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '~' | '&' if !in_code => {
                 out.push('\\');

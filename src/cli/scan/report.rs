@@ -9,6 +9,7 @@ use super::sections::Section;
 use super::{markdown, slack, text};
 use crate::cli::arguments::ScanFormat;
 use crate::cli::look;
+use crate::sanitize;
 
 /// See the top of the file.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Report {
     pub fn finding(&self, finding: &Finding, before: Option<&Place>, out: &mut impl Write) -> io::Result<()> {
         match self.format {
             ScanFormat::Text => out.write_all(text::finding(finding, before, self.columns).as_bytes()),
-            ScanFormat::Json => writeln!(out, "{}", finding_json(finding)),
+            ScanFormat::Json => writeln!(out, "{}", json_line(&finding_json(finding))),
             ScanFormat::Markdown | ScanFormat::Slack => Ok(()),
         }
     }
@@ -43,7 +44,8 @@ impl Report {
     pub fn trouble(&self, file: &str, lines: Option<u64>, what: &str, out: &mut impl Write) -> io::Result<()> {
         match self.format {
             ScanFormat::Json => {
-                writeln!(out, "{}", json!({ "type": "trouble", "file": file, "lines": lines, "what": what }))
+                let trouble = json!({ "type": "trouble", "file": file, "lines": lines, "what": what });
+                writeln!(out, "{}", json_line(&trouble))
             }
             ScanFormat::Text | ScanFormat::Markdown | ScanFormat::Slack => Ok(()),
         }
@@ -56,11 +58,15 @@ impl Report {
     pub fn end(&self, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
         match self.format {
             ScanFormat::Text => out.write_all(text::summary(tally).as_bytes()),
-            ScanFormat::Json => writeln!(out, "{}", summary_json(tally)),
+            ScanFormat::Json => writeln!(out, "{}", json_line(&summary_json(tally))),
             ScanFormat::Markdown => out.write_all(markdown::report(tally).as_bytes()),
             ScanFormat::Slack => out.write_all(slack::message(tally).as_bytes()),
         }
     }
+}
+
+fn json_line(value: &Value) -> String {
+    sanitize::json(&value.to_string()).into_owned()
 }
 
 fn finding_json(finding: &Finding) -> Value {

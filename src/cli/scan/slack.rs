@@ -10,6 +10,7 @@ use super::finding::{Group, Tally};
 use super::text::{places, totals};
 use crate::cli::look::Excerpt;
 use crate::pack::Severity;
+use crate::sanitize::dotted;
 
 /// Characters of a message.
 const MESSAGE_MAX: usize = 4000;
@@ -102,13 +103,13 @@ fn code(text: &str) -> String {
 
 /// In code, where only the end of it matters.
 fn verbatim(text: &str) -> String {
-    entities(text).replace('`', "ˋ").replace(['\n', '\r'], " ")
+    entities(text).replace('`', "ˋ")
 }
 
 /// Text; code that a pack's author wrote stays code.
 fn escaped(text: &str) -> String {
     let balanced = text.matches('`').count().is_multiple_of(2);
-    let text = entities(text).replace(['\n', '\r'], " ");
+    let text = entities(text);
     let plain = |part: &str| part.replace('*', "∗").replace('~', "∼");
     let parts = text.split('`').enumerate();
     let parts: Vec<String> = parts.map(|(at, part)| if at % 2 == 0 { plain(part) } else { part.to_owned() }).collect();
@@ -116,7 +117,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn entities(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    dotted(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

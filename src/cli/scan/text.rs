@@ -11,6 +11,7 @@ use super::finding::{Finding, Group, Place, Tally};
 use super::sections::Section;
 use crate::cli::look::{Excerpt, block, ink};
 use crate::flow::verify::grouped;
+use crate::sanitize::dotted;
 
 /// Facts longer than this are cut.
 const FACT_MAX: usize = 60;
@@ -22,11 +23,12 @@ pub fn finding(finding: &Finding, before: Option<&Place>, columns: usize) -> Str
     let (mark, ink, bold, dim) = (block(severity), ink(severity), Style::new().bold(), Style::new().dimmed());
     let Place { file, number } = &finding.place;
     let mut out = String::new();
-    let others: String = finding.others().map(|rule| format!(" +{rule}")).collect();
-    let rule = finding.member("rule");
+    let others: String = finding.others().map(|rule| format!(" +{}", dotted(rule))).collect();
+    let rule = finding.shown("rule");
     let _ = writeln!(
         out,
-        "{bold}{file}:{number}{bold:#}  {mark} {severity} {mark:#} {bold}{rule}{bold:#}{dim}{others}{}{dim:#}",
+        "{bold}{}:{number}{bold:#}  {mark} {severity} {mark:#} {bold}{rule}{bold:#}{dim}{others}{}{dim:#}",
+        dotted(file),
         under(&finding.section)
     );
     let excerpt = Excerpt::new(&finding.line, &finding.spans, columns.saturating_sub(2));
@@ -37,11 +39,12 @@ pub fn finding(finding: &Finding, before: Option<&Place>, columns: usize) -> Str
     }
     if let Some(place) = before {
         let again = if place.file == *file { format!("line {}", place.number) } else { shown(place) };
-        let _ = writeln!(out, "  {ink}→{ink:#} {}, as at {again}", finding.member("section"));
+        let _ = writeln!(out, "  {ink}→{ink:#} {}, as at {again}", finding.shown("section"));
     } else {
         advice(&mut out, finding);
     }
-    let facts: Vec<String> = finding.facts().map(|(name, value)| format!("{name}={}", short(value))).collect();
+    let facts: Vec<String> =
+        finding.facts().map(|(name, value)| format!("{}={}", dotted(name), short(value))).collect();
     if !facts.is_empty() {
         let _ = writeln!(out, "    {dim}{}{dim:#}", facts.join("  "));
     }
@@ -52,25 +55,25 @@ pub fn finding(finding: &Finding, before: Option<&Place>, columns: usize) -> Str
 fn advice(out: &mut String, finding: &Finding) {
     let severity = finding.severity.as_str();
     let (ink, dim) = (ink(severity), Style::new().dimmed());
-    let (section, action) = (finding.member("section"), finding.member("action"));
+    let (section, action) = (finding.shown("section"), finding.shown("action"));
     let between = if section.is_empty() || action.is_empty() { "" } else { ": " };
     let _ = writeln!(out, "  {ink}→{ink:#} {section}{between}{action}");
-    let contact = finding.member("contact");
+    let contact = finding.shown("contact");
     let between = if contact.is_empty() { "" } else { "  " };
-    let _ = writeln!(out, "    {contact}{between}{dim}{}{dim:#}", finding.member("runbook"));
+    let _ = writeln!(out, "    {contact}{between}{dim}{}{dim:#}", finding.shown("runbook"));
     for (name, words) in [("see", "see"), ("snooze", "may be snoozed for")] {
-        let text = finding.member(name);
+        let text = finding.shown(name);
         if !text.is_empty() {
             let _ = writeln!(out, "    {words} {text}");
         }
     }
     if let Some(escalation) = &finding.escalation {
-        let _ = writeln!(out, "    if unsolved: {escalation}");
+        let _ = writeln!(out, "    if unsolved: {}", dotted(escalation));
     }
 }
 
 fn short(value: &serde_json::Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = dotted(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)).into_owned();
     match text.char_indices().nth(FACT_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -80,14 +83,14 @@ fn short(value: &serde_json::Value) -> String {
 /// `, container kms`, where that is known.
 fn under(section: &Section) -> String {
     match section {
-        Section::Logs(Some(container)) => format!("  container {container}"),
+        Section::Logs(Some(container)) => format!("  container {}", dotted(container)),
         Section::Webhooks => "  CLUSTER WEBHOOKS".to_owned(),
         Section::Logs(None) | Section::None => String::new(),
     }
 }
 
 fn shown(place: &Place) -> String {
-    format!("{}:{}", place.file, place.number)
+    format!("{}:{}", dotted(&place.file), place.number)
 }
 
 /// `12 lines, a.log:3, a.log:7, …`; the file only where it changes.
@@ -114,7 +117,7 @@ pub fn summary(tally: &Tally) -> String {
             let finding = &group.first;
             let severity = finding.severity.as_str();
             let (count, place) = (grouped(group.count), shown(&finding.place));
-            table.add_row([&count, severity, finding.member("rule"), &place]);
+            table.add_row([&count, severity, &finding.shown("rule"), &place]);
         }
         if let Some(lines) = table.column_mut(0) {
             lines.set_cell_alignment(CellAlignment::Right);
