@@ -27,6 +27,7 @@ mod filter;
 mod gist;
 mod json;
 mod line;
+mod looks;
 mod phrases;
 mod search;
 mod settings;
@@ -34,15 +35,19 @@ mod splice;
 mod spots;
 pub mod trial;
 mod verdict;
+mod work;
+#[cfg(test)]
+mod worst;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::pack::{Packs, Severity};
 use countable::Counted;
-use decide::{Decider, Judge, Match};
+use decide::{Bench, Decider, Judge, Match};
 use line::{Line, Object, Record};
 use phrases::{PROBE_APP, Phrases};
+use work::Work;
 
 pub use context::{Memory, News};
 pub use countable::{Countable, CountableRule};
@@ -101,6 +106,8 @@ pub struct Crossed {
     pub hits: bool,
     /// A fact was longer than `limits.capture`: it has been cut.
     pub capture: bool,
+    /// Judging it was more work than `limits.work` allows: some conditions count as not met, and facts may be missing.
+    pub work: bool,
 }
 
 /// What became of a line. Mostly nothing: so it is small, and what only matches have lies elsewhere.
@@ -223,9 +230,9 @@ impl Engine {
         if probe {
             return Outcome { probe, is_object, object: record.object.map(Box::new), ..Outcome::default() };
         }
-        let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), limits.hits);
-        let (packs, phrases, decider) = (&self.packs, &self.phrases, &self.decider);
-        let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
+        let found = self.phrases.search(line, limits.hits);
+        let packs = &self.packs;
+        let mut judge = Judge::new(self.bench(), line, &found, Work::of(limits, payload.len()));
         let source = line.source.as_deref().or(writer.source);
         let mut said = memory.said(source);
         if judge.contexts(&mut said)
@@ -239,8 +246,15 @@ impl Engine {
             memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url).map(Box::new);
         let object = record.object.map(Box::new);
-        let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut };
+        let work = judge.looks.work.is_crossed();
+        let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut, work };
         Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object }
+    }
+
+    /// What lines are judged by.
+    fn bench(&self) -> Bench<'_> {
+        let Self { packs, phrases, decider, settings, .. } = self;
+        Bench { packs, phrases, decider, limits: &settings.limits }
     }
 
     /// Takes a line apart; it is of the app that it names, else of its writer's.

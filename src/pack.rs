@@ -126,7 +126,7 @@ pub struct Fact {
 }
 
 /// The types that facts have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Text.
     String,
@@ -246,7 +246,7 @@ pub enum Condition {
     /// All words occur in one value, each as a whole word.
     Words(Vec<String>),
     /// The expression matches in some text value.
-    Regex(Regex),
+    Regex(Arc<Regex>),
     /// The line has a level and it is an error.
     LevelError,
 }
@@ -411,9 +411,9 @@ pub enum Origin {
     /// A member.
     Path(String),
     /// The text values.
-    Text(Regex),
+    Text(Arc<Regex>),
     /// Another fact.
-    Fact(usize, Regex),
+    Fact(usize, Arc<Regex>),
 }
 
 /// A table row chosen by a fact or by what an expression finds.
@@ -422,7 +422,7 @@ pub struct Lookup {
     /// Index of the fact whose value is compared, when there is no expression.
     pub by: Option<usize>,
     /// Finds the value to compare in the text.
-    pub re: Option<Regex>,
+    pub re: Option<Arc<Regex>>,
     /// The table.
     pub rows: Arc<Vec<Row>>,
 }
@@ -470,10 +470,17 @@ impl Fits {
     }
 }
 
+/// In time linear in the value for each piece of the glob.
 fn glob_fits(glob: &str, value: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == value };
-    let Some(value) = value.strip_prefix(head) else { return false };
-    (0..=value.len()).any(|skip| value.is_char_boundary(skip) && glob_fits(rest, &value[skip..]))
+    let Some(mut value) = value.strip_prefix(head) else { return false };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    // Each piece as early as it can be, so that most is left for the next.
+    for piece in middle.split('*') {
+        let Some(at) = value.find(piece) else { return false };
+        value = &value[at + piece.len()..];
+    }
+    value.ends_with(tail)
 }
 
 /// Something a source said, remembered.
@@ -500,6 +507,12 @@ pub struct Context {
 pub struct IdPattern(pub String);
 
 impl IdPattern {
+    /// What every id that it names begins with.
+    #[must_use]
+    pub fn begins(&self) -> &str {
+        self.0.strip_suffix('*').unwrap_or(&self.0)
+    }
+
     /// Whether it names this id.
     #[must_use]
     pub fn names(&self, id: &str) -> bool {

@@ -290,7 +290,7 @@ mod tests {
             let settings = Settings { shape, fields: shape.fields(), ..Settings::default() };
             assert!(load(&PacksFrom::Builtin, settings).is_ok(), "{name}");
         }
-        let limits = Limits { payload: 64, nesting: 1, hits: 1, capture: 16, sources: 1, header: 256 };
+        let limits = Limits { payload: 64, nesting: 1, hits: 1, capture: 16, work: 1, sources: 1, header: 256 };
         assert!(load(&PacksFrom::Builtin, Settings { limits, ..Settings::default() }).is_ok());
     }
 }

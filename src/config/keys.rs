@@ -136,6 +136,7 @@ pub static KEYS: &[Key] = &[
     key("limits.hits", Count(1, 1 << 20), Limit(|limits| limits.hits), "Phrases looked at in one line; further ones are not."),
     key("limits.capture", Bytes(16, 64 * KIB), Limit(|limits| limits.capture), "One captured fact; a longer one is cut."),
     key("limits.sources", Count(1, 10_000_000), Limit(|limits| limits.sources), "Sources remembered for each partition; the one silent longest is forgotten."),
+    key("limits.work", Count(1, 1 << 20), Limit(|limits| limits.work), "How many times its own length judging a line may cost; what would cost more is not looked at."),
     key("limits.alert_groups", Count(100, 10_000_000), Is("25000"), "Groups of all alerts, for each partition of the matches topic; beyond it the one soonest over is forgotten."),
     key("limits.alert_memory", Bytes(MIB, 64 * 1024 * MIB), Is("32MiB"), "What those groups take in memory, for each partition of the matches topic."),
     key("limits.label", Bytes(64, 64 * KIB), Is("1KiB"), "One label of an alert; a longer one is cut, and ends in a digest of all of it."),

@@ -164,6 +164,7 @@ impl Resolver<'_> {
         }
     }
 
+            work: self.size("limits.work"),
     fn base_url(&mut self) -> String {
         let Some((url, origin)) = self.text("runbooks.base_url") else { return String::new() };
         let problem = (!url.starts_with("http://") && !url.starts_with("https://")).then(|| {

@@ -1,14 +1,21 @@
 //! Judging a line that hit: which contexts it sets, which rules it fulfils, which case holds, and who is primary.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound::{Included, Unbounded};
+use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
 
 use regex::Regex;
 
 use super::context::Said;
 use super::line::Line;
+use super::looks::{Captured, Looks};
 use super::phrases::{Found, Ids, Phrases};
 use super::settings::Limits;
 use super::spots::{has_word, occurrences, then_follows};
+use super::work::{LOOK, Work};
 use crate::pack::{Captures, Case, Condition, Get, Origin, Packs, Report, Row, Rule, Severity, Value};
 use crate::sanitize::remove_controls;
 
@@ -18,7 +25,7 @@ pub(super) enum Check {
     Phrase { id: u32, length: u32 },
     PhraseThen(Box<PhraseThen>),
     Words(Box<Words>),
-    Regex(Box<Regex>),
+    Regex(Arc<Regex>),
     LevelError,
 }
 
@@ -33,6 +40,8 @@ pub(super) struct PhraseThen {
 /// See [`Condition::Words`].
 #[derive(Debug)]
 pub(super) struct Words {
+    /// The number of the longest.
+    id: u32,
     words: Vec<String>,
     length: usize,
 }
@@ -54,6 +63,7 @@ pub(super) struct Decider {
 }
 
 /// A rule that matched.
+#[derive(Clone)]
 pub(super) struct Match<'p> {
     pub(super) rule: usize,
     /// Which of the rule's reports: 0 for its own, from 1 on its cases'.
@@ -141,32 +151,52 @@ fn check(condition: &Condition, id: u32) -> Check {
         }
         Condition::Words(words) => {
             let length = words.iter().map(String::len).max().unwrap_or(0);
-            Check::Words(Box::new(Words { words: lower(words), length }))
+            Check::Words(Box::new(Words { id, words: lower(words), length }))
         }
-        Condition::Regex(regex) => Check::Regex(Box::new(regex.clone())),
+        Condition::Regex(regex) => Check::Regex(Arc::clone(regex)),
         Condition::LevelError => Check::LevelError,
     }
 }
 
-/// One line being judged.
-pub(super) struct Judge<'a> {
+/// What a line is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Bench<'a> {
     pub(super) packs: &'a Packs,
     pub(super) phrases: &'a Phrases,
     pub(super) decider: &'a Decider,
     pub(super) limits: &'a Limits,
+}
+
+/// One line being judged.
+pub(super) struct Judge<'a> {
+    by: Bench<'a>,
     pub(super) line: &'a Line<'a>,
-    pub(super) found: &'a Found,
+    found: &'a Found,
+    pub(super) looks: Looks<'a>,
+    /// Something was asked that would have been too much work.
+    denied: Cell<bool>,
     /// A captured fact was longer than the limit and has been cut.
     pub(super) cut: bool,
 }
 
+/// A rule whose app, level and conditions fit.
+struct Standing {
+    rule: usize,
+    /// Bytes of the longest phrase found.
+    length: usize,
+}
+
 impl<'a> Judge<'a> {
+    pub(super) fn new(by: Bench<'a>, line: &'a Line<'a>, found: &'a Found, work: Work) -> Self {
+        Self { by, line, found, looks: Looks::new(line, work), denied: Cell::new(false), cut: false }
+    }
+
     /// Adds what the line itself says to what its source said before. True when it said anything.
     pub(super) fn contexts(&mut self, said: &mut Said) -> bool {
         // What was said last wins, so contexts are taken in the order of their last occurrences.
         let mut last: BTreeMap<usize, usize> = BTreeMap::new();
         for (id, at) in self.found.iter() {
-            for context in self.phrases.contexts.of(id) {
+            for context in self.by.phrases.contexts.of(id) {
                 let known = last.entry(context).or_default();
                 *known = at.max(*known);
             }
@@ -175,60 +205,102 @@ impl<'a> Judge<'a> {
         candidates.sort_by_key(|context| last[context]);
         let mut any = false;
         for index in candidates {
-            let context = &self.packs.contexts[index];
-            if self.holds(&self.decider.contexts[index]).is_none() {
+            let context = &self.by.packs.contexts[index];
+            if self.holds(&self.by.decider.contexts[index]).is_none() {
                 continue;
             }
             let mut facts = Facts(context.set.clone());
             self.get(&context.captures.get, &mut facts, &mut unheard);
             self.lookup(&context.captures, &mut facts, &mut unheard);
+            // What is known in part is not remembered: it would stand in for what the line said.
+            if self.looks.work.is_used_up() {
+                break;
+            }
             said.see(&context.id);
-            facts.0.into_iter().for_each(|(fact, value)| said.set(&self.packs.facts[fact].name, value));
+            facts.0.into_iter().for_each(|(fact, value)| said.set(&self.by.packs.facts[fact].name, value));
             any = true;
         }
+        self.looks.work.turn_to_rules();
         any
     }
 
     /// Every rule that matches, the primary first, equal ids merged.
     pub(super) fn rules(&mut self, said: &Said) -> Vec<Match<'a>> {
-        let mut matches = self.matching(said);
+        let matches = self.matching(said);
+        self.reported(matches)
+    }
+
+    /// Of all that matched, what is reported: the primary first, equal ids merged.
+    pub(super) fn reported(&self, mut matches: Vec<Match<'a>>) -> Vec<Match<'a>> {
+        // Nobody pushes himself aside.
+        if matches.len() < 2 {
+            return matches;
+        }
         // Whether a rule is pushed aside is told from all that matched, so that the order of rules never matters.
-        let ids: Vec<&'a str> = matches.iter().map(|found| found.report.id.as_str()).collect();
+        let ids = self.ids(&matches);
         matches.retain(|found| self.pushed_aside(found, &ids).is_none());
         matches.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.report.id.cmp(&b.report.id)));
         merge_equal_ids(matches)
     }
 
-    /// Every rule that matches, before any is pushed aside.
-    pub(super) fn matching(&mut self, said: &Said) -> Vec<Match<'a>> {
-        let candidates = self.candidates().into_iter();
-        candidates.filter_map(|index| self.rule(index, said)).collect()
+    /// The ids that matched.
+    pub(super) fn ids(&self, matches: &[Match<'a>]) -> BTreeSet<&'a str> {
+        matches.iter().map(|found| found.report.id.as_str()).collect()
     }
 
-    /// Which of the ids that matched pushes this match aside.
-    pub(super) fn pushed_aside<'i>(&self, found: &Match<'_>, ids: &[&'i str]) -> Option<&'i str> {
-        let unless = &self.packs.rules[found.rule].unless;
-        unless.iter().find_map(|pattern| ids.iter().find(|id| **id != found.report.id && pattern.names(id)).copied())
+    /// Every rule that matches, before any is pushed aside, ascending.
+    pub(super) fn matching(&mut self, said: &Said) -> Vec<Match<'a>> {
+        let candidates = self.candidates();
+        self.looks.shares.set(candidates.len() > 1);
+        let mut standing: Vec<Standing> = candidates.into_iter().filter_map(|index| self.stands(index)).collect();
+        // Should there be more to look for than a line may cost, the worst come first.
+        standing.sort_by_key(|standing| Reverse(self.by.packs.rules[standing.rule].report.severity));
+        let mut matches: Vec<Match<'a>> =
+            standing.into_iter().filter_map(|standing| self.settle(&standing, said)).collect();
+        matches.sort_by_key(|found| found.rule);
+        matches
+    }
+
+    /// Which of the ids that matched pushes this match aside; of several, the smallest that the first pattern names.
+    pub(super) fn pushed_aside<'i>(&self, found: &Match<'_>, ids: &BTreeSet<&'i str>) -> Option<&'i str> {
+        let unless = &self.by.packs.rules[found.rule].unless;
+        // Ids of one beginning stand together, and only one of them is its own.
+        unless.iter().find_map(|pattern| {
+            let from = ids.range::<str, _>((Included(pattern.begins()), Unbounded));
+            let mut named = from.copied().take_while(|id| pattern.names(id));
+            named.find(|id| *id != found.report.id)
+        })
     }
 
     /// Rules worth judging, ascending.
     pub(super) fn candidates(&self) -> Vec<usize> {
-        let mut candidates: Vec<usize> = self.found.iter().flat_map(|(id, _)| self.phrases.rules.of(id)).collect();
+        let mut candidates: Vec<usize> = self.found.iter().flat_map(|(id, _)| self.by.phrases.rules.of(id)).collect();
         candidates.sort_unstable();
         candidates.dedup();
         candidates
     }
 
     pub(super) fn rule(&mut self, index: usize, said: &Said) -> Option<Match<'a>> {
-        let rule = &self.packs.rules[index];
-        let (checks, also) = &self.decider.rules[index];
-        if !self.in_scope(rule) || !self.level_fits(rule) {
-            return None;
-        }
-        let length = self.holds(checks)?;
+        let standing = self.stands(index)?;
+        self.settle(&standing, said)
+    }
+
+    /// Whether a rule's app, level and conditions fit.
+    fn stands(&self, rule: usize) -> Option<Standing> {
+        let (of, (checks, _)) = (&self.by.packs.rules[rule], &self.by.decider.rules[rule]);
+        let length = (self.in_scope(of) && self.level_fits(of)).then(|| self.holds(checks))??;
+        Some(Standing { rule, length })
+    }
+
+    /// What a rule captures, and the case that holds; nothing when a required capture is missing.
+    fn settle(&mut self, standing: &Standing, said: &Said) -> Option<Match<'a>> {
+        let Standing { rule: index, length } = *standing;
+        let (rule, (_, also)) = (&self.by.packs.rules[index], &self.by.decider.rules[index]);
         let (facts, row) = self.facts(rule, said, &mut unheard)?;
         let holds = |(case, also): &(&Case, &Vec<Check>)| self.case_holds(case, also, &facts, said);
         let case = rule.cases.iter().zip(also).position(|case| holds(&case));
+        // A case is chosen by facts, and by those before it not holding: not when some of it is unknown.
+        let case = case.filter(|_| !self.looks.work.is_used_up());
         let report = case.map_or(&rule.report, |case| &rule.cases[case].report);
         Some(Match { rule: index, case: case.map_or(0, |case| case + 1), report, facts, row, length })
     }
@@ -260,11 +332,14 @@ impl<'a> Judge<'a> {
             return None;
         }
         let mut row = None;
+        if self.looks.work.is_used_up() {
+            return Some((facts, row));
+        }
         for captures in &rule.captures {
             row = row.or(self.lookup(captures, &mut facts, tell));
         }
         for fact in rule.captures.iter().flat_map(|captures| &captures.inherit) {
-            let declared = &self.packs.facts[*fact];
+            let declared = &self.by.packs.facts[*fact];
             // Other packs, before a reload, may have given the name to another type.
             if let Some(value) = said.fact(&declared.name).filter(|value| value.kind() == declared.kind)
                 && facts.offer(*fact, value.clone())
@@ -277,12 +352,18 @@ impl<'a> Judge<'a> {
 
     pub(super) fn case_holds(&self, case: &Case, also: &[Check], facts: &Facts, said: &Said) -> bool {
         case.when.iter().all(|(fact, values)| is_one_of(facts, *fact, values))
-            && case.earlier.iter().all(|context| said.has(&self.packs.contexts[*context].id))
+            && case.earlier.iter().all(|context| said.has(&self.by.packs.contexts[*context].id))
             && also.iter().all(|check| self.check(check).is_some())
     }
 
-    /// Whether the conditions hold, and the bytes of the longest phrase found.
+    /// Whether the conditions hold, and the bytes of the longest phrase found. Conditions of which some would be too much
+    /// work do not.
     pub(super) fn holds(&self, checks: &Checks) -> Option<usize> {
+        self.denied.set(false);
+        self.all_hold(checks).filter(|_| !self.denied.get())
+    }
+
+    fn all_hold(&self, checks: &Checks) -> Option<usize> {
         if checks.none.iter().any(|check| self.check(check).is_some()) {
             return None;
         }
@@ -298,25 +379,35 @@ impl<'a> Judge<'a> {
 
     /// The bytes of the phrase when the condition holds (0 where it has none).
     pub(super) fn check(&self, check: &Check) -> Option<usize> {
+        let has = |id: u32| self.found.has(id as usize);
         match check {
-            Check::Phrase { id, length } => self.found.has(*id as usize).then_some(*length as usize),
+            Check::Phrase { id, length } => has(*id).then_some(*length as usize),
             Check::PhraseThen(check) => {
                 let PhraseThen { id, phrase, then } = &**check;
                 let follows = |text: &str| occurrences(text, phrase).any(|end| then_follows(&text[end..], then));
-                (self.found.has(*id as usize) && self.texts().any(follows)).then_some(phrase.len())
+                (has(*id) && self.any_text(1, follows)).then_some(phrase.len())
             }
             Check::Words(check) => {
-                let Words { words, length } = &**check;
+                let Words { id, words, length } = &**check;
                 let all_in = |text: &str| words.iter().all(|word| has_word(text, word));
-                self.texts().any(all_in).then_some(*length)
+                // The longest word is a phrase, too. Beyond the limit of phrases it may be there and not be found.
+                let may = has(*id) || self.found.crossed;
+                (may && self.any_text(words.len(), all_in)).then_some(*length)
             }
-            Check::Regex(regex) => self.texts().any(|text| regex.is_match(text)).then_some(0),
+            Check::Regex(regex) => {
+                let matches = self.looks.matches(regex);
+                self.denied.set(self.denied.get() || self.looks.work.is_used_up());
+                matches.then_some(0)
+            }
             Check::LevelError => self.line.level.as_deref().is_some_and(is_error).then_some(0),
         }
     }
 
-    fn texts(&self) -> impl Iterator<Item = &'a str> {
-        self.line.texts.iter().map(AsRef::as_ref)
+    /// Whether something holds of some text, for which it is gone over so many times.
+    fn any_text(&self, times: usize, holds: impl Fn(&str) -> bool) -> bool {
+        let paid = self.looks.pay_for_all(times);
+        self.denied.set(self.denied.get() || !paid);
+        paid && self.looks.texts().any(holds)
     }
 
     /// Tries captures in order; the first success per fact wins.
@@ -325,46 +416,64 @@ impl<'a> Judge<'a> {
             if facts.get(get.fact).is_some() {
                 continue;
             }
-            let Some(text) = self.captured(get, facts) else { continue };
+            let captured = self.captured(get, facts);
+            // What another way to the fact gave would not be what this one might have given.
+            if self.looks.work.is_used_up() {
+                return;
+            }
+            let Some(Captured { text, cut }) = captured else { continue };
             let text = if get.upper { text.to_ascii_uppercase() } else { text };
-            let text = self.within_limit(text);
-            if let Some(value) = self.packs.facts[get.fact].kind.value_of(&text) {
+            self.cut |= cut;
+            if let Some(value) = self.by.packs.facts[get.fact].kind.value_of(&text) {
                 tell(get.fact, &value, Gain::Get(get));
                 facts.0.push((get.fact, value));
             }
         }
     }
 
-    fn captured(&self, get: &Get, facts: &Facts) -> Option<String> {
-        let kind = self.packs.facts[get.fact].kind;
+    fn captured(&self, get: &Get, facts: &Facts) -> Option<Captured> {
+        let kind = self.by.packs.facts[get.fact].kind;
         let fits = |text: &String| kind.value_of(text).is_some();
+        let most = self.by.limits.capture;
+        let within_limit = |text: String| within(text, most);
         match (&get.from, get.every_except) {
-            (Origin::Path(path), _) => self.line.member(path).map(without_controls).filter(|text| !text.is_empty()),
-            (Origin::Text(regex), None) => self.texts().filter_map(|text| groups(regex, text)).find(fits),
+            (Origin::Path(path), _) => {
+                let found = self.looks.member(path).map(without_controls);
+                found.filter(|text| !text.is_empty()).map(within_limit)
+            }
+            (Origin::Text(regex), None) => {
+                let take = |text| groups(regex, text).filter(fits).map(within_limit);
+                self.looks.captured(regex, kind, take)
+            }
             (Origin::Text(regex), Some(except)) => {
                 let other = facts.get(except);
-                let mut all: Vec<String> = Vec::new();
-                for text in self.texts().flat_map(|text| regex.captures_iter(text)).map(|captures| joined(&captures)) {
-                    let is_other = matches!(other, Some(Value::String(other)) if *other == text);
-                    if !is_other && !text.is_empty() && !all.contains(&text) {
-                        all.push(text);
-                    }
-                }
-                (!all.is_empty()).then(|| all.join(" "))
+                let is_other = |text: &str| matches!(other, Some(Value::String(other)) if other == text);
+                self.every(regex, is_other).map(within_limit)
             }
             (Origin::Fact(fact, regex), _) => match facts.get(*fact)? {
-                Value::String(text) => groups(regex, text).filter(fits),
+                Value::String(text) => groups(regex, text).filter(fits).map(within_limit),
                 _ => None,
             },
         }
     }
 
-    fn within_limit(&mut self, mut text: String) -> String {
-        if text.len() > self.limits.capture {
-            self.cut = true;
-            text.truncate(text.floor_char_boundary(self.limits.capture));
-        }
-        text
+    /// Every distinct text that an expression captures, in order, but those that are left out.
+    fn every(&self, regex: &Regex, is_left_out: impl Fn(&str) -> bool) -> Option<String> {
+        let (mut all, mut seen): (Vec<String>, HashSet<String>) = (Vec::new(), HashSet::new());
+        self.looks.each(regex, |text| {
+            for captures in regex.captures_iter(text) {
+                // Taking one out costs more than going over it.
+                if !self.looks.work.pay(LOOK) {
+                    return Break(());
+                }
+                let text = joined(&captures);
+                if !text.is_empty() && !is_left_out(&text) && seen.insert(text.clone()) {
+                    all.push(text);
+                }
+            }
+            Continue(())
+        });
+        (!all.is_empty()).then(|| all.join(" "))
     }
 
     /// Finds the row and takes its facts.
@@ -376,13 +485,16 @@ impl<'a> Judge<'a> {
     ) -> Option<&'p Row> {
         let lookup = captures.lookup.as_ref()?;
         let key = match (&lookup.re, lookup.by) {
-            (Some(regex), _) => self.texts().find_map(|text| groups(regex, text))?,
+            (Some(regex), _) => self.looks.find(regex, |text| groups(regex, text))?,
             (None, Some(fact)) => match facts.get(fact)? {
                 Value::String(text) => text.clone(),
                 _ => return None,
             },
             (None, None) => return None,
         };
+        if !self.looks.work.pay((LOOK + key.len() as u64).saturating_mul(lookup.rows.len() as u64)) {
+            return None;
+        }
         let row = lookup.rows.iter().find(|row| row.fits.fits(&key))?;
         for (fact, value) in &row.facts {
             if facts.offer(*fact, value.clone()) {
@@ -410,18 +522,31 @@ pub(super) fn rank(found: &Match<'_>) -> (Severity, i64, usize) {
 
 /// The first of equal ids stays and takes the facts that only the others have.
 fn merge_equal_ids(sorted: Vec<Match<'_>>) -> Vec<Match<'_>> {
-    let mut merged: Vec<Match<'_>> = Vec::new();
+    let mut merged: Vec<Match<'_>> = Vec::with_capacity(sorted.len());
+    let mut by_id: HashMap<&str, usize> = HashMap::new();
     for found in sorted {
-        match merged.iter_mut().find(|first| first.report.id == found.report.id) {
+        match by_id.get(found.report.id.as_str()) {
             Some(first) => {
                 for (fact, value) in found.facts.0 {
-                    first.facts.offer(fact, value);
+                    merged[*first].facts.offer(fact, value);
                 }
             }
-            None => merged.push(found),
+            None => {
+                by_id.insert(&found.report.id, merged.len());
+                merged.push(found);
+            }
         }
     }
     merged
+}
+
+/// A text as a fact may be, cut where it is too long.
+fn within(mut text: String, most: usize) -> Captured {
+    let cut = text.len() > most;
+    if cut {
+        text.truncate(text.floor_char_boundary(most));
+    }
+    Captured { text, cut }
 }
 
 /// Error in the catalog's sense; anything else is no error, numbers too.

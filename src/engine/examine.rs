@@ -9,6 +9,7 @@ use super::decide::Judge;
 use super::line::Line;
 use super::phrases::Found;
 use super::spots::{Spot, spots};
+use super::work::Work;
 use super::{Engine, Writer};
 
 /// A line that was parsed and searched, whether or not the scan stops at it.
@@ -29,7 +30,7 @@ impl Engine {
     #[must_use]
     pub fn examine_by<'a>(&'a self, payload: &'a [u8], writer: Writer<'_>) -> Examined<'a> {
         let line = self.open(payload, writer).line;
-        let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), self.settings.limits.hits);
+        let found = self.phrases.search(&line, self.settings.limits.hits);
         Examined { engine: self, line, found }
     }
 }
@@ -83,9 +84,7 @@ impl Examined<'_> {
     }
 
     fn judge(&self) -> Judge<'_> {
-        let Self { engine, line, found } = self;
-        let Engine { packs, phrases, decider, settings, .. } = engine;
-        Judge { packs, phrases, decider, limits: &settings.limits, line, found, cut: false }
+        Judge::new(self.engine.bench(), &self.line, &self.found, Work::unlimited())
     }
 }
 

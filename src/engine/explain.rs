@@ -9,6 +9,7 @@ use super::context::Said;
 use super::decide::{Check, Gain, Judge, Match, groups, is_one_of, rank, required};
 use super::line::Line;
 use super::spots::{Spot, spots};
+use super::work::Work;
 use super::{Engine, Memory, Outcome, Writer, is_probe};
 use crate::pack::{Condition, Fits, Get, Origin, Report, Rule, Severity, Value};
 
@@ -200,12 +201,12 @@ impl Engine {
     pub fn explain(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Explanation<'_> {
         let record = self.open(payload, writer);
         let line = &record.line;
-        let found = self.phrases.search(line.texts.iter().map(AsRef::as_ref), self.settings.limits.hits);
+        let found = self.phrases.search(line, self.settings.limits.hits);
         let source = line.source.as_deref().or(writer.source);
         let before = memory.said(source);
         let mut said = before.clone();
-        let (packs, phrases, decider, limits) = (&self.packs, &self.phrases, &self.decider, &self.settings.limits);
-        let mut judge = Judge { packs, phrases, decider, limits, line, found: &found, cut: false };
+        let packs = &self.packs;
+        let mut judge = Judge::new(self.bench(), line, &found, Work::of(&self.settings.limits, payload.len()));
         judge.contexts(&mut said);
         let outcome = self.classify_by(payload, writer, memory);
         let is_judged = !is_probe(line) && !outcome.crossed.payload;
@@ -244,7 +245,9 @@ struct Teller<'e, 'l> {
 impl<'e: 'l, 'l> Teller<'e, 'l> {
     fn trials(mut self) -> Vec<Trial<'e>> {
         let matching = self.judge.matching(self.said);
-        let order: Vec<usize> = self.judge.rules(self.said).iter().map(|found| found.rule).collect();
+        let order: Vec<usize> = self.judge.reported(matching.clone()).iter().map(|found| found.rule).collect();
+        // What came of each is known. The clauses are told in full, also where they were too much work for the line.
+        self.judge.looks.work = Work::unlimited();
         let candidates = self.judge.candidates();
         let rules = 0..self.engine.packs.rules.len();
         let mut trials: Vec<(usize, Trial<'e>)> = rules
@@ -289,7 +292,7 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
     }
 
     fn fate(&self, found: &Match<'_>, all: &[Match<'_>]) -> Fate<'e> {
-        let ids: Vec<&str> = all.iter().map(|other| other.report.id.as_str()).collect();
+        let ids = self.judge.ids(all);
         if let Some(by) = self.judge.pushed_aside(found, &ids) {
             let pusher = all.iter().find(|other| other.report.id == by);
             let id = pusher.map(|pusher| self.engine.reported[self.engine.index(pusher)].id.as_str());

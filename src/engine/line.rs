@@ -5,6 +5,7 @@
 //! value is text, JSON inside a string is replaced by its values, and the values of configured fields are not text.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::json::{self, Json, Member};
@@ -39,8 +40,28 @@ pub(super) struct Line<'a> {
     pub(super) level: Option<String>,
     /// Something lay deeper than the nesting limit.
     pub(super) too_deep: bool,
+    /// Members of all objects, at most so many of which are looked at for a path.
+    pub(super) members: usize,
     /// The objects in which members are looked for: the record, its `_source`, JSON inside strings.
     documents: Vec<Vec<Member<'a>>>,
+    joined: OnceCell<Joined>,
+}
+
+/// From so many texts on, going over all of them at once is worth the copy.
+const MANY: usize = 16;
+
+/// All texts of a line as one, each ended by a line feed.
+pub(super) struct Joined {
+    pub(super) text: String,
+    /// Where each text begins.
+    pub(super) starts: Vec<usize>,
+}
+
+impl Joined {
+    /// Which text a byte is in; the line feed behind a text is in it.
+    pub(super) fn text_at(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start <= byte) - 1
+    }
 }
 
 impl Line<'_> {
@@ -51,7 +72,7 @@ impl Line<'_> {
 
     /// The same, free of the text it was parsed from.
     fn into_owned(self) -> Line<'static> {
-        let Self { texts, app, source, level, too_deep, documents } = self;
+        let Self { texts, app, source, level, too_deep, members, documents, joined } = self;
         let owned = |members: Vec<Member<'_>>| members.into_iter().map(Member::into_owned).collect();
         Line {
             texts: texts.into_iter().map(|text| Cow::Owned(text.into_owned())).collect(),
@@ -59,8 +80,29 @@ impl Line<'_> {
             source,
             level,
             too_deep,
+            members,
             documents: documents.into_iter().map(owned).collect(),
+            joined,
         }
+    }
+
+    /// Whether its texts are better gone over as one.
+    pub(super) fn has_many_texts(&self) -> bool {
+        self.texts.len() >= MANY
+    }
+
+    /// Its texts as one, made when somebody asks first.
+    pub(super) fn joined(&self) -> &Joined {
+        self.joined.get_or_init(|| {
+            let bytes = self.texts.iter().map(|text| text.len() + 1).sum();
+            let (mut text, mut starts) = (String::with_capacity(bytes), Vec::with_capacity(self.texts.len()));
+            for one in &self.texts {
+                starts.push(text.len());
+                text.push_str(one);
+                text.push('\n');
+            }
+            Joined { text, starts }
+        })
     }
 
     /// The first of these paths that the line has.
@@ -170,7 +212,9 @@ impl<'a> Reading<'a, '_> {
             && let Json::Object(inner) = &members[wrapper].value
         {
             self.line.documents.push(inner.clone());
+            self.line.members += inner.len();
         }
+        self.line.members += members.len();
         let outer = std::mem::take(&mut self.path);
         for member in members.iter().filter(|member| !is_ours(member)) {
             self.path.clear();
@@ -196,6 +240,7 @@ impl<'a> Reading<'a, '_> {
             Json::Object(members) => {
                 let is_source = place.under_wrapper && place.has_path && self.path == "_source";
                 let length = self.path.len();
+                self.line.members += members.len();
                 for member in members.iter().filter(|member| !(is_source && is_ours(member))) {
                     self.path.truncate(length);
                     self.path.push('.');

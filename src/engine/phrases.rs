@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use aho_corasick::BuildError;
 
 use super::filter::Filter;
-use super::search::Search;
+use super::line::Line;
+use super::search::{Hit, Search};
 use crate::NAME;
 use crate::pack::{Condition, Context, Packs, Rule, atom, escapes, trigger_places};
 
@@ -24,6 +25,8 @@ pub(super) type PhraseId = usize;
 pub(super) struct Phrases {
     scan: Filter,
     search: Search,
+    /// No phrase has a line feed in it, so none can reach from one text into the next where they are joined.
+    are_of_one_line: bool,
     /// Rules worth judging when a phrase was found.
     pub(super) rules: Worth,
     /// Contexts worth judging when a phrase was found.
@@ -75,6 +78,8 @@ fn of_context(context: &Context) -> impl Iterator<Item = &Condition> {
 
 /// What the search found in a line.
 pub(super) struct Found {
+    /// How many occurrences were looked at.
+    occurrences: usize,
     /// Phrases that occur, ascending, each with the number of its last occurrence among all occurrences of the line.
     last: BTreeMap<PhraseId, usize>,
     /// There were more occurrences than the limit.
@@ -154,6 +159,7 @@ impl Phrases {
         let phrases = Self {
             scan,
             search: Search::new(&by_id, &known)?,
+            are_of_one_line: by_id.iter().all(|phrase| !phrase.contains('\n')),
             rules: Worth::new(rules, by_id.len()),
             contexts: Worth::new(contexts, by_id.len()),
         };
@@ -165,21 +171,30 @@ impl Phrases {
         self.scan.stops_at(payload)
     }
 
-    /// Every phrase that occurs in one of the texts, looking at no more than `limit` occurrences.
-    pub(super) fn search<'t>(&self, texts: impl Iterator<Item = &'t str>, limit: usize) -> Found {
-        let mut found = Found { last: BTreeMap::new(), crossed: false };
-        let (mut number, mut hits) = (0, Vec::new());
-        for text in texts {
-            let more = self.search.hits(&self.scan, text, limit - number, &mut hits);
-            for hit in &hits {
-                number += 1;
-                found.last.insert(hit.phrase, number);
-            }
-            if more {
-                found.crossed = true;
+    /// Every phrase that occurs in one of a line's texts, looking at no more than `limit` occurrences.
+    pub(super) fn search(&self, line: &Line<'_>, limit: usize) -> Found {
+        let mut found = Found { occurrences: 0, last: BTreeMap::new(), crossed: false };
+        if line.has_many_texts() && self.are_of_one_line {
+            self.search_text(&line.joined().text, limit, &mut Vec::new(), &mut found);
+            return found;
+        }
+        let mut hits = Vec::new();
+        for text in &line.texts {
+            self.search_text(text, limit, &mut hits, &mut found);
+            if found.crossed {
                 break;
             }
         }
         found
+    }
+
+    /// Adds what is found in one text.
+    fn search_text(&self, text: &str, limit: usize, hits: &mut Vec<Hit>, found: &mut Found) {
+        let limit = limit - found.occurrences;
+        found.crossed = self.search.hits(&self.scan, text, limit, hits);
+        for hit in hits.iter() {
+            found.occurrences += 1;
+            found.last.insert(hit.phrase, found.occurrences);
+        }
     }
 }

@@ -34,6 +34,9 @@ pub struct Limits {
     pub hits: usize,
     /// Bytes of one captured fact; a longer one is cut.
     pub capture: usize,
+    /// How many times its own length judging a line may cost; what would cost more is not looked at. A unit is a byte that
+    /// an expression, words or what follows a phrase is looked for in.
+    pub work: usize,
     /// Sources remembered per input partition; the one not heard of longest is forgotten.
     pub sources: usize,
     /// Bytes of the `fingerpost` header; a larger object is stepped down.
@@ -42,7 +45,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { payload: 4 << 20, nesting: 64, hits: 4096, capture: 1024, sources: 10_000, header: 16 << 10 }
+        Self { payload: 4 << 20, nesting: 64, hits: 4096, capture: 1024, work: 64, sources: 10_000, header: 16 << 10 }
     }
 }
 

@@ -4,6 +4,7 @@
 //! the order of their declaration; then the pack. An absent fact is absent: never null, never another type.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -142,12 +143,14 @@ fn texts(object: &mut Object, primary: &Match<'_>, runbook: &str) {
 
 /// The facts of all matches; the primary's win a clash. In the order of declaration.
 pub(super) fn unite<'m>(matches: &'m [Match<'_>]) -> Vec<(usize, &'m Value)> {
-    let mut united: Vec<(usize, &Value)> = Vec::new();
-    for (fact, value) in matches.iter().flat_map(|found| &found.facts.0) {
-        if united.iter().all(|(known, _)| known != fact) {
-            united.push((*fact, value));
-        }
+    if let [only] = matches {
+        let mut facts: Vec<(usize, &Value)> = only.facts.0.iter().map(|(fact, value)| (*fact, value)).collect();
+        facts.sort_by_key(|(fact, _)| *fact);
+        return facts;
     }
-    united.sort_by_key(|(fact, _)| *fact);
-    united
+    let mut united: BTreeMap<usize, &Value> = BTreeMap::new();
+    for (fact, value) in matches.iter().flat_map(|found| &found.facts.0) {
+        united.entry(*fact).or_insert(value);
+    }
+    united.into_iter().collect()
 }

@@ -192,6 +192,7 @@ pub(crate) struct Meters {
     nesting: Counter,
     hits: Counter,
     capture: Counter,
+    work: Counter,
     header: Counter,
     record_short: Counter,
     record_headers: Counter,
@@ -242,6 +243,7 @@ impl Meters {
             nesting: limit("nesting"),
             hits: limit("hits"),
             capture: limit("capture"),
+            work: limit("work"),
             header: limit("header"),
             record_short: limit("record_short"),
             record_headers: limit("record_headers"),
@@ -263,6 +265,7 @@ impl Meters {
             (crossed.nesting, &self.nesting),
             (crossed.hits, &self.hits),
             (crossed.capture, &self.capture),
+            (crossed.work, &self.work),
         ];
         for (_, counter) in limits.iter().filter(|(crossed, _)| *crossed) {
             counter.increment(1);

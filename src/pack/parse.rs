@@ -4,6 +4,8 @@
 mod alert;
 mod waiver;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -89,7 +91,7 @@ pub(super) struct RawCaptures {
 pub(super) struct RawGet {
     pub(super) name: Placed<String>,
     pub(super) path: Option<String>,
-    pub(super) re: Option<Regex>,
+    pub(super) re: Option<Arc<Regex>>,
     pub(super) from: Option<Placed<String>>,
     pub(super) except: Option<Placed<String>>,
     pub(super) required: bool,
@@ -99,7 +101,7 @@ pub(super) struct RawGet {
 pub(super) struct RawLookup {
     pub(super) table: Placed<String>,
     pub(super) by: Placed<String>,
-    pub(super) re: Option<Regex>,
+    pub(super) re: Option<Arc<Regex>>,
 }
 
 pub(super) struct RawRule {
@@ -141,13 +143,15 @@ pub(super) struct RawReport {
 /// Reads one file.
 pub(super) fn read(source: &Arc<Source>) -> (RawPack, Vec<Diagnostic>) {
     let reader = Reader::new(Arc::clone(source), CODES);
-    let pack = reader.read(|root| File { reader: &reader }.pack(root));
+    let pack = reader.read(|root| File { reader: &reader, expressions: RefCell::default() }.pack(root));
     (pack, reader.into_problems())
 }
 
 /// The reading of one file: every method reads one kind of table.
 struct File<'r> {
     reader: &'r Reader,
+    /// Expressions by their texts: rules that use the same one share it, and what it keeps while it searches.
+    expressions: RefCell<HashMap<String, Arc<Regex>>>,
 }
 
 impl File<'_> {
@@ -389,7 +393,10 @@ impl File<'_> {
         known
     }
 
-    fn regex(&self, text: Placed<String>) -> Option<Regex> {
+    fn regex(&self, text: Placed<String>) -> Option<Arc<Regex>> {
+        if let Some(known) = self.expressions.borrow().get(&text.value) {
+            return Some(Arc::clone(known));
+        }
         let built = RegexBuilder::new(&text.value).size_limit(REGEX_SIZE_MAX).build();
         match built {
             Ok(regex) if regex.is_match("") => {
@@ -402,7 +409,11 @@ impl File<'_> {
                 );
                 None
             }
-            Ok(regex) => Some(regex),
+            Ok(regex) => {
+                let regex = Arc::new(regex);
+                self.expressions.borrow_mut().insert(text.value, Arc::clone(&regex));
+                Some(regex)
+            }
             Err(error) => {
                 let message = error.to_string();
                 let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -270,7 +270,7 @@ fn fewer_output_partitions_take_the_number_modulo_theirs() {
 #[test]
 fn every_limit_crossed_is_counted_and_the_line_goes_out() {
     let Some(broker) = broker() else { return };
-    let limits = "[limits]\npayload = 2000\nnesting = 4\nhits = 3\ncapture = 16\nsources = 1\nheader = 256\n";
+    let limits = "[limits]\npayload = 2000\nnesting = 4\nhits = 3\ncapture = 16\nwork = 1\nsources = 1\nheader = 256\n";
     let mut stage = Stage::new(&broker, "limits");
     stage.config += limits;
     stage.create(&stage.name, 1, &[]);
@@ -280,6 +280,7 @@ fn every_limit_crossed_is_counted_and_the_line_goes_out() {
         format!(r#"{{"a":{{"b":{{"c":{{"d":["{MATCHING}"]}}}}}}}}"#),
         format!(r#"{{"msg":"{MATCHING}","more":"{}"}}"#, "failed to unwrap: error, unable, error, ".repeat(4)),
         format!(r#"{{"msg":"{MATCHING} {long_url}"}}"#),
+        format!(r#"{{"msg":"{MATCHING} {}"}}"#, "x".repeat(1900)),
         r#"{"pod":"p1","msg":"Service to service authentication will be used"}"#.to_owned(),
         r#"{"pod":"p2","msg":"Service to service authentication will be used"}"#.to_owned(),
         // No object, so what was found goes into the header, which is too small for it.
@@ -292,9 +293,9 @@ fn every_limit_crossed_is_counted_and_the_line_goes_out() {
     producer.flush(Duration::from_secs(10)).unwrap();
     let mut daemon = stage.start();
     eventually("all lines on the output", Duration::from_secs(30), || {
-        (daemon.metric("fingerpost_lines_total") == Some(7.0)).then_some(())
+        (daemon.metric("fingerpost_lines_total") == Some(8.0)).then_some(())
     });
-    for limit in ["payload", "nesting", "hits", "capture", "sources", "header"] {
+    for limit in ["payload", "nesting", "hits", "capture", "work", "sources", "header"] {
         let labelled = format!("fingerpost_limit_crossed_total{{limit=\"{limit}\"}}");
         let counted = eventually(&labelled, Duration::from_secs(5), || {
             let body = daemon.get("/metrics").1;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use fingerpost::diagnostic::Source;
-use fingerpost::engine::{Crossed, Detail, Engine, Limits, Outcome, Settings};
+use fingerpost::engine::explain::Fate;
+use fingerpost::engine::{Crossed, Detail, Engine, Limits, Outcome, Settings, Writer};
 use fingerpost::pack;
 
 const PACK: &str = r#"
@@ -27,7 +28,11 @@ inherit = ["mode"]
 "#;
 
 fn engine(limits: Limits) -> Engine {
-    let source = Source { name: "p.toml".into(), text: PACK.into() };
+    engine_of(PACK, limits)
+}
+
+fn engine_of(pack: &str, limits: Limits) -> Engine {
+    let source = Source { name: "p.toml".into(), text: pack.into() };
     let packs = pack::parse(&[Arc::new(source)]).0.unwrap();
     Engine::new(packs, Settings { limits, ..Settings::default() }).unwrap()
 }
@@ -78,6 +83,108 @@ fn capture() {
     let crossed = run(limits, "no space left on volume abcdéf");
     assert_eq!(crossed.crossed, Crossed { capture: true, ..Crossed::default() });
     assert!(crossed.added(Detail::Full).unwrap().contains(r#""volume":"abcd","#), "cut between characters");
+}
+
+#[test]
+fn work() {
+    let limits = Limits { work: 1, ..Limits::default() };
+    let line = |padding: usize| format!("no space left on volume abc {}", "x".repeat(padding));
+    let fits = run(limits, &line(3900));
+    assert_eq!(fits.crossed, Crossed::default());
+    assert!(fits.added(Detail::Full).unwrap().contains(r#""volume":"abc","#));
+    // Its only expression would go over a little more than the line.
+    let crossed = run(limits, &line(4100));
+    assert_eq!(crossed.crossed, Crossed { work: true, ..Crossed::default() });
+    let added = crossed.added(Detail::Full).expect("phrases decide the rule, whatever else it asks for");
+    assert!(!added.contains("volume"), "{added}");
+    assert_eq!(run(Limits::default(), &line(4100)).crossed, Crossed::default());
+}
+
+/// Of one phrase: a rule of it alone, one that asks for more, one that asks for something not to be there, one that
+/// requires a capture, and a worse one with another capture, whose case says that it is harmless.
+const WORK: &str = r#"
+[sections]
+s = "S"
+[capture]
+volume = "string"
+size = "string"
+[[rule]]
+id = "w.alone"
+title = "t"
+section = "s"
+severity = "info"
+any = ["no space left"]
+get = [{ name = "volume", re = 'volume (\S+)' }]
+[[rule]]
+id = "w.more"
+title = "t"
+section = "s"
+severity = "info"
+all = ["no space left", { words = ["left", "volume"] }]
+[[rule]]
+id = "w.none"
+title = "t"
+section = "s"
+severity = "info"
+all = ["no space left"]
+none = [{ re = 'read-[a-z]+' }]
+[[rule]]
+id = "w.required"
+title = "t"
+section = "s"
+severity = "info"
+all = ["no space left"]
+get = [{ name = "volume", re = 'volume (\w+)', required = true }]
+[[rule]]
+id = "w.worst"
+title = "t"
+section = "s"
+severity = "critical"
+any = ["no space left"]
+get = [{ name = "size", re = 'size (\S+)' }]
+[[rule.case]]
+id = "w.harmless"
+severity = "info"
+when = { size = "0" }
+"#;
+
+#[test]
+fn what_is_too_much_work_is_not_decided_and_the_worst_rules_look_first() {
+    // One expression more costs as much as the line is long, and the words twice that.
+    let line = format!("no space left on volume abc size 0 {}", "x".repeat(5000));
+    let told = |work: usize| {
+        let engine = engine_of(WORK, Limits { work, ..Limits::default() });
+        let outcome = engine.classify(line.as_bytes(), None, &mut engine.memory());
+        let rules = outcome.verdict.iter().flat_map(|verdict| &verdict.rules);
+        let ids: Vec<String> = rules.map(|rule| engine.reported()[*rule].id.clone()).collect();
+        let added = outcome.added(Detail::Full).unwrap_or_default().into_owned();
+        let explained = engine.explain(line.as_bytes(), Writer::default(), &mut engine.memory());
+        let matched = explained.trials.iter().filter(|trial| matches!(trial.fate, Fate::Matched(_)));
+        let matched: Vec<&str> = matched.map(|trial| trial.report.id.as_str()).collect();
+        assert_eq!((&matched, explained.outcome.crossed), (&ids.iter().map(String::as_str).collect(), outcome.crossed));
+        (ids.join(" "), added.contains("\"size\""), added.contains("\"volume\""), outcome.crossed.work)
+    };
+    assert_eq!(told(100), ("w.alone w.harmless w.more w.none w.required".into(), true, true, false));
+    assert_eq!(told(1), ("w.worst w.alone".into(), false, false, true), "phrases are all that is known");
+    assert_eq!(told(3), ("w.worst w.alone w.more".into(), false, false, true), "and words");
+    assert_eq!(told(5), ("w.alone w.harmless w.more w.none".into(), true, false, true), "the worst has looked");
+}
+
+#[test]
+fn a_context_that_is_known_in_part_is_not_remembered() {
+    let pack = PACK.replace(
+        r#"set = { mode = "ro" }"#,
+        "set = { mode = \"ro\" }\nget = [{ name = \"volume\", re = 'volume (\\S+)' }]",
+    );
+    let engine = engine_of(&pack, Limits { work: 1, ..Limits::default() });
+    for (padding, seen) in [(1800, true), (3000, false)] {
+        let mut memory = engine.memory();
+        let line = format!("mounted read-only, volume abc {}", "x".repeat(padding));
+        let crossed = engine.classify(line.as_bytes(), Some("pod"), &mut memory).crossed.work;
+        let outcome = engine.classify(b"no space left", Some("pod"), &mut memory);
+        let knows = outcome.added(Detail::Full).unwrap().contains(r#""mode":"ro""#);
+        assert_eq!((knows, crossed), (seen, !seen), "{padding}");
+    }
 }
 
 #[test]

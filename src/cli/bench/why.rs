@@ -175,16 +175,16 @@ fn expressions(rule: &Rule, fits: bool) -> impl Iterator<Item = (&Regex, bool)> 
     let conditions = [&rule.all, &rule.any, &rule.none].into_iter().flatten();
     let cases = rule.cases.iter().flat_map(|case| &case.also).filter(move |_| fits);
     let conditions = conditions.chain(cases).filter_map(|condition| match condition {
-        Condition::Regex(regex) => Some((regex, false)),
+        Condition::Regex(regex) => Some((&**regex, false)),
         _ => None,
     });
     let gets = rule.captures.iter().flat_map(|captures| &captures.get);
     let captured = fits || gets.clone().any(|get| get.required);
     let gets = gets.filter(move |_| captured).filter_map(|get| match &get.from {
-        Origin::Text(regex) => Some((regex, true)),
+        Origin::Text(regex) => Some((&**regex, true)),
         Origin::Path(_) | Origin::Fact(..) => None,
     });
     let lookups = rule.captures.iter().filter(move |_| fits);
-    let lookups = lookups.filter_map(|captures| Some((captures.lookup.as_ref()?.re.as_ref()?, true)));
+    let lookups = lookups.filter_map(|captures| Some((captures.lookup.as_ref()?.re.as_deref()?, true)));
     conditions.chain(gets).chain(lookups)
 }

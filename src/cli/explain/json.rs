@@ -22,7 +22,7 @@ pub fn explanation(line: &[u8], told: &Explanation<'_>, near: &Near) -> Value {
         })
         .collect();
     let said: Map<String, Value> = told.said.iter().map(|(name, value)| (name.clone(), fact(value))).collect();
-    json!({
+    let mut object = json!({
         "line": String::from_utf8_lossy(line),
         "tagged": told.outcome.verdict.is_some(),
         "primary": primary,
@@ -35,7 +35,12 @@ pub fn explanation(line: &[u8], told: &Explanation<'_>, near: &Near) -> Value {
         "contexts": contexts,
         "said": said,
         "rules": rules,
-    })
+    });
+    // Told where it is so only: it is a line of a kind that hardly anybody ever sees.
+    if told.outcome.crossed.work {
+        object["work_crossed"] = true.into();
+    }
+    object
 }
 
 fn named(named: Option<&Named<'_>>) -> Value {

@@ -32,6 +32,9 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
     let _ = writeln!(out, "  {}\n", Excerpt::new(line, &[], columns - 2).text());
     out += &fields(engine, line, told);
     out += &texts(told, near, columns);
+    if told.outcome.crossed.work {
+        let _ = writeln!(out, "\n{bold}{WORK_CROSSED}{bold:#}");
+    }
     let reported: Vec<&Trial<'_>> = told.trials.iter().filter(|trial| trial.fate != Fate::Unmatched).collect();
     if reported.is_empty() {
         let _ = writeln!(out, "\n{bold}no rule matches{bold:#}{}", unjudged(told));
@@ -51,6 +54,10 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
     }
     out
 }
+
+/// Said of a line that asked for more than it may cost. Which clauses were not looked at cannot be told from the clauses.
+const WORK_CROSSED: &str = "judging took more than limits.work allows: conditions that were not looked at count as not met, \
+    and facts and cases may be missing on the line; below, all is looked at";
 
 fn unjudged(told: &Explanation<'_>) -> &'static str {
     match &told.outcome {
