@@ -30,6 +30,7 @@ mod status;
 mod transport;
 pub mod verify;
 mod worker;
+mod unjudged;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -46,6 +47,7 @@ pub use status::{Counts, PartitionReport, Status};
 use tokio::sync::watch;
 
 use crate::engine::Engine;
+pub use unjudged::LinePlace;
 use crate::telemetry::caught;
 use alerts::counter::Counter;
 use notify::Notifier;
@@ -132,6 +134,8 @@ pub struct Input {
 
 /// Which lines are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    /// Lines that are not judged and go out as they came.
+    pub unjudged: Vec<LinePlace>,
 pub enum Lines {
     /// Every line.
     All,
@@ -464,7 +468,7 @@ pub(crate) fn test_settings() -> Settings {
             options: Vec::new(),
             secret_options: Vec::new(),
         },
-        input: Input { topics: vec!["in".into()], options: Vec::new() },
+        input: Input { topics: vec!["in".into()], options: Vec::new(), unjudged: Vec::new() },
         output: Output {
             topic: "out".into(),
             lines: Lines::All,

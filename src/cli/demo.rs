@@ -169,7 +169,7 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
             options: Vec::new(),
             secret_options: Vec::new(),
         },
-        input: flow::Input { topics: vec![topics.input.clone()], options: Vec::new() },
+        input: flow::Input { topics: vec![topics.input.clone()], options: Vec::new(), unjudged: Vec::new() },
         output: flow::Output {
             topic: topics.output.clone(),
             lines: flow::Lines::All,

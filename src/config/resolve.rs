@@ -112,7 +112,11 @@ impl Resolver<'_> {
                 options: common,
                 secret_options,
             },
-            input: flow::Input { topics: topics::input(self), options: options.consumer },
+            input: flow::Input {
+                topics: topics::input(self),
+                options: options.consumer,
+                unjudged: topics::unjudged(self),
+            },
             output: self.output(engine.limits.header, options.producer),
             delivery: self.delivery(),
             state: topics::written(self, "state.topic"),
@@ -160,11 +164,11 @@ impl Resolver<'_> {
             hits: self.size("limits.hits"),
             capture: self.size("limits.capture"),
             sources: self.size("limits.sources"),
+            work: self.size("limits.work"),
             header: self.size("limits.header"),
         }
     }
 
-            work: self.size("limits.work"),
     fn base_url(&mut self) -> String {
         let Some((url, origin)) = self.text("runbooks.base_url") else { return String::new() };
         let problem = (!url.starts_with("http://") && !url.starts_with("https://")).then(|| {

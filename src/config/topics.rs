@@ -7,6 +7,7 @@ use super::layers::Origin;
 use super::resolve::Resolver;
 use super::value::Item;
 use crate::diagnostic::Diagnostic;
+use crate::flow::LinePlace;
 
 /// The input topics and patterns.
 pub(super) fn input(resolver: &mut Resolver<'_>) -> Vec<String> {
@@ -22,6 +23,25 @@ pub(super) fn input(resolver: &mut Resolver<'_>) -> Vec<String> {
     }
     resolver.problems.extend(items.iter().filter_map(|item| complain("input.topics", item, &origin)));
     items.into_iter().map(|item| item.text).collect()
+}
+
+/// The lines that are not judged.
+pub(super) fn unjudged(resolver: &mut Resolver<'_>) -> Vec<LinePlace> {
+    const KEY: &str = "input.unjudged";
+    let Some(origin) = resolver.given(KEY).map(|given| given.origin.clone()) else { return Vec::new() };
+    let mut places = Vec::new();
+    for item in resolver.items(KEY) {
+        match item.text.parse::<LinePlace>() {
+            Ok(place) => places.push(place),
+            Err(()) => {
+                let message = format!("`{KEY}` has `{}`, and must name a topic, a partition and an offset", item.text);
+                let problem =
+                    origin.locate(Diagnostic::error(codes::BAD_VALUE, message), "no place of a line", item.span);
+                resolver.problems.push(problem.help("as in \"app-logs:3:120734\""));
+            }
+        }
+    }
+    places
 }
 
 /// The output topic.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
 use super::transport::{Fetched, To};
+use super::unjudged::Beside;
 use super::{Lines, Output, Place};
 use crate::NAME;
 use crate::engine::{self, Detail, Engine, Gist, Memory, Outcome, Verdict};
@@ -383,13 +384,22 @@ impl Writer {
 }
 
 /// What the engine says of a line; `None` for a tombstone, an error where the engine fails at it.
-pub(crate) fn judge(engine: &Engine, line: &Line<'_>, memory: &mut Memory) -> Option<Result<Outcome, String>> {
+pub(crate) fn judge(
+    engine: &Engine,
+    line: &Line<'_>,
+    memory: &mut Memory,
+    beside: Beside<'_>,
+) -> Option<Result<Outcome, String>> {
     let value = line.value?;
     memory.turn_to(line.offset);
     Some(caught(AssertUnwindSafe(|| {
         #[cfg(test)]
         panic_when_told_to(value);
         engine.passed(value).unwrap_or_else(|| {
+            if beside.leaves(line.topic, line.partition, line.offset) {
+                return Outcome::default();
+            }
+            let _in_hand = beside.takes(line.offset);
             let source = source_by_key(line);
             engine.judge(value, engine::Writer { source: source.as_deref(), app: None }, memory)
         })
@@ -428,6 +438,7 @@ fn source_of(line: &Line<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::unjudged::NO_LINE;
 
     const HIT: &[u8] = br#"{"msg":"error during request to KeyProtect: connection refused"}"#;
 
@@ -444,6 +455,20 @@ mod tests {
         let outcome = line.value.map(|value| engine.classify(value, None, &mut engine.memory()));
         let mut notes = Notes::default();
         (Writer::new(output, limit, 3, 1).write(&engine, line, outcome.as_ref(), &mut notes), notes)
+    }
+
+    #[test]
+    fn a_line_that_is_named_goes_out_unjudged_and_no_other() {
+        let engine = crate::flow::test_engine();
+        let at_hand = std::sync::atomic::AtomicI64::new(NO_LINE);
+        let unjudged = ["in:8:41", "in:7:42", "other:8:42", "in:8:43"].map(|place| place.parse().unwrap());
+        let beside = Beside { unjudged: &unjudged, at_hand: Some(&at_hand) };
+        let tagged = |offset: i64| {
+            let judged = judge(&engine, &test_line(offset, Some(HIT)), &mut engine.memory(), beside);
+            judged.unwrap().unwrap().verdict.is_some()
+        };
+        assert_eq!([42, 43, 44].map(tagged), [true, false, true]);
+        assert_eq!(at_hand.into_inner(), NO_LINE, "none is in hand when all is done");
     }
 
     fn names(record: &Record<'_>) -> Vec<String> {

@@ -13,8 +13,8 @@
 //! fourth step has been seen to take as long as another member's session, when that died and the group waits for it; all
 //! is well then, even when the time runs out.
 //!
-//! The supervisor is the watchdog too: where the client hangs in a call, no thread of ours can mend it, and the process
-//! ends with 70. Whoever runs it starts it anew, and what was not committed is done again.
+//! The supervisor is the watchdog too: where the client hangs in a call, or a line is judged without end, no thread of ours
+//! can mend it, and the process ends with 70. Whoever runs it starts it anew, and what was not committed is done again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,7 +158,7 @@ pub(crate) fn supervise(
             Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
                 if let Some(what) = hangs() {
                     return End::Failed(Failure::software(format!(
-                        "the Kafka client hangs: {what}; ending, so that what was not committed is done again"
+                        "{what}; ending, so that what was not committed is done again"
                     )));
                 }
                 continue;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Mode;
 use super::alerts::View;
 use super::coverage::Coverage;
+use super::unjudged::NO_LINE;
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
@@ -161,7 +162,9 @@ impl Status {
         for worker in self.workers() {
             let quiet = worker.quiet();
             if quiet > longest && !worker.done.load(Relaxed) {
-                return Some(format!("{} has not turned for {} s", worker.name(), quiet.as_secs()));
+                let judging =
+                    worker.line_in_hand().map_or_else(String::new, |line| format!(", judging the line {line}"));
+                return Some(format!("{} has not turned for {} s{judging}", worker.name(), quiet.as_secs()));
             }
             let stalled = worker.reports(0).into_iter().find(|report| report.stalled > longest);
             if let Some(report) = stalled {
@@ -177,16 +180,26 @@ impl Status {
         None
     }
 
-    /// Which worker hangs in the client, in a sentence: its loop has not turned for `turn`, or one of its transactional
-    /// calls has been out for `call`. Neither can be helped from inside the process.
+    /// Which worker hangs, and in what: its loop has not turned for `turn`, or one of its transactional calls has been out
+    /// for `call`. Neither can be helped from inside the process. In the client, unless it has a line in hand.
     #[must_use]
     pub(crate) fn hangs(&self, turn: Duration, call: Duration) -> Option<String> {
         self.workers().iter().filter(|worker| !worker.done.load(Relaxed)).find_map(|worker| {
             let (quiet, calling, name) = (worker.quiet(), worker.calling(), worker.name());
             if calling > call {
-                return Some(format!("{name}: a transactional call has not come back for {} s", calling.as_secs()));
+                let seconds = calling.as_secs();
+                return Some(format!(
+                    "the Kafka client hangs: {name}: a transactional call has not come back for {seconds} s"
+                ));
             }
-            (quiet > turn).then(|| format!("{name} has not turned for {} s", quiet.as_secs()))
+            let seconds = quiet.as_secs();
+            (quiet > turn).then(|| match worker.line_in_hand() {
+                Some(line) => format!(
+                    "{name} has been judging the line {line} for {seconds} s and comes to no end; to let that line pass \
+                     unjudged, add it to the configuration: input.unjudged = [\"{line}\"]"
+                ),
+                None => format!("the Kafka client hangs: {name} has not turned for {seconds} s"),
+            })
         })
     }
 
@@ -322,6 +335,14 @@ impl WorkerStatus {
             mark: AtomicI64::new(mark),
             end: unknown(),
             read_to: unknown(),
+    /// The line that is being judged, as `topic:partition:offset`.
+    fn line_in_hand(&self) -> Option<String> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = lanes.iter().map(|lane| (lane, lane.at_hand.load(Relaxed)));
+        let in_hand = places.find(|(_, offset)| *offset != NO_LINE);
+        in_hand.map(|(lane, offset)| format!("{}:{}:{offset}", lane.topic, lane.partition))
+    }
+
             open: AtomicU64::new(0),
             oldest_ms: unknown(),
             moved_ms: AtomicU64::new(millis(self.started.elapsed())),
@@ -340,6 +361,7 @@ impl WorkerStatus {
     pub(crate) fn reaches(&self, topic: &str, partition: i32, low: i64, end: i64, read_to: i64) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes.iter().filter(|lane| lane.partition == partition && *lane.topic == *topic) {
+            at_hand: AtomicI64::new(NO_LINE),
             // Until its first line is settled, a partition read from its beginning stands there.
             let _ = lane.mark.compare_exchange(-1, low, Relaxed, Relaxed);
             lane.end.store(end, Relaxed);
@@ -380,6 +402,8 @@ impl LaneStatus {
         // Caught up, nothing is old: the next line may come after hours, and must not look as old as the last one.
         let caught_up = open == 0 && self.lag() == Some(0);
         self.oldest_ms.store(if caught_up { -1 } else { oldest_ms }, Relaxed);
+    /// Offset of the line that is being judged; [`NO_LINE`] while none is.
+    pub(crate) at_hand: AtomicI64,
         if mark.is_some_and(|mark| mark != before) || self.lag() == Some(0) {
             self.moved_ms.store(millis(self.started.elapsed()), Relaxed);
         }
@@ -482,7 +506,24 @@ mod tests {
         worker.calls(0, true);
         assert_eq!(status.hangs(turn, call), None);
         worker.turned_ms.store(0, Relaxed);
-        assert_eq!(status.hangs(turn, call).unwrap(), "worker 0 has not turned for 60 s");
+        assert_eq!(status.hangs(turn, call).unwrap(), "the Kafka client hangs: worker 0 has not turned for 60 s");
+    }
+
+    #[test]
+    fn a_line_that_is_judged_without_end_is_named_and_not_the_client() {
+        let minute_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let status = Status { started: minute_ago, ..Status::default() };
+        let worker = status.add_worker();
+        let (_other, lane) = (worker.add("logs".into(), 0, 10), worker.add("app.logs".into(), 7, 10));
+        worker.turned_ms.store(0, Relaxed);
+        lane.at_hand.store(1234, Relaxed);
+        let (turn, call) = (Duration::from_secs(50), Duration::from_secs(20));
+        let sentence = status.hangs(turn, call).unwrap();
+        assert!(sentence.starts_with("worker 0 has been judging the line app.logs:7:1234 for 60 s"), "{sentence}");
+        assert!(sentence.ends_with(r#"input.unjudged = ["app.logs:7:1234"]"#), "{sentence}");
+        assert!(status.stall(turn).unwrap().ends_with("judging the line app.logs:7:1234"));
+        lane.at_hand.store(NO_LINE, Relaxed);
+        assert!(status.hangs(turn, call).unwrap().starts_with("the Kafka client hangs"));
     }
 
     #[test]

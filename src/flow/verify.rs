@@ -273,7 +273,8 @@ impl<'a> Scene<'a> {
                 key.0.clone(),
                 labels,
                 self.settings.state.is_none(),
-            );
+            )
+            .leaving(&self.settings.input.unjudged);
             let input = reader.map(move |record| record.map(|stored| expecter.expect(&stored)));
             let whole = self.inputs.get(key).cloned().unwrap_or_default();
             let dead = dead.remove(key).unwrap_or_default();

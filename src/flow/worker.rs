@@ -31,11 +31,12 @@ use super::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
 use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To, Unsent};
+use super::unjudged::Beside;
 use super::{Failure, Mode, Rules, Settings};
-use crate::engine::{Engine, Memory, News, Outcome};
+use crate::engine::{Engine, News, Outcome};
 use crate::telemetry::foreign;
 use batch::Batch;
-use lane::{Admission, Lanes};
+use lane::{Admission, Lane, Lanes};
 use linger::Linger;
 use matches::Counting;
 use report::Tally;
@@ -293,7 +294,7 @@ impl<K: Sink> Worker<K> {
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
         let timed = self.judged.is_multiple_of(SAMPLED);
-        let judged = judge(&self.engine, &self.meters, &line, &mut lane.memory, timed);
+        let judged = judge(&self.engine, &self.meters, &line, lane, &self.settings, timed);
         self.judged += 1;
         if lane.memory.has_news() {
             let news = lane.memory.news();
@@ -554,11 +555,13 @@ fn judge(
     engine: &Engine,
     meters: &Meters,
     line: &Line<'_>,
-    memory: &mut Memory,
+    lane: &mut Lane,
+    settings: &Settings,
     timed: bool,
 ) -> Result<Option<Outcome>, String> {
     let started = timed.then(Instant::now);
-    let judged = record::judge(engine, line, memory).transpose();
+    let beside = Beside { unjudged: &settings.input.unjudged, at_hand: Some(&lane.status.at_hand) };
+    let judged = record::judge(engine, line, &mut lane.memory, beside).transpose();
     if let Some(started) = started {
         meters.classify.record(started.elapsed());
     }

@@ -314,6 +314,26 @@ fn every_limit_crossed_is_counted_and_the_line_goes_out() {
 }
 
 #[test]
+fn a_line_that_is_not_to_be_judged_goes_out_as_it_came() {
+    let Some(broker) = broker() else { return };
+    let mut stage = Stage::new(&broker, "unjudged");
+    stage.create(&stage.name, 1, &[]);
+    stage.config = stage.config.replacen("[input]\n", &format!("[input]\nunjudged = [\"{}:0:1\"]\n", stage.name), 1);
+    let line = format!(r#"{{"msg":"{MATCHING}"}}"#);
+    let producer = stage.producer();
+    (0..3).for_each(|n| Record::plain(&line, n + 1).send(&producer, &stage.name, 0));
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let mut daemon = stage.start();
+    eventually("all lines on the output", Duration::from_secs(30), || {
+        (daemon.metric("fingerpost_lines_total") == Some(3.0)).then_some(())
+    });
+    daemon.stop();
+    let outputs = stage.read(&stage.output()).remove(0);
+    let is_bare = |record: &Record| record.value.as_deref() == Some(line.as_bytes());
+    assert_eq!(outputs.iter().map(is_bare).collect::<Vec<_>>(), [false, true, false]);
+}
+
+#[test]
 fn a_record_too_large_is_stepped_down_and_in_the_end_an_error() {
     let Some(broker) = broker() else { return };
     let stage = Stage::new(&broker, "size");

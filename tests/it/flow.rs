@@ -39,7 +39,7 @@ impl Mock {
                 options: Vec::new(),
                 secret_options: Vec::new(),
             },
-            input: flow::Input { topics: vec!["in".into()], options: Vec::new() },
+            input: flow::Input { topics: vec!["in".into()], options: Vec::new(), unjudged: Vec::new() },
             output: flow::Output {
                 topic: "out".into(),
                 lines: flow::Lines::All,

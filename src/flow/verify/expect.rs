@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::stored::{Digest, Parts, Stored, digest, header_digest, whole};
 use crate::engine::{Engine, Memory, Outcome};
 use crate::flow::record::{self, Name, Notes, Record, Writer};
-use crate::flow::{Lines, Output, Place};
+use crate::flow::unjudged::Beside;
+use crate::flow::{LinePlace, Lines, Output, Place};
 
 /// Whether a line is on the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub(super) struct Expecter<'e> {
     /// Whether a daemon may begin without knowing what was said before.
     forgets: bool,
     memory: Memory,
+    unjudged: &'e [LinePlace],
 }
 
 impl<'e> Expecter<'e> {
@@ -67,7 +69,12 @@ impl<'e> Expecter<'e> {
         forgets: bool,
     ) -> Self {
         let (lines, place, memory) = (output.lines, output.place, engine.memory());
-        Self { engine, writer, topic, lines, place, labels, forgets, memory }
+        Self { engine, writer, topic, lines, place, labels, forgets, memory, unjudged: &[] }
+    }
+
+    /// Lines that the daemon does not judge.
+    pub(super) fn leaving(self, unjudged: &'e [LinePlace]) -> Self {
+        Self { unjudged, ..self }
     }
 
     /// The next line of the partition.
@@ -90,7 +97,8 @@ impl<'e> Expecter<'e> {
 
     fn label(&mut self, stored: &Stored, expectation: &mut Expectation) {
         let line = stored.line(&self.topic);
-        let judged = record::judge(self.engine, &line, &mut self.memory).and_then(Result::ok);
+        let beside = Beside { unjudged: self.unjudged, at_hand: None };
+        let judged = record::judge(self.engine, &line, &mut self.memory, beside).and_then(Result::ok);
         let record = self.record(stored, judged.as_ref());
         expectation.full = record.as_ref().map(|record| digest_of(record, stored));
         expectation.sourced = record.is_some_and(|record| record.added.iter().any(|(name, _)| *name == Name::Source));
@@ -98,7 +106,7 @@ impl<'e> Expecter<'e> {
         expectation.rule = verdict.and_then(|verdict| verdict.rules.first().copied());
         let mut fate = if expectation.full.is_some() { Fate::Published } else { Fate::LeftOut };
         if verdict.is_some() && self.forgets {
-            let forgetful = record::judge(self.engine, &line, &mut self.engine.memory()).and_then(Result::ok);
+            let forgetful = record::judge(self.engine, &line, &mut self.engine.memory(), beside).and_then(Result::ok);
             let record = self.record(stored, forgetful.as_ref());
             if record.is_none() && self.lines == Lines::Matched {
                 fate = Fate::Either;

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::stored::Parts;
 use super::*;
 use crate::flow::record::{self, Notes};
+use crate::flow::unjudged::Beside;
 use crate::flow::{Output as Settings, test_engine, test_settings};
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(test_engine);
@@ -60,7 +61,7 @@ fn publish(inputs: &[Stored], sourced: bool) -> Vec<Stored> {
     let mut memory = ENGINE.memory();
     let write = |input: &Stored| {
         let line = input.line("in");
-        let judged = record::judge(&ENGINE, &line, &mut memory).and_then(Result::ok);
+        let judged = record::judge(&ENGINE, &line, &mut memory, Beside::default()).and_then(Result::ok);
         let record = writer.write(&ENGINE, &line, judged.as_ref(), &mut Notes::default()).unwrap();
         let kept = input.kept().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
         let added = record.added.iter().map(|(name, value)| (name.text().to_owned(), Some(value.clone())));

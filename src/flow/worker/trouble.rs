@@ -211,7 +211,7 @@ impl<K: Sink> Worker<K> {
         let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
         let known = lane.poison(line.offset);
         // A line at which the classifier fails is no longer here: it was a dead letter, or went out unjudged.
-        let outcome = judge(&self.engine, &self.meters, &line, &mut lane.memory, false).unwrap_or_default();
+        let outcome = judge(&self.engine, &self.meters, &line, lane, &self.settings, false).unwrap_or_default();
         match known {
             Some(refused) => self.bury(&delivery, ticket, &refused),
             None => {
