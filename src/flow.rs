@@ -9,6 +9,8 @@
 //! What may wait here, waits with a bound: lines in flight, the queues of the client, the time for draining.
 
 pub mod alerts;
+mod bounds;
+mod container;
 pub mod coverage;
 pub mod dead_letters;
 pub mod glance;
@@ -28,9 +30,9 @@ mod simulation;
 mod state;
 mod status;
 mod transport;
+mod unjudged;
 pub mod verify;
 mod worker;
-mod unjudged;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -45,9 +47,9 @@ pub use kafka::{known, probe};
 pub use shutdown::{End, Stopper};
 pub use status::{Counts, PartitionReport, Status};
 use tokio::sync::watch;
+pub use unjudged::LinePlace;
 
 use crate::engine::Engine;
-pub use unjudged::LinePlace;
 use crate::telemetry::caught;
 use alerts::counter::Counter;
 use notify::Notifier;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub roles: Roles,
     /// Lines per second of which each worker looks whether they are errors, for [`coverage`]; none with 0.
     pub looked_at: u32,
+    /// Bytes of memory above which it refuses to start, when what it may take is more.
+    pub memory_limit: Option<usize>,
 }
 
 /// What a process does of the whole.
@@ -130,12 +134,12 @@ pub struct Input {
     pub topics: Vec<String>,
     /// librdkafka settings for the consumer only.
     pub options: Vec<(String, String)>,
+    /// Lines that are not judged and go out as they came.
+    pub unjudged: Vec<LinePlace>,
 }
 
 /// Which lines are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    /// Lines that are not judged and go out as they came.
-    pub unjudged: Vec<LinePlace>,
 pub enum Lines {
     /// Every line.
     All,
@@ -308,7 +312,8 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// are in order, for up to half a minute; must not be called on a tokio thread.
 ///
 /// # Errors
-/// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood.
+/// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood; and when
+/// it may take more memory than it is told to.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
     let (route, inputs) = kafka::topics::prepare(settings)?;
     let alerts = rules.borrow().packs().alerts.len();
@@ -318,7 +323,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
             "the packs have alerts, and nobody counts them: matches.topic and alerts.topic are not set"
         );
     }
-    tell_bounds(settings, &rules.borrow(), &route);
+    status.bound(bounds::tell(settings, &rules.borrow(), &route)?);
     status.promise(settings.delivery.mode);
     let inputs = match &settings.alerts {
         Some(_) => kafka::inputs::Inputs::watch(settings, inputs)?,
@@ -400,30 +405,6 @@ fn counter(
     Ok((counter, source, notifier))
 }
 
-/// The program itself, its runtime, HTTP and metrics, and what the allocator keeps for later.
-const PROCESS_BYTES: usize = 48 << 20;
-
-/// Says what is promised, and how much memory it takes at most.
-fn tell_bounds(settings: &Settings, engine: &Engine, route: &kafka::topics::Route) {
-    let worker = kafka::clients::memory_of_worker(settings, route.record_limit, route.brokers);
-    // While rules are reloaded there are two engines.
-    let workers = if settings.roles.classify { settings.delivery.workers.max(1) * worker } else { 0 };
-    let counting = settings.alerts.as_ref().filter(|_| settings.roles.alert).map_or(0, |alerts| {
-        let role = alerts::settings(settings, alerts);
-        let member = kafka::clients::memory_of_worker(&role, route.alerts_limit, route.brokers);
-        // Whoever is alone has all partitions.
-        member + usize::try_from(route.matches_partitions).unwrap_or(0) * alerts.limits.bytes
-    });
-    let bytes = PROCESS_BYTES + 2 * engine.memory_usage() + workers + counting;
-    metrics::gauge!(meters::names::MEMORY_BOUND).set(bytes as f64);
-    tracing::info!(
-        memory_bound_mib = bytes.div_ceil(1 << 20),
-        sources = engine.settings().limits.sources,
-        "delivering {}; memory is bounded, whatever the lag, besides what is remembered of so many sources per partition",
-        settings.delivery.mode.words(),
-    );
-}
-
 impl Flow {
     /// A handle that stops it, for another thread or a signal.
     #[must_use]
@@ -491,6 +472,7 @@ pub(crate) fn test_settings() -> Settings {
         alerts: None,
         roles: Roles::default(),
         looked_at: 1000,
+        memory_limit: None,
     }
 }
 

@@ -4,7 +4,7 @@
 mod resume;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -100,10 +100,30 @@ impl Windows {
     /// Everything that fires, for sending again and for looking at, in the order of keys.
     #[must_use]
     pub fn firing(&self) -> Vec<Change> {
-        let mut firing: Vec<&Group> = self.groups.iter().map(|(_, group)| group).collect();
-        firing.retain(|group| group.told.is_some());
+        self.firing_behind(None, usize::MAX)
+    }
+
+    /// What fires behind a key, or from the beginning, in the order of keys: at most `limit` groups.
+    #[must_use]
+    pub fn firing_behind(&self, behind: Option<&str>, limit: usize) -> Vec<Change> {
+        let is_asked = |group: &&Group| group.told.is_some() && behind.is_none_or(|behind| *group.key > *behind);
+        let mut firing: Vec<&Group> = self.groups.iter().map(|(_, group)| group).filter(is_asked).collect();
+        if limit < firing.len() {
+            firing.select_nth_unstable_by(limit, |a, b| a.key.cmp(&b.key));
+            firing.truncate(limit);
+        }
         firing.sort_by(|a, b| a.key.cmp(&b.key));
         firing.into_iter().filter_map(|group| self.change(group, None)).collect()
+    }
+
+    /// How many groups of each alert fire.
+    #[must_use]
+    pub fn firing_by_alert(&self) -> BTreeMap<String, usize> {
+        let mut many = vec![0_usize; self.alerts.ids().count()];
+        let firing = self.groups.iter().filter(|(_, group)| group.told.is_some());
+        firing.for_each(|(_, group)| many[group.alert] += 1);
+        let named = self.alerts.ids().zip(many).filter(|(_, groups)| *groups > 0);
+        named.map(|(alert, groups)| (alert.to_owned(), groups)).collect()
     }
 
     /// What to commit once all that was read has been told of. Until it has caught up that is what was committed.

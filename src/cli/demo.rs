@@ -194,6 +194,7 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
         roles: flow::Roles::default(),
         // Nobody is told of it.
         looked_at: 0,
+        memory_limit: None,
     };
     let (_, rules) = tokio::sync::watch::channel(engine.clone());
     flow::start(&rules, &settings, Arc::new(Status::default())).map_err(|failure| anyhow::anyhow!(failure))

@@ -142,6 +142,7 @@ pub static KEYS: &[Key] = &[
     key("limits.alert_memory", Bytes(MIB, 64 * 1024 * MIB), Is("32MiB"), "What those groups take in memory, for each partition of the matches topic."),
     key("limits.label", Bytes(64, 64 * KIB), Is("1KiB"), "One label of an alert; a longer one is cut, and ends in a digest of all of it."),
     key("limits.annotation", Bytes(64, MIB), Is("4KiB"), "One annotation of an alert; a longer one is cut."),
+    key("limits.memory", Bytes(16 * MIB, 1 << 50), Nothing("it starts whatever it may take"), "Memory above which it refuses to start, when what it may take at most is more."),
     key("limits.header", Bytes(256, MIB), Limit(|limits| limits.header), "The header `fingerpost`; a larger finding is shortened."),
     key("log.level", Text, Is("info"), "What is logged: error, warn, info, debug, trace, or per part as in `warn,fingerpost=debug`."),
     key("log.format", Choice(&["auto", "text", "json"]), Is("auto"), "How it is logged; `auto` is text on a terminal, else JSON."),

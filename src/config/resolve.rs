@@ -123,6 +123,7 @@ impl Resolver<'_> {
             dead_letter: topics::written(self, "dead_letter.topic"),
             alerts: alerts::resolve(self, &escalation),
             roles: alerts::roles(self),
+            memory_limit: self.memory_limit(),
             looked_at: u32::try_from(self.number("coverage.lines_per_second")).unwrap_or(u32::MAX),
         };
         topics::check_against_each_other(self);
@@ -163,9 +164,16 @@ impl Resolver<'_> {
             nesting: self.size("limits.nesting"),
             hits: self.size("limits.hits"),
             capture: self.size("limits.capture"),
-            sources: self.size("limits.sources"),
             work: self.size("limits.work"),
+            sources: self.size("limits.sources"),
             header: self.size("limits.header"),
+        }
+    }
+
+    fn memory_limit(&self) -> Option<usize> {
+        match self.given("limits.memory").map(|given| &given.value) {
+            Some(Value::Bytes(bytes)) => Some(usize::try_from(*bytes).unwrap_or(usize::MAX)),
+            _ => None,
         }
     }
 

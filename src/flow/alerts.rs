@@ -14,10 +14,13 @@ mod stored;
 mod view;
 
 pub use stored::{Told, lines, told};
-pub use view::View;
+pub use view::{Cursor, Page, View};
 
 use super::{Lines, Output, notify};
 use crate::alert;
+
+/// Alerts on one page of [`View::ask`], at most.
+pub(crate) const PAGE_MAX: usize = 2000;
 
 /// How alerts are counted and told.
 #[derive(Debug, Clone)]

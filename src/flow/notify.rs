@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 
-pub(crate) use board::Board;
+pub(crate) use board::{Board, memory_bound};
 pub use post::check_authorities;
 use post::{Posted, Poster};
 

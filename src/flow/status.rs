@@ -24,6 +24,8 @@ pub struct Status {
     started: Instant,
     workers: RwLock<Vec<Arc<WorkerStatus>>>,
     mode: OnceLock<Mode>,
+    /// Bytes of memory that the process takes at most; 0 until it is known.
+    memory_bound: AtomicU64,
     alerts: Arc<View>,
     coverage: Arc<Coverage>,
     stopping: AtomicBool,
@@ -65,6 +67,7 @@ impl Default for Status {
             started: Instant::now(),
             workers: RwLock::default(),
             mode: OnceLock::new(),
+            memory_bound: AtomicU64::new(0),
             alerts: Arc::default(),
             coverage: Arc::default(),
             stopping: AtomicBool::new(false),
@@ -98,6 +101,17 @@ impl Status {
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         self.mode.get().copied()
+    }
+
+    /// It takes so many bytes of memory at most.
+    pub(crate) fn bound(&self, bytes: usize) {
+        self.memory_bound.store(bytes as u64, Relaxed);
+    }
+
+    /// Bytes of memory that it takes at most; `None` until the start is over.
+    #[must_use]
+    pub fn memory_bound(&self) -> Option<u64> {
+        Some(self.memory_bound.load(Relaxed)).filter(|bytes| *bytes > 0)
     }
 
     pub(crate) fn stop(&self) {
@@ -321,6 +335,14 @@ impl WorkerStatus {
         since.map_or(Duration::ZERO, |since| self.started.elapsed().saturating_sub(Duration::from_millis(since)))
     }
 
+    /// The line that is being judged, as `topic:partition:offset`.
+    fn line_in_hand(&self) -> Option<String> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = lanes.iter().map(|lane| (lane, lane.at_hand.load(Relaxed)));
+        let in_hand = places.find(|(_, offset)| *offset != NO_LINE);
+        in_hand.map(|(lane, offset)| format!("{}:{}:{offset}", lane.topic, lane.partition))
+    }
+
     fn quiet(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.turned_ms.load(Relaxed)))
     }
@@ -335,18 +357,11 @@ impl WorkerStatus {
             mark: AtomicI64::new(mark),
             end: unknown(),
             read_to: unknown(),
-    /// The line that is being judged, as `topic:partition:offset`.
-    fn line_in_hand(&self) -> Option<String> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut places = lanes.iter().map(|lane| (lane, lane.at_hand.load(Relaxed)));
-        let in_hand = places.find(|(_, offset)| *offset != NO_LINE);
-        in_hand.map(|(lane, offset)| format!("{}:{}:{offset}", lane.topic, lane.partition))
-    }
-
             open: AtomicU64::new(0),
             oldest_ms: unknown(),
             moved_ms: AtomicU64::new(millis(self.started.elapsed())),
             sources: AtomicU64::new(0),
+            at_hand: AtomicI64::new(NO_LINE),
         });
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane.clone());
         lane
@@ -361,7 +376,6 @@ impl WorkerStatus {
     pub(crate) fn reaches(&self, topic: &str, partition: i32, low: i64, end: i64, read_to: i64) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes.iter().filter(|lane| lane.partition == partition && *lane.topic == *topic) {
-            at_hand: AtomicI64::new(NO_LINE),
             // Until its first line is settled, a partition read from its beginning stands there.
             let _ = lane.mark.compare_exchange(-1, low, Relaxed, Relaxed);
             lane.end.store(end, Relaxed);
@@ -388,6 +402,8 @@ pub(crate) struct LaneStatus {
     oldest_ms: AtomicI64,
     moved_ms: AtomicU64,
     pub(crate) sources: AtomicU64,
+    /// Offset of the line that is being judged; [`NO_LINE`] while none is.
+    pub(crate) at_hand: AtomicI64,
 }
 
 impl LaneStatus {
@@ -402,8 +418,6 @@ impl LaneStatus {
         // Caught up, nothing is old: the next line may come after hours, and must not look as old as the last one.
         let caught_up = open == 0 && self.lag() == Some(0);
         self.oldest_ms.store(if caught_up { -1 } else { oldest_ms }, Relaxed);
-    /// Offset of the line that is being judged; [`NO_LINE`] while none is.
-    pub(crate) at_hand: AtomicI64,
         if mark.is_some_and(|mark| mark != before) || self.lag() == Some(0) {
             self.moved_ms.store(millis(self.started.elapsed()), Relaxed);
         }

@@ -152,6 +152,9 @@ fn set_gauges(status: &Status, partitions: &[PartitionReport]) {
     gauge!(names::ASSIGNED).set(partitions.len() as f64);
     gauge!(names::SOURCES).set(partitions.iter().map(|report| report.sources).sum::<u64>() as f64);
     gauge!(names::RULES_UNSEEN).set(status.coverage().unseen() as f64);
+    if let Some(bytes) = status.memory_bound() {
+        gauge!(names::MEMORY_BOUND).set(bytes as f64);
+    }
     gauge!(names::IN_FLIGHT).set(status.in_flight() as f64);
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

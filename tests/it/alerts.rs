@@ -3,6 +3,7 @@
 
 mod alertmanager;
 mod exact;
+mod memory;
 mod replay;
 mod story;
 

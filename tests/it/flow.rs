@@ -63,6 +63,7 @@ impl Mock {
             alerts: None,
             roles: flow::Roles::default(),
             looked_at: 1000,
+            memory_limit: None,
         }
     }
 

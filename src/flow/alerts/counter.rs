@@ -33,6 +33,8 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 const COMMIT_PAUSE: Duration = Duration::from_millis(50);
 /// How often the status is written.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// Who asks what fires is not kept waiting for longer by what is being committed.
+pub(super) const LONG_WAIT: Duration = Duration::from_secs(2);
 /// What is over since no longer than this is told to Alertmanagers again by a new owner: the one before may not have
 /// come to it.
 const OVER_LATELY_MS: i64 = 60 * 60 * 1000;
@@ -48,7 +50,7 @@ pub(super) struct News {
 pub(crate) struct Counter<K> {
     rules: Rules,
     alerts: Arc<Alerts>,
-    limits: alert::Limits,
+    pub(super) limits: alert::Limits,
     /// The role's own, see [`super::settings`].
     pub(super) settings: Settings,
     pub(super) route: Route,
@@ -108,13 +110,18 @@ impl<K: Sink> Counter<K> {
 
     /// Counts until asked to stop or unable to go on, then leaves in good order.
     pub(crate) fn run<S: Source>(mut self, source: S, tell: &dyn Fn(Word)) {
+        self.view.begin();
         turns(|| self.step(&source), tell);
+        self.view.end();
         self.leave(source, |drained| tell(Word::Drained(drained)));
     }
 
     /// Deals with the next thing that happens.
     fn step<S: Source>(&mut self, source: &S) -> Result<Turn, Failure> {
         self.status.turn();
+        // What is news is not committed yet, and will be in a moment.
+        let is_told = self.news.is_empty() && !self.is_stale;
+        self.answer(if is_told { Duration::ZERO } else { LONG_WAIT });
         if self.stop.is_raised() {
             return Ok(Turn::Stop);
         }
@@ -339,10 +346,37 @@ impl<K: Sink> Counter<K> {
             let number = lane.partition.number;
             if !self.view.knows(number) {
                 // What fires since before we had the partition.
-                lane.windows.firing().iter().for_each(|change| self.notify(number, change));
+                self.notify_all(number, &lane.windows);
             }
             if !self.view.knows(number) || news.iter().any(|news| news.partition == number) {
-                self.view.set(number, lane.windows.firing());
+                self.view.set(number, lane.windows.firing_by_alert());
+            }
+        }
+    }
+
+    /// Tells who asked that long ago what fires, as far as it is counted.
+    pub(super) fn answer(&self, waited: Duration) {
+        if !self.view.is_asked() {
+            return;
+        }
+        let of = |number: i32| self.lanes.iter().find(|lane| lane.partition.number == number);
+        let page = |number: i32, behind: Option<&str>, limit| {
+            of(number).map_or_else(Vec::new, |lane| lane.windows.firing_behind(behind, limit))
+        };
+        let numbers: Vec<i32> =
+            self.lanes.iter().filter(|lane| lane.is_live()).map(|lane| lane.partition.number).collect();
+        self.view.answer(waited, &numbers, page);
+    }
+
+    /// A part at a time, as all that fires takes many times what the windows do.
+    fn notify_all(&self, partition: i32, windows: &Windows) {
+        let mut behind: Option<String> = None;
+        while self.board.is_some() {
+            let changes = windows.firing_behind(behind.as_deref(), CHANGES_MAX);
+            changes.iter().for_each(|change| self.notify(partition, change));
+            match changes.last() {
+                Some(last) if changes.len() == CHANGES_MAX => behind = Some(last.key()),
+                _ => return,
             }
         }
     }

@@ -72,11 +72,20 @@ impl Lane {
         }
     }
 
-    /// Keys that are over since so long that the alerts topic need not have them any more.
-    pub(super) fn forgotten(&self) -> Vec<String> {
+    /// Keys that are over since so long that the alerts topic need not have them any more; of more than `most`, those that
+    /// are over longest, however long that is. Some of them, when they are more than `at_a_time`.
+    pub(super) fn forgotten(&self, most: usize, at_a_time: usize) -> Vec<String> {
+        if !self.is_live {
+            return Vec::new();
+        }
         let horizon = self.windows.bookmark().horizon;
-        let past = self.over.iter().filter(|(_, ends)| ends.saturating_add(OVER_KEPT_MS) < horizon);
-        if self.is_live { past.map(|(key, _)| key.clone()).collect() } else { Vec::new() }
+        let mut before = horizon.saturating_sub(OVER_KEPT_MS);
+        if let Some(beyond) = self.over.len().checked_sub(most).filter(|beyond| *beyond > 0) {
+            let mut ends: Vec<i64> = self.over.values().copied().collect();
+            before = before.max(ends.select_nth_unstable(beyond - 1).1.saturating_add(1));
+        }
+        let past = self.over.iter().filter(|(_, ends)| **ends < before).take(at_a_time);
+        past.map(|(key, _)| key.clone()).collect()
     }
 
     /// The first offset that whoever comes next will read, when much before it is of no use to anybody.

@@ -4,9 +4,10 @@
 //! What cannot be committed was never told: then all windows are made anew from what is committed, and count again. As
 //! with lines, a producer of whose transaction the outcome is not known is never used again.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::counter::{Counter, News};
+use super::counter::{Counter, LONG_WAIT, News};
 use super::lane::Lane;
 use crate::flow::ledger::Ticket;
 use crate::flow::recent::Recent;
@@ -23,7 +24,7 @@ const AGAIN_PAUSE: Duration = Duration::from_secs(1);
 /// What a record of ours takes on the wire besides key and value, at most.
 const OVERHEAD: usize = 128;
 /// So many alerts that are long over are taken off the alerts topic at a time.
-const FORGOTTEN_MAX: usize = 100;
+const FORGOTTEN_MAX: usize = 1000;
 /// So often may the producer be fenced within a minute before it is clear that another one has the same name.
 const FENCED_MAX: usize = 3;
 
@@ -103,6 +104,7 @@ impl<K: Sink> Counter<K> {
         }
         loop {
             self.status.turn();
+            self.answer(LONG_WAIT);
             if let Some((marks, result)) = source.commit_answer(LOOK) {
                 self.committing = false;
                 match result {
@@ -250,6 +252,7 @@ impl<K: Sink> Counter<K> {
     fn ended<S: Source>(&self, source: &S, deadline: Instant) -> Option<Fate> {
         loop {
             self.status.turn();
+            self.answer(LONG_WAIT);
             if let Some(fate) = self.sink.ended(LOOK) {
                 return Some(fate);
             }
@@ -261,13 +264,16 @@ impl<K: Sink> Counter<K> {
 
     /// What is over since so long that it need not stand on the alerts topic any more; not what the news are about.
     fn forgotten(&self, news: &[News]) -> Vec<(i32, String)> {
+        let most = self.limits.groups;
         let keys = |lane: &Lane| {
             let number = lane.partition.number;
-            lane.forgotten().into_iter().map(move |key| (number, key))
+            lane.forgotten(most, FORGOTTEN_MAX).into_iter().map(move |key| (number, key))
         };
-        let is_told = |key: &str| news.iter().any(|news| news.change.key() == key);
         let mut forgotten: Vec<(i32, String)> = self.lanes.iter().flat_map(keys).take(FORGOTTEN_MAX).collect();
-        forgotten.retain(|(_, key)| !is_told(key));
+        if !forgotten.is_empty() {
+            let told: HashSet<String> = news.iter().map(|news| news.change.key()).collect();
+            forgotten.retain(|(_, key)| !told.contains(key));
+        }
         forgotten
     }
 
@@ -340,6 +346,7 @@ impl<K: Sink> Counter<K> {
         refused: &mut Option<crate::flow::kafka::Code>,
     ) -> bool {
         self.status.turn();
+        self.answer(LONG_WAIT);
         self.sink.hurry(LOOK);
         self.sink.acks(acks);
         for ack in acks.drain(..) {

@@ -1,7 +1,22 @@
-//! What fires in this process, for whoever asks: written by the counter after each commit, read by HTTP and metrics.
+//! What fires in this process, for whoever asks: numbers for the metrics, written by the counter after each commit, and
+//! for HTTP a page at a time, made when it is asked for.
+//!
+//! ```text
+//! HTTP ── ask ──→ View ── answer, in the counter's own loop ──→ a page of what its windows hold ──→ HTTP
+//! ```
+//!
+//! It is what is committed, but where that takes long: then rather a little ahead of it than nothing.
+//!
+//! Nothing that fires is kept here a second time: the words of an alert take many times what its window does, and two
+//! hundred thousand of them would be more than all else in the process. Who asks waits for the counter, never the other
+//! way round.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use crate::alert::Change;
 use crate::flow::notify::Board;
@@ -9,32 +24,74 @@ use crate::flow::notify::Board;
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub struct View {
-    firing: RwLock<BTreeMap<i32, Arc<[Change]>>>,
-    /// Groups that are counted, by partition.
-    groups: RwLock<BTreeMap<i32, usize>>,
+    partitions: RwLock<BTreeMap<i32, Numbers>>,
+    asked: Mutex<VecDeque<Asked>>,
+    /// Somebody waits for an answer: so that the counter need not lock to know.
+    is_asked: AtomicBool,
+    /// Somebody answers.
+    is_counting: AtomicBool,
     board: OnceLock<(Arc<Board>, Vec<String>)>,
 }
 
+/// What is known of a partition.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// Groups that fire, by alert; not known before the first commit.
+    firing: Option<BTreeMap<String, usize>>,
+    /// Groups that are counted.
+    groups: usize,
+}
+
+/// A place in the order of what fires: the last that was told. The partition counts first, then the key.
+pub type Cursor = (i32, String);
+
+/// A part of what fires.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// In order.
+    pub alerts: Vec<Change>,
+    /// There is more behind this.
+    pub next: Option<Cursor>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    since: Instant,
+    after: Option<Cursor>,
+    limit: usize,
+    answer: oneshot::Sender<Page>,
+}
+
 impl View {
-    /// This is what fires in a partition.
-    pub(super) fn set(&self, partition: i32, firing: Vec<Change>) {
-        self.firing.write().unwrap_or_else(PoisonError::into_inner).insert(partition, firing.into());
+    /// Somebody answers from now on.
+    pub(super) fn begin(&self) {
+        self.is_counting.store(true, Relaxed);
+    }
+
+    /// Nobody does any more; who waits is told by that.
+    pub(super) fn end(&self) {
+        self.is_counting.store(false, Relaxed);
+        self.asked().clear();
+    }
+
+    /// So many groups of each alert fire in a partition.
+    pub(super) fn set(&self, partition: i32, firing: BTreeMap<String, usize>) {
+        self.write(partition, |numbers| numbers.firing = Some(firing));
     }
 
     /// Whether somebody said what fires in a partition.
     pub(super) fn knows(&self, partition: i32) -> bool {
-        self.firing.read().unwrap_or_else(PoisonError::into_inner).contains_key(&partition)
+        self.read(|partitions| partitions.get(&partition).is_some_and(|numbers| numbers.firing.is_some()))
     }
 
     /// So many groups are counted in a partition.
     pub(super) fn count(&self, partition: i32, groups: usize) {
-        self.groups.write().unwrap_or_else(PoisonError::into_inner).insert(partition, groups);
+        self.write(partition, |numbers| numbers.groups = groups);
     }
 
     /// A partition is another's.
     pub(super) fn forget(&self, partition: i32) {
-        self.firing.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
-        self.groups.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
     }
 
     /// Where Alertmanagers are told from, and who they are.
@@ -42,25 +99,61 @@ impl View {
         let _ = self.board.set((board, alertmanagers));
     }
 
-    /// What fires in the partitions of this process: those of one partition together, in the order of their keys.
-    #[must_use]
-    pub fn firing(&self) -> Vec<Change> {
-        let firing = self.firing.read().unwrap_or_else(PoisonError::into_inner);
-        firing.values().flat_map(|changes| changes.iter().cloned()).collect()
+    /// Asks for what fires in the partitions of this process, behind a place or from the beginning, at most `limit` groups.
+    /// The answer never comes when the counter hangs, and is an error when it leaves. Without a counter nothing fires here.
+    pub(crate) fn ask(&self, after: Option<Cursor>, limit: usize) -> oneshot::Receiver<Page> {
+        let (answer, answered) = oneshot::channel();
+        if self.is_counting.load(Relaxed) {
+            self.asked().push_back(Asked { since: Instant::now(), after, limit, answer });
+            self.is_asked.store(true, Relaxed);
+        } else {
+            let _ = answer.send(Page::default());
+        }
+        answered
+    }
+
+    /// Whether somebody waits for an answer.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked.load(Relaxed)
+    }
+
+    /// Answers who has been waiting for so long. `page` makes a page: what fires behind a key of a partition, or in all of it,
+    /// at most so many.
+    pub(super) fn answer(
+        &self,
+        waited: Duration,
+        partitions: &[i32],
+        page: impl Fn(i32, Option<&str>, usize) -> Vec<Change>,
+    ) {
+        let (due, early): (Vec<Asked>, Vec<Asked>) =
+            std::mem::take(&mut *self.asked()).into_iter().partition(|asked| asked.since.elapsed() >= waited);
+        self.put_back(early);
+        // Who has gone meanwhile costs nothing.
+        for Asked { after, limit, answer, .. } in due.into_iter().filter(|asked| !asked.answer.is_closed()) {
+            let _ = answer.send(gather(partitions, after.as_ref(), limit, &page));
+        }
+    }
+
+    fn put_back(&self, early: Vec<Asked>) {
+        let mut asked = self.asked();
+        early.into_iter().rev().for_each(|early| asked.push_front(early));
+        self.is_asked.store(!asked.is_empty(), Relaxed);
     }
 
     /// How many groups of each alert fire in this process.
     pub(crate) fn firing_by_alert(&self) -> BTreeMap<String, usize> {
-        let mut many = BTreeMap::new();
-        for change in self.firing.read().unwrap_or_else(PoisonError::into_inner).values().flat_map(|list| list.iter()) {
-            *many.entry(change.alert.clone()).or_default() += 1;
-        }
-        many
+        self.read(|partitions| {
+            let mut many: BTreeMap<String, usize> = BTreeMap::new();
+            for (alert, groups) in partitions.values().filter_map(|numbers| numbers.firing.as_ref()).flatten() {
+                *many.entry(alert.clone()).or_default() += groups;
+            }
+            many
+        })
     }
 
     /// Groups that are counted in this process.
     pub(crate) fn groups(&self) -> usize {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.read(|partitions| partitions.values().map(|numbers| numbers.groups).sum())
     }
 
     /// For each Alertmanager, alerts of which it has not heard the latest word.
@@ -68,5 +161,127 @@ impl View {
         let Some((board, alertmanagers)) = self.board.get() else { return Vec::new() };
         let waiting = |(index, address): (usize, &String)| (address.clone(), board.waiting(index));
         alertmanagers.iter().enumerate().map(waiting).collect()
+    }
+
+    fn asked(&self) -> MutexGuard<'_, VecDeque<Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&BTreeMap<i32, Numbers>) -> T) -> T {
+        look(&self.partitions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, partition: i32, change: impl FnOnce(&mut Numbers)) {
+        change(self.partitions.write().unwrap_or_else(PoisonError::into_inner).entry(partition).or_default());
+    }
+}
+
+/// A page over all partitions, in their order.
+fn gather(
+    partitions: &[i32],
+    after: Option<&Cursor>,
+    limit: usize,
+    page: impl Fn(i32, Option<&str>, usize) -> Vec<Change>,
+) -> Page {
+    let mut partitions = partitions.to_vec();
+    partitions.sort_unstable();
+    let mut gathered = Page::default();
+    for partition in partitions.into_iter().filter(|number| after.is_none_or(|(from, _)| number >= from)) {
+        let behind = after.filter(|(from, _)| *from == partition).map(|(_, key)| key.as_str());
+        let room = limit - gathered.alerts.len();
+        // One more tells whether there is more.
+        let mut alerts = page(partition, behind, room + 1);
+        let is_more = alerts.len() > room;
+        alerts.truncate(room);
+        let last = alerts.last().map(|change| (partition, change.key()));
+        gathered.next = last.or(gathered.next.take());
+        gathered.alerts.extend(alerts);
+        if is_more {
+            return gathered;
+        }
+    }
+    Page { next: None, ..gathered }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::State;
+
+    fn change(key: usize) -> Change {
+        let posted = format!(
+            r#"{{"labels":{{}},"fingerpost":{{"v":1,"id":"a","state":"firing","group":{{"n":"{key:03}"}},"starts_at":1,
+            "count":1,"lines":[],"place":{{"topic":"t","partition":0,"offset":1}},"said":{{}},"settled":0,"pack":"p"}}}}"#
+        );
+        Change::from_json(posted.as_bytes()).expect("a record of the alerts topic")
+    }
+
+    /// Partition 0 has the keys 0 to 4, partition 2 none, partition 7 the keys 5 to 9.
+    fn page(partition: i32, behind: Option<&str>, limit: usize) -> Vec<Change> {
+        let keys = if partition == 0 {
+            0..5
+        } else if partition == 7 {
+            5..10
+        } else {
+            0..0
+        };
+        let all = keys.map(change).filter(|change| behind.is_none_or(|behind| change.key().as_str() > behind));
+        all.take(limit).collect()
+    }
+
+    /// Asks on until there is no more.
+    fn pages(view: &View, limit: usize) -> Vec<Vec<String>> {
+        let (mut pages, mut after) = (Vec::new(), None);
+        loop {
+            let mut waits = view.ask(after, limit);
+            view.answer(Duration::ZERO, &[7, 0, 2], page);
+            let Page { alerts, next } = waits.try_recv().expect("an answer");
+            assert!(alerts.iter().all(|change| change.state == State::Firing));
+            pages.push(alerts.iter().map(Change::key).collect());
+            match next {
+                Some(next) => after = Some(next),
+                None => return pages,
+            }
+        }
+    }
+
+    #[test]
+    fn pages_put_together_are_all_that_fires_each_once() {
+        let view = View::default();
+        view.begin();
+        let all: Vec<String> = (0..10).map(|number| change(number).key()).collect();
+        for limit in 1..12 {
+            let pages = pages(&view, limit);
+            assert!(pages.iter().all(|page| page.len() <= limit));
+            assert_eq!(pages.len(), 10_usize.div_ceil(limit), "no page is empty");
+            assert_eq!(pages.concat(), all);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_never_left_without_an_answer_when_nobody_counts() {
+        let view = View::default();
+        assert_eq!(view.ask(None, 10).try_recv(), Ok(Page::default()), "no counter, nothing fires");
+        view.begin();
+        let mut waits = view.ask(None, 10);
+        view.answer(Duration::from_secs(3600), &[0], page);
+        assert!(view.is_asked(), "it has not waited for so long");
+        assert_eq!(waits.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        view.end();
+        assert_eq!(waits.try_recv(), Err(oneshot::error::TryRecvError::Closed), "it left");
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_partitions_that_are_ours() {
+        let view = View::default();
+        let of = |alert: &str, groups| BTreeMap::from([(alert.to_owned(), groups)]);
+        view.count(0, 9);
+        assert!(!view.knows(0));
+        view.set(0, of("a", 3));
+        view.set(1, of("a", 4));
+        assert!(view.knows(0) && view.groups() == 9);
+        assert_eq!(view.firing_by_alert(), of("a", 7));
+        view.forget(0);
+        assert_eq!((view.firing_by_alert(), view.groups()), (of("a", 4), 0));
     }
 }

@@ -207,7 +207,7 @@ pub(crate) fn producer(settings: &Settings, route: &Route, worker: usize, turn: 
     // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
     // decides; batches of several records always fit.
     let record_max = record_limit.max(WINDOW_BYTES);
-    let queue_kbytes = (2 * record_max + WINDOW_BYTES) / 1024;
+    let queue_kbytes = memory_of_queue(record_limit) / 1024;
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
@@ -244,6 +244,11 @@ pub(crate) fn linger(settings: &Settings, route: &Route) -> Option<Duration> {
     let is_configured = configured.any(|(key, _)| key == "linger.ms" || key == "queue.buffering.max.ms");
     let requests = REQUESTS_IN_FLIGHT * route.brokers * settings.delivery.workers;
     (!is_configured && route.partitions as usize <= requests).then_some(LINGER)
+}
+
+/// Bytes of records that may wait in a producer for who does not bound them himself.
+pub(crate) fn memory_of_queue(record_limit: usize) -> usize {
+    2 * record_limit.max(WINDOW_BYTES) + WINDOW_BYTES
 }
 
 /// Bytes that a worker holds at most, whatever the lag: lines fetched, responses on their way and opened, records in

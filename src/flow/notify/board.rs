@@ -15,6 +15,10 @@ const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Alerts that are over and still told, at most. Beyond, the oldest are let go: an Alertmanager that hears nothing more
 /// of an alert takes it for resolved by itself.
 const OVER_MAX: usize = 10_000;
+/// An alert as it is kept to be told, about: labels, annotations, and a table of them.
+const NOTICE_BYTES: usize = 4 << 10;
+/// How far one Alertmanager has heard of an alert.
+const HEARD_BYTES: usize = size_of::<(u64, Instant)>();
 /// No thread sleeps longer at a time.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -65,6 +69,12 @@ impl Entry {
             && now.duration_since(self.put) >= OVER_KEPT
             && self.heard.iter().all(|(word, _)| *word == self.word)
     }
+}
+
+/// Bytes that a board takes at most on which so many alerts fire, for so many listeners; and what they are about to tell.
+pub(crate) fn memory_bound(firing: usize, listeners: usize) -> usize {
+    let each = NOTICE_BYTES + listeners * (HEARD_BYTES + size_of::<Due>());
+    firing.saturating_add(OVER_MAX).saturating_mul(each)
 }
 
 /// Something to tell.
