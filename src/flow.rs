@@ -24,6 +24,8 @@ mod recent;
 mod record;
 pub mod reload;
 pub mod replay;
+mod returned;
+mod seldom;
 mod shutdown;
 #[cfg(test)]
 mod simulation;
@@ -156,6 +158,15 @@ pub enum Place {
     Headers,
 }
 
+/// What becomes of a line whose timestamp the output topic refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedTime {
+    /// It is a dead letter, like every line that is refused.
+    DeadLetter,
+    /// It is published with the time of now; the header `fingerpost-timestamp` tells its own.
+    Now,
+}
+
 /// Output topic.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -165,6 +176,8 @@ pub struct Output {
     pub lines: Lines,
     /// Where the object goes.
     pub place: Place,
+    /// Lines whose timestamp the topic refuses.
+    pub refused_time: RefusedTime,
     /// Put `fingerpost-source` on every record, not only on matching ones.
     pub source_header_on_all: bool,
     /// Bytes of the header `fingerpost`; a larger object is stepped down. `engine::settings::Limits::header`.
@@ -454,6 +467,7 @@ pub(crate) fn test_settings() -> Settings {
             topic: "out".into(),
             lines: Lines::All,
             place: Place::Value,
+            refused_time: RefusedTime::DeadLetter,
             source_header_on_all: false,
             header_limit: 16 << 10,
             record_limit: None,

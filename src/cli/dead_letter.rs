@@ -1,7 +1,7 @@
 //! `fingerpost dead-letter`: the lines that could not be published, looked at and sent again.
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::json as object;
 
@@ -11,7 +11,7 @@ use super::run::report_failure;
 use super::{EXIT_CODES, Exit, print, usable};
 use crate::config;
 use crate::flow::Failure;
-use crate::flow::dead_letters::{self, Letter, Replayed, Which};
+use crate::flow::dead_letters::{self, Letter, Replayed, Timestamps, Which};
 use crate::sanitize::{dotted, json};
 
 /// What to do with dead letters.
@@ -52,6 +52,27 @@ pub struct ReplayArguments {
     /// Send them here, instead of where they came from.
     #[arg(long, value_name = "TOPIC")]
     pub to: Option<String>,
+    /// Which timestamp they have: their own, or the time of now, for a topic that refuses their own.
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "original")]
+    pub timestamp: Timestamp,
+}
+
+/// `dead-letter replay --timestamp`
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Timestamp {
+    /// As the line had it
+    Original,
+    /// When it is sent
+    Now,
+}
+
+impl From<Timestamp> for Timestamps {
+    fn from(timestamp: Timestamp) -> Self {
+        match timestamp {
+            Timestamp::Original => Self::Original,
+            Timestamp::Now => Self::Now,
+        }
+    }
 }
 
 /// The verb.
@@ -77,7 +98,7 @@ pub fn run(verb: &Verb) -> Result<Exit> {
             let replayed = dead_letters::replay(
                 &config.flow,
                 which(arguments.all),
-                arguments.to.as_deref(),
+                (arguments.to.as_deref(), arguments.timestamp.into()),
                 &mut |done, total| {
                     bar.set_length(total);
                     bar.set_position(done);
@@ -100,8 +121,8 @@ fn finish<T>(result: Result<T, Failure>, text: impl FnOnce(T) -> String) -> Resu
     }
 }
 
-fn time_of(letter: &Letter) -> String {
-    let time = jiff::Timestamp::from_millisecond(letter.timestamp_ms).ok().filter(|_| letter.timestamp_ms >= 0);
+fn time_of(timestamp_ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(timestamp_ms).ok().filter(|_| timestamp_ms >= 0);
     time.map_or_else(|| "–".to_owned(), |time| format!("{time:.0}"))
 }
 
@@ -114,13 +135,14 @@ fn table(letters: &[Letter]) -> String {
         return "no dead letters\n".to_owned();
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["LINE", "TIME", "BYTES", "WHY"]);
+    table.load_style(presets::NOTHING).set_header(["LINE", "TIME", "DEAD SINCE", "BYTES", "WHY"]);
     for letter in letters {
         let why = if letter.reference { format!("{} (reference only)", letter.reason) } else { letter.reason.clone() };
         let (source, why) = (dotted(&source_of(letter)).into_owned(), dotted(&why).into_owned());
-        table.add_row([source, time_of(letter), letter.size.to_string(), why]);
+        let (time, since) = (time_of(letter.timestamp_ms), time_of(letter.dead_since_ms));
+        table.add_row([source, time, since, letter.size.to_string(), why]);
     }
-    if let Some(bytes) = table.column_mut(2) {
+    if let Some(bytes) = table.column_mut(3) {
         bytes.set_cell_alignment(CellAlignment::Right);
     }
     format!("{}\n{} dead letters\n", table.trim_fmt(), letters.len())
@@ -130,7 +152,7 @@ fn json_lines(letters: &[Letter]) -> String {
     let line = |letter: &Letter| {
         let value = object!({
             "source": source_of(letter), "reason": letter.reason, "bytes": letter.size, "reference": letter.reference,
-            "timestamp_ms": letter.timestamp_ms, "partition": letter.partition, "offset": letter.offset,
+            "timestamp_ms": letter.timestamp_ms, "dead_since_ms": letter.dead_since_ms, "partition": letter.partition, "offset": letter.offset,
         });
         json(&value.to_string()).into_owned() + "\n"
     };

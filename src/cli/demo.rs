@@ -174,6 +174,7 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
             topic: topics.output.clone(),
             lines: flow::Lines::All,
             place: flow::Place::Value,
+            refused_time: flow::RefusedTime::DeadLetter,
             source_header_on_all: true,
             header_limit: engine.settings().limits.header,
             record_limit,

@@ -95,6 +95,7 @@ pub static KEYS: &[Key] = &[
     key("output.topic", Text, Required, "Topic to write."),
     key("output.lines", Choice(&["all", "matched"]), Is("all"), "Which lines are written: all, or only those that a rule matched."),
     key("output.where", Choice(&["value", "headers"]), Is("value"), "Where the finding goes: into the line's JSON, or into headers only."),
+    key("output.refused_time", Choice(&["dead_letter", "now"]), Is("dead_letter"), "Lines whose timestamp the output topic refuses: dead letters, or published with the time of now."),
     key("output.source_header", Choice(&["matched", "all"]), Is("matched"), "Which records carry the header fingerpost-source."),
     key("delivery.mode", Choice(&["at_least_once", "exactly_once"]), Is("at_least_once"), "What is promised: no line is lost, and a crash repeats some or, with transactions, none."),
     key("delivery.roles", List, Is("classify,alert"), "What this daemon does: classify lines, count alerts, or both."),

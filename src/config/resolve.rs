@@ -238,6 +238,10 @@ impl Resolver<'_> {
             topic: topics::output(self),
             lines: if self.word("output.lines") == "matched" { flow::Lines::Matched } else { flow::Lines::All },
             place: if self.word("output.where") == "headers" { flow::Place::Headers } else { flow::Place::Value },
+            refused_time: match self.word("output.refused_time") {
+                "now" => flow::RefusedTime::Now,
+                _ => flow::RefusedTime::DeadLetter,
+            },
             source_header_on_all: self.word("output.source_header") == "all",
             header_limit,
             record_limit: None,

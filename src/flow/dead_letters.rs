@@ -1,7 +1,8 @@
 //! The dead-letter topic, read back: which lines lie there and why, and their way back into the stream.
 //!
 //! A dead letter is the line as it came, with headers that say where from (`fingerpost-source`) and why
-//! (`fingerpost-dead-letter-reason`). One that not even the dead-letter topic took is a reference: it has no value, but
+//! (`fingerpost-dead-letter-reason`). Its own timestamp is when it became one, as topics refuse records that are too old or
+//! come from the future; the line's stands in `fingerpost-timestamp`. One that not even the dead-letter topic took is a reference: it has no value, but
 //! `fingerpost-dead-letter-size`, and the line itself is still in the input, until that forgets it.
 //!
 //! Replaying remembers, in a consumer group of its own (`<group>.dead-letter`), up to where it came, and does so in the
@@ -31,8 +32,10 @@ pub struct Letter {
     pub size: usize,
     /// Only a reference: the line itself has to be read from the input.
     pub reference: bool,
-    /// Milliseconds since 1970 of the line's record; negative when it has none.
+    /// Kafka's timestamp of the line, milliseconds since 1970; negative when it has none.
     pub timestamp_ms: i64,
+    /// When it became a dead letter, milliseconds since 1970; negative where that is not known.
+    pub dead_since_ms: i64,
 }
 
 impl Letter {
@@ -58,7 +61,9 @@ impl Letter {
             reason: text(Name::Reason).unwrap_or_default().to_owned(),
             size: original.unwrap_or(size),
             reference: original.is_some(),
-            timestamp_ms,
+            // An earlier version gave dead letters the line's timestamp, and no header that tells it.
+            timestamp_ms: text(Name::Timestamp).and_then(|time| time.parse().ok()).unwrap_or(timestamp_ms),
+            dead_since_ms: timestamp_ms,
         })
     }
 
@@ -88,6 +93,15 @@ pub enum Which {
     All,
 }
 
+/// Which timestamp lines have that are sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timestamps {
+    /// The line's own, as it came.
+    Original,
+    /// The time of now, for a topic that refuses the line's own.
+    Now,
+}
+
 /// Tells every dead letter, partition by partition, oldest first. Must not be called on a tokio thread.
 ///
 /// # Errors
@@ -97,14 +111,14 @@ pub fn list(settings: &Settings, which: Which, tell: &mut dyn FnMut(&Letter)) ->
 }
 
 /// Sends dead letters again: each to the topic and partition that it came from, or to `to`, as it was, without the
-/// headers that it was given. `progress` is told how many of how many are done. Must not be called on a tokio thread.
+/// headers that it was given, and with its own timestamp or that of now. `progress` is told how many of how many are done. Must not be called on a tokio thread.
 ///
 /// # Errors
 /// When no dead-letter topic is configured, or the brokers refuse. What was sent until then is remembered.
 pub fn replay(
     settings: &Settings,
     which: Which,
-    to: Option<&str>,
+    to: (Option<&str>, Timestamps),
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, Failure> {
     letters::replay(settings, topic(settings)?, which, to, progress)
@@ -131,6 +145,10 @@ mod tests {
         let letter = letter.unwrap();
         assert_eq!((&*letter.source_topic, letter.source_partition, letter.source_offset), ("logs.eu", 3, 77));
         assert_eq!((&*letter.reason, letter.size, letter.reference), ("why", 40, false));
+        assert_eq!((letter.timestamp_ms, letter.dead_since_ms), (9, 9), "as earlier versions wrote it");
+        let timed = &[("fingerpost-source", "logs/0/1"), ("fingerpost-timestamp", "4102444800000")];
+        let letter = Letter::of(0, 0, 9, 0, find(timed)).unwrap();
+        assert_eq!((letter.timestamp_ms, letter.dead_since_ms), (4_102_444_800_000, 9));
         let reference = &[("fingerpost-source", "logs/0/1"), ("fingerpost-dead-letter-size", "5000000")];
         let letter = Letter::of(0, 0, -1, 0, find(reference)).unwrap();
         assert_eq!((letter.size, letter.reference), (5_000_000, true));

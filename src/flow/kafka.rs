@@ -26,12 +26,15 @@ mod trimmer;
 
 pub use options::OWNED_OPTIONS;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rdkafka::config::RDKafkaLogLevel;
 /// What a broker, or the client itself, says is wrong.
 pub(crate) use rdkafka::error::RDKafkaErrorCode as Code;
 
+use super::seldom::Seldom;
 use crate::telemetry::foreign;
 
 /// Version of the C library underneath.
@@ -64,14 +67,35 @@ impl LastWord {
     }
 }
 
-/// What librdkafka logs, into our log.
+/// An error that a client tells beside its calls.
+fn complain(what: &str, code: Option<Code>, reason: &str) {
+    let code = code.map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
+    if let Some(kept_back) = again(&format!("{what}/{code}")) {
+        tracing::warn!(target: "librdkafka", code, kept_back, "{what}: {}", foreign(reason.as_bytes()));
+    }
+}
+
+/// How often complaints of this kind were kept back, when one is to be made now. Kinds are few: facilities and error codes.
+fn again(kind: &str) -> Option<u64> {
+    static KINDS: Mutex<BTreeMap<String, Seldom>> = Mutex::new(BTreeMap::new());
+    let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
+    kinds.entry(kind.to_owned()).or_default().say(Instant::now())
+}
+
+/// What librdkafka logs, into our log. What it complains of again and again is counted.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     let message = foreign(message.as_bytes());
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
-            tracing::error!(target: "librdkafka", facility, "{message}");
+            if let Some(kept_back) = again(facility) {
+                tracing::error!(target: "librdkafka", facility, kept_back, "{message}");
+            }
         }
-        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Warning => {
+            if let Some(kept_back) = again(facility) {
+                tracing::warn!(target: "librdkafka", facility, kept_back, "{message}");
+            }
+        }
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
             tracing::info!(target: "librdkafka", facility, "{message}");
         }

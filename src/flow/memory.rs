@@ -24,8 +24,10 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::alert::IDLE_BEHIND_MS;
+use crate::alert::{self, IDLE_BEHIND_MS};
 use crate::flow::Mode;
+use crate::flow::record::{Name, Record};
+use crate::flow::transport::To;
 use audit::Audit;
 use broker::Broker;
 use group::Group;
@@ -57,18 +59,46 @@ pub(super) struct Input {
     pub(super) poison: bool,
     /// Its dead letter is too large as well.
     pub(super) poison_to_all: bool,
+    /// The output refuses its timestamp.
+    pub(super) poison_time: bool,
 }
 
 impl Input {
-    /// Names the line wherever it goes, since timestamps go out as they came.
+    /// Names the line on the output, since timestamps go out as they came.
     pub(super) fn timestamp_ms(&self) -> i64 {
         i64::from(self.partition) * 1_000_000 + self.offset + 1
     }
 }
 
 /// The partition and the offset of the line that a timestamp names.
-pub(super) fn named_by(timestamp_ms: i64) -> (usize, i64) {
+fn named_by(timestamp_ms: i64) -> (usize, i64) {
     ((timestamp_ms / 1_000_000) as usize, timestamp_ms % 1_000_000 - 1)
+}
+
+/// Partition and offset of the line that a record is of; of what a source said only the partition is known.
+pub(super) fn line_of(record: &Record<'_>) -> (usize, i64) {
+    let header = |wanted: Name| {
+        let (_, value) = record.added.iter().find(|(name, _)| *name == wanted)?;
+        std::str::from_utf8(value).ok()
+    };
+    let value = || record.value.as_deref().unwrap_or_default();
+    match record.to {
+        To::Output => named_by(header(Name::Timestamp).and_then(|own| own.parse().ok()).unwrap_or(record.timestamp_ms)),
+        To::DeadLetter => placed_by(header(Name::Source).unwrap_or_default()),
+        To::State => placed_by(record.key.and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default()),
+        To::Matches => match alert::Record::from_json(value()) {
+            Ok(alert::Record::Match(found)) => (found.place.partition as usize, found.place.offset),
+            Ok(alert::Record::Watermark(mark)) => (mark.partition as usize, mark.offset),
+            Err(why) => panic!("a record of the matches topic cannot be read: {why}"),
+        },
+    }
+}
+
+/// From `topic/partition/offset`, or `topic/partition/source`.
+fn placed_by(text: &str) -> (usize, i64) {
+    let mut parts = text.splitn(3, '/').skip(1);
+    let partition = parts.next().and_then(|number| number.parse().ok()).expect("a partition");
+    (partition, parts.next().and_then(|offset| offset.parse().ok()).unwrap_or(-1))
 }
 
 /// How often things go wrong, each from 0 to 1.
@@ -88,6 +118,8 @@ pub(super) struct Rates {
     pub(super) trouble: f32,
     pub(super) slow: f32,
     pub(super) compaction: f32,
+    /// Of batches that are refused, those of which nobody says which record it is for.
+    pub(super) unnamed: f32,
 }
 
 /// What is going to happen.
@@ -142,6 +174,8 @@ pub(super) struct World {
     pub(super) seen: BTreeMap<&'static str, u64>,
     /// One line per event, when somebody wants to read it.
     pub(super) story: Option<Vec<String>>,
+    /// A refusal does not end a producer without transactions: what is behind goes on.
+    pub(super) overtakes: bool,
     /// After so many calls of this client, or of its producer, its process ends.
     pub(super) crash: Option<(usize, u32)>,
 }
@@ -164,6 +198,7 @@ impl World {
             audit,
             seen: BTreeMap::new(),
             story: None,
+            overtakes: false,
             crash: None,
         }
     }

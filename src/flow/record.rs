@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
+use super::returned::Header;
 use super::transport::{Fetched, To};
 use super::unjudged::Beside;
 use super::{Lines, Output, Place};
@@ -90,10 +91,13 @@ pub(crate) struct Record<'m> {
     pub(crate) key: Option<&'m [u8]>,
     /// `None`: a tombstone.
     pub(crate) value: Option<Cow<'m, [u8]>>,
-    /// As it came.
+    /// A line's is as it came; of what we write besides, and of lines whose own is refused, it is the time of now, which
+    /// every topic takes.
     pub(crate) timestamp_ms: i64,
     /// Bytes of the headers that the line came with.
     pub(crate) header_bytes: usize,
+    /// The line's own headers, where they do not come with what was fetched.
+    pub(crate) own: &'m [Header],
     /// Headers behind the line's own.
     pub(crate) added: Vec<(Name, Vec<u8>)>,
     /// How much of what was found it carries.
@@ -141,6 +145,8 @@ pub(crate) enum Name {
     Pack,
     /// `topic/partition/offset` of the line.
     Source,
+    /// Kafka's timestamp of the line, where the record has another: milliseconds since 1970.
+    Timestamp,
     /// Why a dead letter is one.
     Reason,
     /// Bytes of the value that a dead letter could not carry.
@@ -157,6 +163,7 @@ impl Name {
             Self::Runbook => concat!(env!("CARGO_PKG_NAME"), "-runbook"),
             Self::Pack => concat!(env!("CARGO_PKG_NAME"), "-pack"),
             Self::Source => concat!(env!("CARGO_PKG_NAME"), "-source"),
+            Self::Timestamp => concat!(env!("CARGO_PKG_NAME"), "-timestamp"),
             Self::Reason => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-reason"),
             Self::Size => concat!(env!("CARGO_PKG_NAME"), "-dead-letter-size"),
         }
@@ -310,73 +317,79 @@ impl Writer {
                 .map(|value| cut.map_or(Cow::Borrowed(value), |outcome| outcome.value(value, Detail::None))),
             timestamp_ms: line.timestamp_ms,
             header_bytes: line.headers.get().bytes,
+            own: &[],
             added: Vec::new(),
             step: Step::Bare,
         }
     }
 
+    /// The same record with the time of now, for a topic that refuses the line's own, which a header then tells.
+    pub(crate) fn at_now<'m>(
+        &self,
+        line: &Line<'m>,
+        judged: Option<&Outcome>,
+        record: Record<'m>,
+        now_ms: i64,
+    ) -> Record<'m> {
+        let retimed = |mut record: Record<'m>| {
+            record.timestamp_ms = now_ms;
+            record.added.extend(timestamp_of(line));
+            record
+        };
+        let record = retimed(record);
+        if self.fits(&record) { record } else { retimed(self.bare(line, judged)) }
+    }
+
     /// A line that could not be published, as it came, with where it came from and why it is here.
-    pub(crate) fn dead_letter<'m>(&self, line: &Line<'m>, reason: &str) -> Record<'m> {
+    pub(crate) fn dead_letter<'m>(&self, line: &Line<'m>, reason: &str, now_ms: i64) -> Record<'m> {
+        let added = [(Name::Source, source_of(line)), (Name::Reason, reason.as_bytes().to_vec())];
         Record {
             to: To::DeadLetter,
             partition: line.partition.rem_euclid(self.dead_letter_partitions),
             key: line.key,
             value: line.value.map(Cow::Borrowed),
-            timestamp_ms: line.timestamp_ms,
+            timestamp_ms: now_ms,
             header_bytes: line.headers.get().bytes,
-            added: vec![(Name::Source, source_of(line)), (Name::Reason, reason.as_bytes().to_vec())],
+            own: &[],
+            added: added.into_iter().chain(timestamp_of(line)).collect(),
             step: Step::Bare,
         }
     }
 
     /// Where to find a line that not even the dead-letter topic takes; its own headers and key are left behind too.
-    pub(crate) fn reference(&self, line: &Line<'_>, reason: &str) -> Record<'static> {
-        let Record { partition, mut added, .. } = self.dead_letter(line, reason);
+    pub(crate) fn reference(&self, line: &Line<'_>, reason: &str, now_ms: i64) -> Record<'static> {
+        let Record { partition, mut added, .. } = self.dead_letter(line, reason, now_ms);
         added.push((Name::Size, line.value.map_or(0, <[u8]>::len).to_string().into_bytes()));
         Record {
             to: To::DeadLetter,
             partition,
             key: None,
             value: None,
-            timestamp_ms: line.timestamp_ms,
+            timestamp_ms: now_ms,
             header_bytes: 0,
+            own: &[],
             added,
             step: Step::Bare,
         }
     }
 
-    /// What is written beside a line because of it: what its source said, what alerts count.
-    pub(crate) fn beside<'m>(
-        to: To,
-        partition: i32,
-        line: &Line<'_>,
-        key: &'m str,
-        value: Option<&'m str>,
-    ) -> Record<'m> {
-        let timestamp_ms = line.timestamp_ms;
-        Self::text(to, partition, Some(key), value, timestamp_ms)
-    }
-
-    /// How far an input partition is, for one partition of the matches topic.
-    pub(crate) fn watermark(partition: i32, timestamp_ms: i64, json: &str) -> Record<'_> {
-        Self::text(To::Matches, partition, None, Some(json), timestamp_ms)
-    }
-
-    /// A record of ours alone.
+    /// A record of ours alone: what a source said, what alerts count, how far an input partition is, an alert. Where it
+    /// is about an event, the event's time stands in the value.
     pub(crate) fn text<'m>(
         to: To,
         partition: i32,
         key: Option<&'m str>,
         value: Option<&'m str>,
-        timestamp_ms: i64,
+        now_ms: i64,
     ) -> Record<'m> {
         Record {
             to,
             partition,
             key: key.map(str::as_bytes),
             value: value.map(|value| Cow::Borrowed(value.as_bytes())),
-            timestamp_ms,
+            timestamp_ms: now_ms,
             header_bytes: 0,
+            own: &[],
             added: Vec::new(),
             step: Step::Bare,
         }
@@ -429,6 +442,11 @@ pub(crate) fn test_line(offset: i64, value: Option<&'static [u8]>) -> Line<'stat
 fn panic_when_told_to(line: &[u8]) {
     const WORDS: &[u8] = b"the classifier is to fail here";
     assert!(!line.windows(WORDS.len()).any(|window| window == WORDS), "told to fail");
+}
+
+/// Nothing for a line that has none.
+fn timestamp_of(line: &Line<'_>) -> Option<(Name, Vec<u8>)> {
+    (line.timestamp_ms >= 0).then(|| (Name::Timestamp, line.timestamp_ms.to_string().into_bytes()))
 }
 
 fn source_of(line: &Line<'_>) -> Vec<u8> {
@@ -563,6 +581,38 @@ mod tests {
         let (record, notes) = write(&small, 1 << 20, &line(Some(HIT)));
         assert!(notes.header_cut);
         assert_eq!(names(&record.unwrap())[0], "fingerpost-rule");
+    }
+
+    #[test]
+    fn a_dead_letter_has_the_time_of_now_and_tells_the_lines_own() {
+        let writer = Writer::new(&output(), 1 << 20, 3, 1);
+        let told = |record: &Record<'_>| {
+            let header = record.added.iter().find(|(name, _)| *name == Name::Timestamp);
+            (record.timestamp_ms, header.map(|(_, value)| value.clone()))
+        };
+        let odd = line(Some(HIT));
+        assert_eq!(told(&writer.dead_letter(&odd, "why", 77)), (77, Some(b"1000".to_vec())));
+        assert_eq!(told(&writer.reference(&odd, "why", 77)), (77, Some(b"1000".to_vec())));
+        assert_eq!(told(&writer.dead_letter(&Line { timestamp_ms: -1, ..odd }, "why", 77)), (77, None));
+    }
+
+    #[test]
+    fn a_line_at_now_keeps_its_finding_while_that_fits() {
+        let engine = crate::flow::test_engine();
+        let odd = line(Some(HIT));
+        let outcome = engine.classify(HIT, None, &mut engine.memory());
+        let at_now = |limit: usize| {
+            let writer = Writer::new(&output(), limit, 3, 1);
+            let record = writer.write(&engine, &odd, Some(&outcome), &mut Notes::default()).unwrap();
+            let (weight, step) = (record.weight(), record.step);
+            (writer.at_now(&odd, Some(&outcome), record, 77), weight, step)
+        };
+        let (record, weight, _) = at_now(1 << 20);
+        assert_eq!((record.timestamp_ms, record.step), (77, Step::Full));
+        assert_eq!(record.added.last(), Some(&(Name::Timestamp, b"1000".to_vec())));
+        let (record, _, step) = at_now(weight + RECORD_OVERHEAD);
+        assert_eq!((step, record.step), (Step::Full, Step::Bare), "no room for the header beside the finding");
+        assert_eq!(record.added, [(Name::Timestamp, b"1000".to_vec())]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::state::Recalled;
 use super::status::Status;
 use super::transport::{Partition, To};
 use super::worker::Worker;
-use super::{Failure, Mode};
+use super::{Failure, Mode, RefusedTime};
 use crate::engine::Engine;
 use crate::telemetry::caught;
 use lines::ENGINES;
@@ -81,6 +81,7 @@ impl Simulation {
         let inputs = lines::write(&mut rng, plan.mix);
         let expected = lines::expect(&inputs, &plan.settings, plan.route);
         let mut audit = Audit::new(expected, plan.route.partitions, plan.settings.dead_letter.is_some());
+        audit.at_now = plan.settings.output.refused_time == RefusedTime::Now;
         audit.matches_partitions = plan.route.matches_partitions;
         let mode = plan.settings.delivery.mode;
         let mut world = World::new(rng.fork(), mode, plan.cooperative, inputs, audit);
@@ -385,6 +386,7 @@ const MUST_HAPPEN: &[&str] = &[
     "batches failed with the next one open, to be aborted",
     "batches failed with the next one open, unknown",
     "batches done late with the next one open",
+    "batches refused without a culprit named",
     "batches done with the next one open",
     "commits done and not heard of",
     "commits refused or lost",
@@ -407,12 +409,15 @@ const MUST_HAPPEN: &[&str] = &[
     "partitions lost",
     "passing problems",
     "pauses",
+    "producers ended by a refusal",
     "producers fenced",
     "producers renewed",
     "queue full",
+    "records called back",
     "rebalances, cooperative",
     "rebalances, eager",
     "records for a failed transaction",
+    "records for a producer that has ended",
     "records of a fenced producer",
     "records refused",
     "records without a topic",
@@ -505,6 +510,16 @@ fn finds_a_producer_that_begins_again_after_an_unknown_outcome() {
 #[test]
 fn finds_a_producer_that_begins_again_after_a_refusal() {
     is_found(Planted::KeepTheGap);
+}
+
+#[test]
+fn finds_neighbours_of_a_refused_record_that_are_taken_for_it() {
+    is_found(Planted::BlameNeighbours);
+}
+
+#[test]
+fn finds_records_that_overtake_refused_ones() {
+    is_found(Planted::Overtake);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::kafka::Code;
 pub(crate) use super::kafka::raw::Fetched;
 use super::ledger::Ticket;
 use super::record::{Line, Record};
+use super::returned::Returned;
 
 /// Partition `number` of `topic`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -154,6 +155,8 @@ pub(crate) struct Ack {
     pub(crate) to: To,
     /// Why the broker does not have it.
     pub(crate) refused: Option<Code>,
+    /// What was refused, where it can be had.
+    pub(crate) returned: Option<Box<Returned>>,
 }
 
 /// The topics that a worker writes.
@@ -211,6 +214,9 @@ pub(crate) trait Sink {
     fn hurry(&self, time: Duration) {
         self.wait(time);
     }
+    /// Without transactions: calls back what is not on its way yet; it is reported as refused. So is, by itself, all that
+    /// is behind a batch that the brokers refuse; such a producer takes nothing more, see [`Sink::renew`].
+    fn halt(&self);
     /// What the producer last said about its connections, as the end of a sentence.
     fn last_word(&self) -> String;
 
@@ -220,7 +226,8 @@ pub(crate) trait Sink {
     fn commit(&self, marks: &[Mark]) -> Result<(), Fate>;
     /// Aborts.
     fn abort(&self);
-    /// Puts a new producer into the place of this one, and makes sure that nothing of the old one is still to come.
+    /// Puts a new producer into the place of this one, and makes sure that nothing of the old one is still to come. Without
+    /// transactions nothing may be on its way, and the new one takes records at once.
     fn renew(&mut self) -> Result<(), Failure>;
     /// How the last of these three ended, when it does within `wait`.
     fn ended(&self, wait: Duration) -> Option<Fate>;

@@ -6,9 +6,11 @@
 //! bounded, and no line is ever dropped.
 //!
 //! At least once, lines flow without a pause, and offsets follow the acknowledgements (`group`). Exactly once, they go
-//! in batches, each a transaction, and there are two producers that take turns (`batch`). Lines that the output will not take, and those at which the classifier
-//! fails, become dead letters (`trouble`); what sources said is kept in the state topic (`lane`).
+//! in batches, each a transaction, and there are two producers that take turns (`batch`). Lines that the output will not take,
+//! and those at which the classifier fails, become dead letters (`trouble`), and what was refused with them is sent again
+//! (`again`); what sources said is kept in the state topic (`lane`).
 
+mod again;
 mod batch;
 mod group;
 mod lane;
@@ -16,6 +18,8 @@ mod linger;
 mod matches;
 mod report;
 mod trouble;
+mod wary;
+mod whose;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,17 +34,18 @@ use super::record::{self, Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
-use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To, Unsent};
+use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To};
 use super::unjudged::Beside;
 use super::{Failure, Mode, Rules, Settings};
 use crate::engine::{Engine, News, Outcome};
 use crate::telemetry::foreign;
+use again::{Handed, Trouble};
 use batch::Batch;
 use lane::{Admission, Lane, Lanes};
 use linger::Linger;
 use matches::Counting;
 use report::Tally;
-use trouble::{Refused, Trouble};
+use trouble::{Refused, Way};
 
 /// How long to wait for a line when nothing is in flight, and so how late a request to stop is seen at worst.
 const IDLE: Duration = Duration::from_millis(100);
@@ -232,7 +237,7 @@ impl<K: Sink> Worker<K> {
 
     /// Gives the producer a moment.
     fn look(&self) {
-        if self.batch.is_settling() {
+        if self.batch.is_settling() || !self.trouble.is_empty() {
             self.hurry();
         } else {
             self.sink.wait(BLOCKED);
@@ -281,15 +286,38 @@ impl<K: Sink> Worker<K> {
             Admission::TooFar(start) => return source.rewind(&[(lane.partition.clone(), start)]),
         }
         let known = lane.poison(line.offset);
-        let alone = known.is_none() && self.trouble.is_wary() && self.writer.is_risky(&line);
+        let is_suspect = lane.is_suspect(line.offset);
+        let is_risky = known.is_none() && self.trouble.wary.suspects(&self.writer, &line, now_ms);
+        let alone = is_risky && self.settings.delivery.mode == Mode::ExactlyOnce;
         // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
         // afterwards.
         let fits = !self.is_full() && self.begin(source, alone)?;
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
-        if !fits {
-            return lane.put_back(source, line.offset);
+        // For one that is to be alone the batch before it was ended, and may have come to nothing: then reading has gone back
+        // to lines before this one.
+        if !fits || !lane.is_next(line.offset) {
+            let partition = lane.partition.clone();
+            return self.lanes.read_again(source, &partition, line.offset).map(|_| ());
         }
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
+        if is_risky {
+            self.trouble.wary.tries();
+        }
+        self.trouble.suspects = is_suspect || is_risky && !alone;
+        let done = self.judge_and_send(source, delivery, (line, ticket), known);
+        self.trouble.suspects = false;
+        done
+    }
+
+    /// Judges a line and hands its records over.
+    fn judge_and_send<S: Source>(
+        &mut self,
+        source: &S,
+        delivery: &S::Delivery<'_>,
+        (line, ticket): (Line<'_>, Ticket),
+        known: Option<Refused>,
+    ) -> Result<(), Failure> {
+        let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
         self.batch.holds_a_line();
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
@@ -303,7 +331,8 @@ impl<K: Sink> Worker<K> {
         if let Some(countable) = judged.as_ref().ok().and_then(|outcome| outcome.as_ref()?.countable.as_deref()) {
             self.count_matches(&line, &ticket, countable)?;
         }
-        let outcome = match (judged, known) {
+        let is_at_now = known.as_ref().is_some_and(|refused| refused.way == Way::AtNow);
+        let outcome = match (judged, known.filter(|_| !is_at_now)) {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
             (Ok(outcome), None) => outcome,
             (Err(panic), None) if self.settings.dead_letter.is_some() => {
@@ -324,7 +353,10 @@ impl<K: Sink> Worker<K> {
             self.sampler.look(&self.engine, &line, outcome, &self.meters);
         }
         let mut notes = Notes::default();
-        let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
+        let mut record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
+        if is_at_now {
+            record = record.map(|record| self.writer.at_now(&line, outcome.as_ref(), record, now_ms()));
+        }
         self.count(&line, outcome.as_ref(), record.as_ref(), notes);
         self.publish(record, delivery, ticket)
     }
@@ -344,43 +376,39 @@ impl<K: Sink> Worker<K> {
             lane.ledger.publish(&ticket);
             self.repeatable += 1;
         }
-        match self.send(record, of, ticket)? {
-            Sent::Taken | Sent::Stopped => {
-                if record.to == To::Output {
-                    self.tally.bytes_out += record.bytes() as u64;
-                }
-                Ok(())
-            }
-            Sent::Refused(code, ticket) => self.refused(record.to, ticket, record.weight(), code),
+        self.send(record, of, ticket)?;
+        if record.to == To::Output {
+            self.tally.bytes_out += record.bytes() as u64;
         }
+        Ok(())
     }
 
-    /// Hands a record over, waiting while the producer's queue is full.
-    fn send(&mut self, record: &Record<'_>, of: Option<&Fetched>, mut ticket: Ticket) -> Result<Sent, Failure> {
-        while let Err((why, back)) = self.sink.send(record, of, ticket) {
-            match why {
-                // The window is smaller than the queue, so this takes a record of unusual size.
-                Unsent::Full => {
-                    self.hurry();
-                    self.take_acks()?;
-                    if self.stop.is_raised() {
-                        return Ok(Sent::Stopped);
-                    }
-                }
-                Unsent::Refused(code) => return Ok(Sent::Refused(code, back)),
+    /// Hands a record over, waiting while the producer's queue is full. Whether an acknowledgement will come.
+    fn send(&mut self, record: &Record<'_>, of: Option<&Fetched>, mut ticket: Ticket) -> Result<bool, Failure> {
+        loop {
+            match self.hand(record, of, ticket)? {
+                Handed::Sent => break,
+                Handed::Waits => return Ok(false),
+                Handed::Full(back) => ticket = back,
             }
-            ticket = back;
+            // The window is smaller than the queue, so this takes a record of unusual size.
+            self.hurry();
+            self.take_acks()?;
+            if self.stop.is_raised() {
+                // The line stays unsettled.
+                return Ok(false);
+            }
         }
         self.window.records += 1;
         self.window.bytes += record.weight();
-        Ok(Sent::Taken)
+        Ok(true)
     }
 
     /// Keeps what sources said with this line.
     fn tell(&mut self, line: &Line<'_>, ticket: &Ticket, news: Vec<News>) -> Result<(), Failure> {
         for News { source, said } in news {
             let key = state::key(line.topic, line.partition, &source);
-            let record = Writer::beside(To::State, line.partition, line, &key, said.as_deref());
+            let record = Writer::text(To::State, line.partition, Some(&key), said.as_deref(), now_ms());
             if record.weight() + BESIDE_OVERHEAD > self.route.state_limit {
                 self.meters.state_too_large.increment(1);
                 continue;
@@ -395,10 +423,7 @@ impl<K: Sink> Worker<K> {
     fn send_beside(&mut self, record: &Record<'_>, ticket: &Ticket) -> Result<(), Failure> {
         let Some(lane) = self.lanes.of(ticket) else { return Ok(()) };
         let Ok(share) = lane.ledger.share(ticket) else { return Ok(()) };
-        match self.send(record, None, share)? {
-            Sent::Taken | Sent::Stopped => Ok(()),
-            Sent::Refused(code, back) => self.refused(record.to, back, record.weight(), code),
-        }
+        self.send(record, None, share).map(|_| ())
     }
 
     /// Takes the acknowledgements that are here.
@@ -424,10 +449,16 @@ impl<K: Sink> Worker<K> {
             && let Some(counting) = &mut self.counting
         {
             counting.in_flight = counting.in_flight.saturating_sub(1);
+            self.trouble.watermarks_refused *= u32::from(ack.refused.is_some());
         }
         self.linger.acknowledged();
         if let Some(code) = ack.refused {
-            return self.refused(ack.to, ticket, ack.weight, code);
+            return self.came_back(ack, ticket, code);
+        }
+        if self.trouble.is_alone
+            && let Some(lane) = self.lanes.of(&ticket)
+        {
+            lane.clear(&ticket);
         }
         if ack.to == To::Output {
             self.batch.published(&mut self.tally);
@@ -461,7 +492,7 @@ impl<K: Sink> Worker<K> {
         let repeatable: usize = self.lanes.iter().map(|lane| lane.ledger.repeatable()).sum();
         self.repeatable = repeatable.saturating_sub(self.batch.lines_ahead());
         self.crowded = self.crowded && self.lanes.iter().any(|lane| lane.ledger.span() >= LEDGER_LINES);
-        self.redo(source, now)?;
+        self.send_again(source, now)?;
         self.tell_watermarks(source, now)?;
         match self.settings.delivery.mode {
             Mode::AtLeastOnce => {
@@ -524,7 +555,7 @@ impl<K: Sink> Worker<K> {
         loop {
             self.status.turn();
             // A record refused now changes nothing: its line stays uncommitted, like those behind it.
-            let settled = self.take_acks().and_then(|()| self.redo(source, source.now()));
+            let settled = self.take_acks().and_then(|()| self.send_again(source, source.now()));
             if let Err(failure) = settled {
                 tracing::error!("{}", foreign(failure.message.as_bytes()));
             }
@@ -538,16 +569,6 @@ impl<K: Sink> Worker<K> {
 
 /// What a record of ours takes on the wire besides key and value, at most.
 const BESIDE_OVERHEAD: usize = 128;
-
-/// What became of a record that was handed over.
-enum Sent {
-    /// An acknowledgement will come.
-    Taken,
-    /// It never will be.
-    Refused(super::kafka::Code, Ticket),
-    /// Somebody wants us to stop, and the queue is full: the line stays unsettled.
-    Stopped,
-}
 
 /// What the engine says of a line: nothing of a tombstone. An error is what it panicked with: one line must never stop
 /// all others.

@@ -19,7 +19,7 @@ fn short(name: &'static str, mode: Mode) {
         mode,
         assignor: "cooperative-sticky",
         brokers: 1,
-        feed: Feed { seed: 20_261_121, partitions: 6, lines: 200_000 },
+        feed: Feed { seed: 20_261_121, partitions: 6, lines: 200_000, refused: 10_000 },
         session: Duration::from_secs(3),
         faults,
         every: Duration::ZERO,

@@ -214,7 +214,7 @@ fn sweep(tools: &Path) {
     }
 }
 
-fn has_broker(root: &Path) -> bool {
+pub(crate) fn has_broker(root: &Path) -> bool {
     let jars = fs::read_dir(root.join(".tools")).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("kafka-")))
     });

@@ -25,6 +25,8 @@ use super::verdict::Verdict;
 mod input;
 mod network;
 mod process;
+mod refusals;
+mod rights;
 mod topics;
 mod transactions;
 
@@ -66,7 +68,7 @@ impl Scene<'_> {
         if knows("state.topic") {
             stage.config += &format!("[state]\ntopic = \"{}.state\"\n", stage.name);
         }
-        let feed = Feed { seed: 7, partitions: 2, lines };
+        let feed = Feed { seed: 7, partitions: 2, lines, refused: 0 };
         stage.create(&stage.name, feed.partitions as i32, &[]);
         stage.create(&stage.output(), feed.partitions as i32, &[]);
         Scene { stage, door, feed }

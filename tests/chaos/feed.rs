@@ -18,13 +18,32 @@ pub(crate) struct Feed {
     pub(crate) partitions: usize,
     /// Over all partitions.
     pub(crate) lines: usize,
+    /// Of each partition, one line in so many comes from the future, where the output does not take it; 0: none.
+    pub(crate) refused: usize,
 }
+
+/// How far in the future.
+const FUTURE_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
 
 impl Feed {
     /// Every line of a partition, in order.
     pub(crate) fn partition(self, partition: usize) -> impl Iterator<Item = Record> + Send {
         let mut random = fastrand::Rng::with_seed(self.seed.wrapping_mul(1_000_003) + partition as u64);
-        (0..self.length(partition)).map(move |sequence| make(&mut random, partition, sequence, BASE))
+        (0..self.length(partition)).map(move |sequence| Record {
+            timestamp: self.timestamp(sequence),
+            ..make(&mut random, partition, sequence, BASE)
+        })
+    }
+
+    /// Of a line of any partition.
+    pub(crate) fn timestamp(self, sequence: usize) -> i64 {
+        let is_refused = self.refused > 0 && sequence % self.refused == self.refused / 2;
+        BASE + sequence as i64 + if is_refused { FUTURE_MS } else { 0 }
+    }
+
+    /// Whether the output does not take it.
+    pub(crate) fn is_refused(record: &Record) -> bool {
+        record.timestamp >= BASE + FUTURE_MS
     }
 
     pub(crate) fn length(self, partition: usize) -> usize {

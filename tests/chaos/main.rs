@@ -79,7 +79,7 @@ fn long(name: &'static str, mode: Mode, assignor: &'static str) {
         mode,
         assignor,
         brokers: 3,
-        feed: Feed { seed, partitions: 12, lines: times * number("CHAOS_LINES", 500_000) },
+        feed: Feed { seed, partitions: 12, lines: times * number("CHAOS_LINES", 500_000), refused: 10_000 },
         session: Duration::from_secs(6),
         faults: mixed(seed, times * number("CHAOS_FAULTS", 32), &kinds),
         every: Duration::ZERO,

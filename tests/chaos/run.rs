@@ -188,7 +188,9 @@ struct Run<'p> {
 impl<'p> Run<'p> {
     fn new(plan: &'p Plan, cluster: &'p Cluster) -> Self {
         let stage = stage(plan, cluster);
-        for topic in [stage.name.clone(), stage.output()] {
+        let any_time = [("message.timestamp.after.max.ms", "9223372036854775807")];
+        stage.create(&stage.name, plan.feed.partitions as i32, &any_time);
+        for topic in [stage.output(), stage.dead_letters()] {
             stage.create(&topic, plan.feed.partitions as i32, &[]);
         }
         let feeder = Feeder::start(plan.feed, &stage.name, stage.producer());
@@ -590,6 +592,7 @@ fn stage(plan: &Plan, cluster: &Cluster) -> Stage {
     if super::knows("state.topic") {
         *config += &format!("[state]\ntopic = \"{name}.state\"\n");
     }
+    *config += &format!("[dead_letter]\ntopic = \"{name}.dead\"\n");
     stage
 }
 

@@ -129,6 +129,7 @@ impl Summary {
         println!("repeated        {}{worst}", v.repeats());
         println!("out of order    {}", v.out_of_order);
         println!("wrong           {}", v.wrong.len());
+        println!("dead letters    {} of {} lines refused, and {} healthy lines", v.dead, v.refused, v.healthy_dead);
         if v.forgotten > 0 {
             println!("                {} told without what their source had said before a restart", v.forgotten);
         }
@@ -155,11 +156,12 @@ impl Summary {
         assert_eq!((v.lost, v.out_of_order), (0, 0), "lost, out of order");
         assert!(self.reloads > 0, "no pack was ever reloaded");
         assert!(v.wrong.is_empty(), "wrong: {:#?}", v.wrong);
+        assert_eq!((v.dead, v.healthy_dead), (v.refused, 0), "dead letters of refused lines, and of healthy ones");
         for fault in by_kind(&self.planned).keys() {
             assert!(self.seen.contains_key(fault), "{fault} was never seen: this run proves nothing");
         }
         match self.mode {
-            Mode::ExactlyOnce => assert_eq!(v.repeats(), 0, "repeated"),
+            Mode::ExactlyOnce => assert_eq!((v.repeats(), v.dead_twice), (0, 0), "repeated"),
             Mode::AtLeastOnce => {
                 // What one fault repeats may still be coming out when the next one begins.
                 let most = |fault: Fault| IN_FLIGHT * fault.hits();

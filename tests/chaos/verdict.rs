@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::feed::{BASE, Feed};
+use super::feed::Feed;
 use super::it::oracle::{Expected, Oracle};
 use super::it::records::{Record, check_value, is_plain, without_padding};
 use super::it::stage::Stage;
@@ -31,6 +31,12 @@ pub(crate) struct Verdict {
     pub(crate) lines: usize,
     pub(crate) lost: usize,
     pub(crate) out_of_order: usize,
+    /// Lines from the future, those of them that are dead letters, and dead letters of other lines.
+    pub(crate) refused: usize,
+    pub(crate) dead: usize,
+    pub(crate) healthy_dead: usize,
+    /// Of dead letters, repeats.
+    pub(crate) dead_twice: usize,
     /// Repeats, each by the offset on the output at which it stands, per partition.
     pub(crate) repeated: Vec<Vec<i64>>,
     /// Lines that are not what they must be: the first few, in words.
@@ -62,6 +68,10 @@ impl Verdict {
             sum.lines += part.lines;
             sum.lost += part.lost;
             sum.out_of_order += part.out_of_order;
+            sum.refused += part.refused;
+            sum.dead += part.dead;
+            sum.healthy_dead += part.healthy_dead;
+            sum.dead_twice += part.dead_twice;
             sum.forgotten += part.forgotten;
             sum.repeated.extend(part.repeated);
             sum.wrong.extend(part.wrong);
@@ -90,6 +100,8 @@ struct Reading<'s> {
     /// Lines of the feed that the input was seen to have.
     fed: usize,
     missing: BTreeSet<usize>,
+    /// Offsets of lines that the output does not take.
+    refused: BTreeSet<i64>,
     verdict: Verdict,
     repeated: Vec<i64>,
 }
@@ -109,6 +121,7 @@ impl<'s> Reading<'s> {
             ahead: None,
             fed: 0,
             missing: BTreeSet::new(),
+            refused: BTreeSet::new(),
             verdict: Verdict::default(),
             repeated: Vec::new(),
         };
@@ -121,10 +134,12 @@ impl<'s> Reading<'s> {
         while let Some((offset, record)) = next(&outputs) {
             self.line(offset, &record);
         }
-        let before = self.due;
-        while self.advance() {}
+        while self.pass() {}
         self.verdict.lines = self.due;
-        self.verdict.lost = self.missing.len() + self.due - before;
+        self.verdict.lost = self.missing.len();
+        if self.feed.refused > 0 {
+            self.count_dead_letters();
+        }
         self.verdict.repeated = vec![std::mem::take(&mut self.repeated)];
         let expected = self.feed.length(self.partition);
         if self.fed != expected {
@@ -148,6 +163,33 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// Goes past the next line of the input, which is not seen on the output yet; false at its end.
+    fn pass(&mut self) -> bool {
+        match &self.ahead {
+            Some(ahead) if Feed::is_refused(&ahead.record) => _ = self.refused.insert(ahead.offset),
+            Some(_) => _ = self.missing.insert(self.due),
+            None => {}
+        }
+        self.advance()
+    }
+
+    /// Each line that the output does not take is a dead letter, and no other is.
+    fn count_dead_letters(&mut self) {
+        self.verdict.refused = self.refused.len();
+        let letters = reader(self.stage, &self.stage.dead_letters(), self.partition as i32);
+        let mut seen = BTreeSet::new();
+        while let Some((_, letter)) = next(&letters) {
+            let source = letter.header("fingerpost-source").unwrap_or_default();
+            let offset = source.rsplit_once('/').and_then(|(_, offset)| offset.parse().ok()).unwrap_or(-1);
+            if !self.refused.contains(&offset) {
+                self.verdict.healthy_dead += 1;
+            } else if !seen.insert(offset) {
+                self.verdict.dead_twice += 1;
+            }
+        }
+        self.verdict.dead = seen.len();
+    }
+
     /// Which line it is, by its place in the input: the one that is due, or one that was, or one further on, before which
     /// some are missing. Timestamps tell it, and where the feeder sent a line twice the source, of lines that say one.
     fn place(&mut self, output: &Record) -> Option<usize> {
@@ -163,8 +205,7 @@ impl<'s> Reading<'s> {
         }
         while let Some(ahead) = &self.ahead {
             let found = ahead.record.timestamp == output.timestamp;
-            self.missing.insert(self.due);
-            self.advance();
+            self.pass();
             if found {
                 return Some(self.due - 1);
             }
@@ -211,7 +252,7 @@ impl<'s> Reading<'s> {
 
     fn look_ahead(&mut self) {
         let Some((offset, record)) = next(&self.inputs) else { return };
-        self.fed += usize::from(record.timestamp == BASE + self.fed as i64);
+        self.fed += usize::from(record.timestamp == self.feed.timestamp(self.fed));
         let key = record.key.as_deref().filter(|key| !key.is_empty()).map(String::from_utf8_lossy);
         let value = record.value.as_deref();
         let full = match value {

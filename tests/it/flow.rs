@@ -44,6 +44,7 @@ impl Mock {
                 topic: "out".into(),
                 lines: flow::Lines::All,
                 place: flow::Place::Value,
+                refused_time: flow::RefusedTime::DeadLetter,
                 source_header_on_all: false,
                 header_limit: 16 << 10,
                 // The mock cluster knows no topic configuration; asking for it would take a while.

@@ -55,6 +55,10 @@ impl Stage {
         format!("{}.out", self.name)
     }
 
+    pub(crate) fn dead_letters(&self) -> String {
+        format!("{}.dead", self.name)
+    }
+
     pub(crate) fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let topic = settings

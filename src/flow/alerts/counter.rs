@@ -15,6 +15,7 @@ use super::view::View;
 use crate::alert::{self, Alerts, Change, State, Windows, partition_of};
 use crate::flow::kafka::topics::Route;
 use crate::flow::notify::{Board, Notice};
+use crate::flow::seldom::Seldom;
 use crate::flow::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
@@ -67,6 +68,8 @@ pub(crate) struct Counter<K> {
     pub(super) is_stale: bool,
     /// A commit is under way.
     pub(super) committing: bool,
+    /// Of records of the matches topic.
+    unreadable: Seldom,
     next_commit: Instant,
     next_report: Instant,
     next_trim: Instant,
@@ -102,6 +105,7 @@ impl<K: Sink> Counter<K> {
             news: Vec::new(),
             is_stale: false,
             committing: false,
+            unreadable: Seldom::default(),
             next_commit: now,
             next_report: now,
             next_trim: now + TRIM_INTERVAL,
@@ -172,11 +176,14 @@ impl<K: Sink> Counter<K> {
             Err(why) => {
                 self.meters.unreadable.increment(1);
                 let why = foreign(why.to_string().as_bytes());
-                tracing::warn!(
-                    partition = line.partition,
-                    offset = line.offset,
-                    "a match cannot be read and is left out: {why}"
-                );
+                if let Some(kept_back) = self.unreadable.say(Instant::now()) {
+                    tracing::warn!(
+                        partition = line.partition,
+                        offset = line.offset,
+                        kept_back,
+                        "a match cannot be read and is left out: {why}"
+                    );
+                }
             }
         }
     }

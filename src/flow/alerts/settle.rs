@@ -79,6 +79,8 @@ impl<K: Sink> Counter<K> {
             Published::No(why) => {
                 tracing::warn!("alerts: a record was refused, trying again: {}", foreign(why.as_bytes()));
                 self.news = news;
+                // With a refusal the producer has come to its end; all of it goes out again by another.
+                self.sink.renew()?;
                 self.sink.wait(AGAIN_PAUSE);
                 return Ok(false);
             }

@@ -205,18 +205,20 @@ pub(crate) fn producer(settings: &Settings, route: &Route, worker: usize, turn: 
         config.set("linger.ms", LONG_LINGER_MS);
     }
     // One record larger than the limit may still fit once compressed, so the client lets it through and the broker
-    // decides; batches of several records always fit.
+    // decides; batches of several records always fit, on whichever topic.
     let record_max = record_limit.max(WINDOW_BYTES);
     let queue_kbytes = memory_of_queue(record_limit) / 1024;
+    let batch = record_limit.min(route.state_limit).min(route.matches_limit).min(route.alerts_limit).min(BATCH_BYTES);
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.max.bytes", record_max.min(1_000_000_000).to_string())
-        .set("batch.size", record_limit.min(BATCH_BYTES).to_string())
+        .set("batch.size", batch.to_string())
         .set("queue.buffering.max.kbytes", queue_kbytes.min(2_147_483_647).to_string())
         .set("queue.buffering.max.messages", (4 * settings.delivery.in_flight).to_string());
     match settings.delivery.mode {
-        Mode::AtLeastOnce => config.set("message.timeout.ms", "0"),
+        // With a batch that the brokers refuse it ends, so that nothing overtakes what is in there.
+        Mode::AtLeastOnce => config.set("message.timeout.ms", "0").set("enable.gapless.guarantee", "true"),
         Mode::ExactlyOnce => {
             let Settings { kafka, delivery, .. } = settings;
             let timeout_ms = transaction_timeout(settings).as_millis().to_string();

@@ -11,8 +11,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::lookup::Lookup;
 use super::{Code, clients};
-use crate::flow::dead_letters::{Letter, Replayed, Which};
+use crate::flow::dead_letters::{Letter, Replayed, Timestamps, Which};
 use crate::flow::record::is_ours;
+use crate::flow::status::now_ms;
 use crate::flow::{Failure, Settings};
 use crate::telemetry::caught;
 
@@ -157,7 +158,7 @@ pub(crate) fn replay(
     settings: &Settings,
     topic: &str,
     which: Which,
-    to: Option<&str>,
+    to: (Option<&str>, Timestamps),
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Replayed, Failure> {
     let letters = Letters::open(settings, topic)?;
@@ -176,6 +177,7 @@ pub(crate) fn replay(
 struct Replay<'l, 'p> {
     letters: &'l Letters<'l>,
     to: Option<&'l str>,
+    timestamps: Timestamps,
     producer: BaseProducer<DefaultProducerContext>,
     lookup: Lookup,
     /// Partitions of the topic that `to` names.
@@ -192,7 +194,7 @@ struct Replay<'l, 'p> {
 impl<'l, 'p> Replay<'l, 'p> {
     fn open(
         letters: &'l Letters<'l>,
-        to: Option<&'l str>,
+        (to, timestamps): (Option<&'l str>, Timestamps),
         progress: &'p mut dyn FnMut(u64, u64),
     ) -> Result<Self, Failure> {
         let settings = letters.settings;
@@ -209,7 +211,20 @@ impl<'l, 'p> Replay<'l, 'p> {
         };
         let lookup = Lookup::new(settings);
         let count = Replayed::default();
-        Ok(Self { letters, to, producer, lookup, partitions, next: None, open: 0, count, done: 0, total: 0, progress })
+        Ok(Self {
+            letters,
+            to,
+            timestamps,
+            producer,
+            lookup,
+            partitions,
+            next: None,
+            open: 0,
+            count,
+            done: 0,
+            total: 0,
+            progress,
+        })
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Failure> {
@@ -244,7 +259,11 @@ impl<'l, 'p> Replay<'l, 'p> {
         let mut record = BaseRecord::to(topic).partition(partition);
         record.key = line.key();
         record.payload = line.payload();
-        record.timestamp = line.timestamp().to_millis().map(|time| if time == 0 { 1 } else { time });
+        record.timestamp = match self.timestamps {
+            // The client takes 0 for "now".
+            Timestamps::Original => (letter.timestamp_ms >= 0).then_some(letter.timestamp_ms.max(1)),
+            Timestamps::Now => Some(now_ms()),
+        };
         record.headers = line.headers().map(|headers| {
             let kept =
                 || headers.iter().filter(|header| !is_ours(header.key)).fold(OwnedHeaders::new(), OwnedHeaders::insert);

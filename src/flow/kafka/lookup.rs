@@ -18,7 +18,6 @@ use super::topics::state_too_narrow;
 use super::{Code, clients};
 use crate::flow::transport::{Partition, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::foreign;
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,7 +40,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         // Where a partition ends is what it is asked for.
         if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
-            tracing::warn!(target: "librdkafka", "looking something up: {}", foreign(reason.as_bytes()));
+            super::complain("looking something up", error.rdkafka_error_code(), reason);
         }
     }
 }

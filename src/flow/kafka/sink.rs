@@ -1,15 +1,16 @@
 //! One idempotent producer: records out, acknowledgements back.
 //!
 //! Nothing here waits except [`Sink::wait`] and [`Sink::hurry`], for a given time. The binding's own `flush` is never
-//! called: it takes steps of 100 ms, and the acknowledgements say the same thing sooner. With transactions the producer is
-//! replaced whenever it cannot be known how one ended, see `transactor`, and after a refusal, see `worker/batch.rs`.
+//! called: it takes steps of 100 ms, and the acknowledgements say the same thing sooner. A producer is replaced after a
+//! refusal, see `worker/batch.rs` and `worker/trouble.rs`; with transactions also whenever it cannot be known how one ended,
+//! see `transactor`.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::producer::Producer as _;
+use rdkafka::producer::{Producer as _, PurgeConfig};
 
 use super::raw::{Context, Fetched, InFlight, Outlet, Queue, Writing, flush};
 use super::source::Membership;
@@ -132,6 +133,12 @@ impl Producer {
     }
 }
 
+fn may_not_write(topic: &str) -> Failure {
+    Failure::unavailable(format!(
+        "writing to topic {topic} is not allowed; grant WRITE on it. What was sent in the transaction does not count"
+    ))
+}
+
 fn create(config: &ClientConfig, settings: &Settings) -> Result<Writing, Failure> {
     config.create_with_context(Context::default()).map_err(|error| clients::refused(settings, &error))
 }
@@ -162,6 +169,10 @@ impl Sink for Producer {
         flush(&self.client, time);
     }
 
+    fn halt(&self) {
+        self.client.purge(PurgeConfig::default().queue().non_blocking());
+    }
+
     fn last_word(&self) -> String {
         self.client.context().last_word.suffix()
     }
@@ -190,11 +201,18 @@ impl Sink for Producer {
             .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
         let old = std::mem::replace(&mut self.client, Arc::new(client));
         self.way = Way::new(&self.client, &self.topics)?;
-        self.ask(Ask::Ready(self.client.clone(), Some(old)));
+        match &self.transactions {
+            Some(transactions) => transactions.transactor.ask(Ask::Ready(self.client.clone(), Some(old))),
+            // A client takes its time to go.
+            None => drop(std::thread::spawn(move || drop(old))),
+        }
         Ok(())
     }
 
     fn ended(&self, wait: Duration) -> Option<Fate> {
-        self.transactions.as_ref()?.transactor.answer(wait)
+        match (self.transactions.as_ref()?.transactor.answer(wait)?, self.client.context().denied()) {
+            (Fate::Final(_), Some(topic)) => Some(Fate::Final(may_not_write(&topic))),
+            (fate, _) => Some(fate),
+        }
     }
 }

@@ -33,7 +33,7 @@ use crate::flow::record::Line;
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
 use crate::flow::{Failure, Settings};
-use crate::telemetry::{caught, foreign};
+use crate::telemetry::caught;
 
 /// One request to a broker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ impl Context {
     }
 
     fn failed(&self, code: Option<Code>, reason: &str) {
-        tracing::warn!(target: "librdkafka", code = ?code, "input: {}", foreign(reason.as_bytes()));
+        super::complain("input", code, reason);
         self.last_word.say(code, reason);
     }
 }

@@ -123,6 +123,9 @@ impl Work<'_> {
     }
 
     fn abort<C: ProducerContext>(&self, producer: &BaseProducer<C, NoCustomPartitioner>) -> Fate {
+        if let Some(failure) = hopeless(producer) {
+            return Fate::Final(failure);
+        }
         match self.call(|| producer.abort_transaction(self.timeout)) {
             Ok(()) => self.done(),
             Err(error) => match fate(&error, Uncertain::IsUnknown) {
@@ -149,6 +152,14 @@ impl Work<'_> {
             }
         }
     }
+}
+
+/// Why no transaction will ever come to a good end. Records come back before the client says why, and what it says to the
+/// abort is another thing; but asked to begin one in the midst of one, it tells what became of that.
+fn hopeless<C: ProducerContext>(producer: &BaseProducer<C, NoCustomPartitioner>) -> Option<Failure> {
+    let error = producer.begin_transaction().err()?;
+    let remedy = denied(error.rdkafka_error_code()?)?;
+    Some(Failure::unavailable(format!("transactions are not possible: {error}; {remedy}")))
 }
 
 /// What an error without a clear meaning means.
@@ -190,7 +201,7 @@ fn denied(code: Code) -> Option<&'static str> {
         Code::TransactionalIdAuthorizationFailed => {
             "grant WRITE and DESCRIBE on the transactional id, which begins with the group's name"
         }
-        Code::TopicAuthorizationFailed => "grant WRITE on the output topic, and READ on the input",
+        Code::TopicAuthorizationFailed => "grant WRITE on every topic that is written, and READ on the input",
         Code::GroupAuthorizationFailed => "grant READ on the group",
         Code::ClusterAuthorizationFailed => "grant IDEMPOTENT_WRITE on the cluster",
         Code::UnsupportedFeature | Code::UnsupportedVersion => "exactly_once needs brokers of version 2.5 or newer",

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::broker::Stored;
-use super::{INPUT, World, named_by};
+use super::{INPUT, World};
 use crate::flow::Mode;
 use crate::flow::transport::To;
 
@@ -27,6 +27,8 @@ pub(in crate::flow) struct Expected {
     pub(in crate::flow) original: Option<Vec<u8>>,
     pub(in crate::flow) poison: bool,
     pub(in crate::flow) poison_to_all: bool,
+    pub(in crate::flow) poison_time: bool,
+    pub(in crate::flow) timestamp_ms: i64,
     pub(in crate::flow) panics: bool,
     pub(in crate::flow) copies: usize,
     /// What alerts count of it: the partition of the matches topic, and the record.
@@ -42,6 +44,8 @@ impl Expected {
             original,
             poison: false,
             poison_to_all: false,
+            poison_time: false,
+            timestamp_ms: -1,
             panics: false,
             copies: 0,
             matches: Vec::new(),
@@ -75,8 +79,13 @@ pub(in crate::flow) struct Audit {
     pub(in crate::flow) dead_letter: bool,
     tenures: Vec<Tenure>,
     current: BTreeMap<(usize, usize), usize>,
-    /// Lines that were refused once, and so may come behind later ones.
+    /// Lines that were refused once.
     pub(in crate::flow) refused: BTreeSet<(usize, i64)>,
+    /// Lines that were refused for lack of a topic, and so may come behind later ones: when it is there again, what was
+    /// on its way behind them arrives.
+    overtaken: BTreeSet<(usize, i64)>,
+    /// Lines whose timestamp is refused go out with the time of now.
+    pub(in crate::flow) at_now: bool,
     /// How often an owner had the output refuse a line for what it is, by tenure and offset.
     hopeless: BTreeMap<(usize, i64), u32>,
     /// Per partition, lines before this index are done for.
@@ -108,8 +117,11 @@ impl Audit {
         }
     }
 
-    pub(super) fn refused(&mut self, line: (usize, i64)) {
+    pub(super) fn refused(&mut self, line: (usize, i64), for_lack_of_a_topic: bool) {
         self.refused.insert(line);
+        if for_lack_of_a_topic {
+            self.overtaken.insert(line);
+        }
     }
 
     /// The output refused a line for what it is; whoever does not take notice will try for ever.
@@ -132,7 +144,7 @@ impl Audit {
 
     /// What is wrong with a record; else by which of the rule sets alone it can have been judged.
     fn judge(&self, to: To, number: i32, stored: &Stored) -> Result<Option<usize>, String> {
-        let (partition, offset) = named_by(stored.timestamp_ms);
+        let (partition, offset) = stored.line;
         let Some(line) = self.index(partition, offset).map(|index| &self.lines[partition][index]) else {
             return Err("is no line of the input".to_owned());
         };
@@ -141,14 +153,21 @@ impl Audit {
         if to == To::DeadLetter {
             let reason = header("fingerpost-dead-letter-reason").cloned().unwrap_or_default();
             let is_reference = header("fingerpost-dead-letter-size").is_some();
-            let known = match (line.panics, line.poison) {
-                (true, _) if reason.starts_with(b"classifier failed") => true,
-                (_, poison) => (poison || line.poison_to_all) && reason.starts_with(b"refused: MessageSizeTooLarge"),
+            let known = if line.panics && reason.starts_with(b"classifier failed") {
+                true
+            } else if line.poison_time && !self.at_now {
+                reason == b"refused: InvalidTimestamp"
+            } else {
+                (line.poison || line.poison_to_all) && reason == b"refused: MessageSizeTooLarge"
             };
+            let own_time = line.timestamp_ms.to_string().into_bytes();
             return match () {
                 () if !self.dead_letter || !known => Err("is no line to become a dead letter".to_owned()),
                 () if header("fingerpost-source") != Some(&provenance) => {
                     Err("does not say where it is from".to_owned())
+                }
+                () if stored.timestamp_ms == line.timestamp_ms || header("fingerpost-timestamp") != Some(&own_time) => {
+                    Err("does not tell the line's timestamp beside its own".to_owned())
                 }
                 () if is_reference && !line.poison_to_all => Err("is a reference for no reason".to_owned()),
                 () if !is_reference && stored.value != line.original => Err("is not the original".to_owned()),
@@ -158,11 +177,16 @@ impl Audit {
         if number != partition as i32 % self.output_partitions {
             return Err(format!("is on partition {number} of the output"));
         }
-        if line.poison || (line.panics && self.dead_letter) {
+        if line.poison || (line.poison_time && !self.at_now) || (line.panics && self.dead_letter) {
             return Err("should be a dead letter".to_owned());
         }
+        if (stored.timestamp_ms == line.timestamp_ms) == line.poison_time {
+            return Err(format!("has the timestamp {}", stored.timestamp_ms));
+        }
+        let own_time = line.poison_time.then(|| ("fingerpost-timestamp", line.timestamp_ms.to_string().into_bytes()));
         let fits = |wanted: &Option<Wanted>| {
-            wanted.as_ref().is_some_and(|wanted| wanted.value == stored.value && wanted.added == stored.added)
+            let is_added = |wanted: &Wanted| wanted.added.iter().chain(&own_time).eq(stored.added.iter());
+            wanted.as_ref().is_some_and(|wanted| wanted.value == stored.value && is_added(wanted))
         };
         match [fits(&line.wanted[0]), fits(&line.wanted[1])] {
             [true, true] => Ok(None),
@@ -178,15 +202,23 @@ impl Audit {
     }
 }
 
+/// No line has such a timestamp, nor a later one.
+fn after_all_lines(partitions: usize) -> i64 {
+    partitions as i64 * 1_000_000
+}
+
 impl World {
     /// A record was appended.
     pub(super) fn appended(&mut self, to: To, number: i32, stored: &Stored, transaction: Option<usize>) {
-        let (partition, offset) = named_by(stored.timestamp_ms);
+        let (partition, offset) = stored.line;
         self.tell("broker", || match transaction {
             Some(transaction) => format!("{partition}/{offset} on {to:?} in transaction {transaction}"),
             None => format!("{partition}/{offset} on {to:?}"),
         });
         match to {
+            To::State | To::Matches if stored.timestamp_ms < after_all_lines(self.inputs.len()) => {
+                return self.find(format!("a record on {to:?} has the time of its line"));
+            }
             To::State => return,
             To::Matches => return self.match_appended(number, stored, transaction),
             To::Output | To::DeadLetter => {}
@@ -261,7 +293,7 @@ impl World {
         if lines.len() > bound {
             self.find(format!("transaction {transaction} holds {} lines, more than {bound}", lines.len()));
         }
-        for (partition, offset) in lines.into_iter().map(named_by) {
+        for (partition, offset) in lines {
             let Some(index) = self.audit.index(partition, offset) else { continue };
             let line = &mut self.audit.lines[partition][index];
             line.copies += 1;
@@ -328,10 +360,9 @@ impl World {
         let mut latest: BTreeMap<usize, i64> = BTreeMap::new();
         let mut seen: BTreeSet<(usize, i64)> = BTreeSet::new();
         for number in 0..self.audit.output_partitions {
-            let order: Vec<_> =
-                self.broker.committed(To::Output, number).map(|stored| named_by(stored.timestamp_ms)).collect();
+            let order: Vec<_> = self.broker.committed(To::Output, number).map(|stored| stored.line).collect();
             for (partition, offset) in order {
-                let resent = self.mode == Mode::AtLeastOnce && self.audit.refused.contains(&(partition, offset));
+                let resent = self.mode == Mode::AtLeastOnce && self.audit.overtaken.contains(&(partition, offset));
                 if !seen.insert((partition, offset)) || resent {
                     continue;
                 }

@@ -43,6 +43,8 @@ pub(in crate::flow) struct Stored {
     pub(in crate::flow) key: Option<Vec<u8>>,
     pub(in crate::flow) value: Option<Vec<u8>>,
     pub(in crate::flow) added: Vec<(&'static str, Vec<u8>)>,
+    /// Partition and offset of the line that it is of.
+    pub(super) line: (usize, i64),
     /// The assignment of the partition under which it was sent.
     pub(super) tenure: usize,
 }
@@ -73,8 +75,8 @@ pub(super) struct Transaction {
     offsets_at: u64,
     offsets_pending: bool,
     markers: usize,
-    /// Lines on output and dead letter, as their timestamps name them.
-    pub(super) lines: Vec<i64>,
+    /// Lines on output and dead letter.
+    pub(super) lines: Vec<(usize, i64)>,
     /// It holds something besides watermarks.
     is_of_lines: bool,
 }
@@ -215,7 +217,7 @@ impl World {
             transaction.places.insert(place);
             transaction.is_of_lines |= place.to() != To::Matches || stored.key.is_some();
             if matches!(place.to(), To::Output | To::DeadLetter) {
-                transaction.lines.push(stored.timestamp_ms);
+                transaction.lines.push(stored.line);
             }
         }
         self.appended(place.to(), place.number, &stored, transaction);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::broker::Stored;
-use super::{INPUT, World, named_by};
+use super::{INPUT, World};
 use crate::alert::{Clock, Record, Watermark};
 use crate::flow::Mode;
 use crate::flow::transport::To;
@@ -24,7 +24,7 @@ impl World {
             }
             Ok(Record::Match(_)) => {
                 self.count("matches");
-                let (partition, offset) = named_by(stored.timestamp_ms);
+                let (partition, offset) = stored.line;
                 let known = self.audit.matches(partition, offset);
                 let Some(index) = known.iter().position(|known| *known == (number, value.to_vec())) else {
                     let text = String::from_utf8_lossy(value);
@@ -47,7 +47,7 @@ impl World {
     pub(super) fn matches_decided(&mut self, transaction: usize, offsets: &BTreeMap<usize, (i64, String)>) {
         let of_it = self.broker.records_of(transaction, To::Matches);
         for (number, stored) in of_it.into_iter().filter(|(_, stored)| stored.key.is_some()) {
-            let (partition, offset) = named_by(stored.timestamp_ms);
+            let (partition, offset) = stored.line;
             let known = self.audit.matches(partition, offset);
             let value = stored.value.unwrap_or_default();
             if let Some(index) = known.iter().position(|known| *known == (number, value.clone())) {
@@ -97,7 +97,7 @@ impl World {
             for stored in self.broker.committed(To::Matches, number) {
                 let record = Record::from_json(stored.value.as_deref().unwrap_or_default());
                 if stored.key.is_some() {
-                    *seen.entry(named_by(stored.timestamp_ms)).or_default() += 1;
+                    *seen.entry(stored.line).or_default() += 1;
                 } else if let Ok(Record::Watermark(watermark)) = record {
                     wrong = wrong.or_else(|| self.audit.is_early(number, &watermark, &seen));
                 }

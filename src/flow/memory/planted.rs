@@ -2,16 +2,18 @@
 //! The simulation must find each of them; what it would not find, it would not watch.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::producer::Producer;
-use super::{Member, named_by};
+use super::{Member, line_of};
 use crate::alert;
 use crate::flow::Failure;
+use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
+use crate::flow::returned::Returned;
 use crate::flow::transport::{
     Ack, Answer, Delivery, Event, Fate, Fetched, Mark, Partition, Problem, Sink, Source, Standing, Teller, To, Unsent,
 };
@@ -31,6 +33,10 @@ pub(in crate::flow) enum Planted {
     CommitTogether,
     /// When a batch does not count, the next one goes on.
     GoOnAfterAbort,
+    /// Each record of a refused batch is taken for the culprit.
+    BlameNeighbours,
+    /// What is behind a refused batch goes out before it is sent again.
+    Overtake,
     /// What is committed is the last line acknowledged, not the end of an unbroken run.
     CommitLast,
     /// A line counts as published as soon as it is handed over.
@@ -55,6 +61,8 @@ struct Lies {
     acked: BTreeMap<usize, i64>,
     acks: Vec<Ack>,
     read: BTreeMap<usize, i64>,
+    /// Lines that were refused once.
+    blamed: BTreeSet<(usize, i64)>,
 }
 
 /// A source that lies.
@@ -80,6 +88,7 @@ pub(in crate::flow) fn plant(
     (sink, ahead): (Producer, Option<Producer>),
 ) -> (LyingSource, (LyingSink, Option<LyingSink>)) {
     let lies = Rc::new(RefCell::new(Lies::default()));
+    sink.world.borrow_mut().overtakes = planted == Planted::Overtake;
     let lying = |honest| LyingSink { honest, planted, lies: lies.clone(), commits: Cell::new(false) };
     let sinks = (lying(sink), ahead.map(lying));
     (LyingSource { honest: source, planted, lies }, sinks)
@@ -215,12 +224,22 @@ fn claiming_more<'r>(record: &Record<'r>) -> Record<'r> {
     Record { value: Some(json.into_bytes().into()), ..record.clone() }
 }
 
+/// What becomes of a record that is never sent.
+fn untrue(ticket: usize, record: &Record<'_>, refused: Option<Code>) -> Ack {
+    let returned = refused.map(|_| Box::new(Returned::of(record, Vec::new())));
+    Ack { ticket, weight: record.weight(), to: record.to, refused, returned }
+}
+
 impl Sink for LyingSink {
     fn send(&self, record: &Record<'_>, of: Option<&Fetched>, ticket: Ticket) -> Result<(), (Unsent, Ticket)> {
         let packed = ticket.pack();
         if self.planted == Planted::LoseMatches && record.to == To::Matches && record.key.is_some() {
-            let ack = Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None };
-            self.lies.borrow_mut().acks.push(ack);
+            self.lies.borrow_mut().acks.push(untrue(packed, record, None));
+            return Ok(());
+        }
+        let is_blamed = record.to == To::Output && self.lies.borrow().blamed.contains(&line_of(record));
+        if self.planted == Planted::BlameNeighbours && is_blamed {
+            self.lies.borrow_mut().acks.push(untrue(packed, record, Some(Code::MessageSizeTooLarge)));
             return Ok(());
         }
         if self.planted == Planted::ClaimMore && record.to == To::Matches && record.key.is_none() {
@@ -228,9 +247,11 @@ impl Sink for LyingSink {
         }
         self.honest.send(record, of, Ticket::unpack(packed))?;
         let mut lies = self.lies.borrow_mut();
-        lies.sent.insert(packed, named_by(record.timestamp_ms));
+        if record.to != To::State {
+            lies.sent.insert(packed, line_of(record));
+        }
         if self.planted == Planted::CommitEarly {
-            lies.acks.push(Ack { ticket: packed, weight: record.weight(), to: record.to, refused: None });
+            lies.acks.push(untrue(packed, record, None));
         }
         Ok(())
     }
@@ -244,6 +265,9 @@ impl Sink for LyingSink {
                 let last = lies.acked.entry(*partition).or_insert(*offset);
                 *last = *offset.max(last);
             }
+            if matches!(ack.refused, Some(Code::MessageSizeTooLarge | Code::InvalidTimestamp)) {
+                lies.blamed.extend(lies.sent.get(&ack.ticket));
+            }
         }
         if self.planted == Planted::CommitEarly {
             into.truncate(before);
@@ -253,6 +277,10 @@ impl Sink for LyingSink {
 
     fn wait(&self, time: Duration) {
         self.honest.wait(time);
+    }
+
+    fn halt(&self) {
+        self.honest.halt();
     }
 
     fn last_word(&self) -> String {

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::broker::{Place, Refusal, Stored};
-use super::{Due, Shared, World, named_by, pulse};
+use super::{Due, Shared, World, line_of, pulse};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
+use crate::flow::returned::Returned;
 use crate::flow::transport::{Ack, Fate, Fetched, Mark, Sink, To, Unsent};
 use crate::flow::{Failure, Mode};
 
@@ -19,6 +20,7 @@ use crate::flow::{Failure, Mode};
 struct Pending {
     ticket: usize,
     weight: usize,
+    returned: Returned,
     stored: Stored,
 }
 
@@ -60,6 +62,10 @@ pub(super) struct Sender {
     is_spoiled: bool,
     /// The brokers refused a record: one of its numbers is missing, and what comes next would be refused for that.
     has_gap: bool,
+    /// Without transactions: a batch was refused, and it takes nothing more.
+    has_ended: bool,
+    /// Records sent so far.
+    sequence: u64,
     /// Something was sent since the transaction began.
     is_used: bool,
     in_transaction: bool,
@@ -83,6 +89,8 @@ impl Sender {
             acks: BTreeMap::new(),
             is_spoiled: false,
             has_gap: false,
+            has_ended: false,
+            sequence: 0,
             is_used: false,
             in_transaction: false,
             is_committing: false,
@@ -136,61 +144,99 @@ impl World {
         let batch: Vec<Pending> = queue.drain(..many.min(queue.len())).collect();
         let fenced = tid.is_some_and(|tid| epoch != Some(self.broker.epoch(tid)));
         let missing = self.broker.is_missing(place, self.now);
-        let poisoned = batch.iter().any(|pending| self.is_poison(place.to(), &pending.stored));
-        for pending in batch {
+        let culprits: Vec<Option<Code>> =
+            batch.iter().map(|pending| self.own_refusal(place.to(), &pending.stored)).collect();
+        let verdict = culprits.iter().flatten().next().copied();
+        let unnamed = verdict.is_some() && self.chance(self.rates.unnamed);
+        if unnamed && batch.len() > 1 && !fenced && !missing {
+            self.count("batches refused without a culprit named");
+        }
+        let is_refused = verdict.is_some() && !fenced && !missing;
+        if is_refused && tid.is_none() && !self.overtakes {
+            self.senders[sender].has_ended = true;
+            self.count("producers ended by a refusal");
+        }
+        for (pending, own) in batch.into_iter().zip(culprits) {
             let refused = if fenced {
                 Some(Code::InvalidProducerEpoch)
             } else if missing {
                 Some(Code::UnknownTopicOrPartition)
-            } else if self.is_poison(place.to(), &pending.stored) {
-                Some(Code::MessageSizeTooLarge)
-            } else if poisoned {
-                Some(Code::InvalidDifferentRecord)
+            } else if unnamed {
+                verdict
             } else {
-                None
+                own.or(verdict.map(|_| Code::InvalidDifferentRecord))
             };
-            match refused {
-                None => self.append(place, pending.stored, tid),
-                Some(code) => {
-                    self.count(match code {
-                        Code::MessageSizeTooLarge => "records refused",
-                        Code::InvalidDifferentRecord => "neighbours refused",
-                        Code::InvalidProducerEpoch => "records of a fenced producer",
-                        _ => "records without a topic",
-                    });
-                    self.senders[sender].is_spoiled = true;
-                    self.senders[sender].has_gap = true;
-                    let line = named_by(pending.stored.timestamp_ms);
-                    self.audit.refused(line);
-                    if code == Code::MessageSizeTooLarge && place.to() == To::Output {
-                        self.audit.is_hopeless(line, pending.stored.tenure);
-                    }
-                }
+            if let Some(code) = refused {
+                self.refused(sender, place, &pending, code, own.is_some());
+            } else {
+                self.append(place, pending.stored.clone(), tid);
             }
-            self.acknowledge(sender, place, pending.ticket, pending.weight, refused);
+            self.acknowledge(sender, place, pending, refused);
+        }
+        if is_refused && self.senders[sender].has_ended {
+            self.call_back(sender, Some(place));
         }
     }
 
-    fn is_poison(&self, to: To, stored: &Stored) -> bool {
-        let (partition, offset) = named_by(stored.timestamp_ms);
-        let Some(line) = self.inputs[partition].iter().find(|line| line.offset == offset) else { return false };
-        match to {
+    fn refused(&mut self, sender: usize, place: Place, pending: &Pending, code: Code, is_culprit: bool) {
+        self.count(match code {
+            Code::InvalidProducerEpoch => "records of a fenced producer",
+            Code::UnknownTopicOrPartition => "records without a topic",
+            _ if is_culprit => "records refused",
+            _ => "neighbours refused",
+        });
+        self.senders[sender].is_spoiled = true;
+        self.senders[sender].has_gap = true;
+        self.audit.refused(pending.stored.line, code == Code::UnknownTopicOrPartition);
+        if is_culprit && place.to() == To::Output && code != Code::UnknownTopicOrPartition {
+            self.audit.is_hopeless(pending.stored.line, pending.stored.tenure);
+        }
+    }
+
+    /// Why a record will never be taken, whatever it is sent with.
+    fn own_refusal(&self, to: To, stored: &Stored) -> Option<Code> {
+        let (partition, offset) = stored.line;
+        let line = self.inputs[partition].iter().find(|line| line.offset == offset)?;
+        let too_large = match to {
             To::Output => line.poison,
             // The reference to a line has no value.
             To::DeadLetter => line.poison_to_all && stored.value.is_some(),
             To::State | To::Matches => false,
+        };
+        // Whatever topic a record with its timestamp is for.
+        let bad_time = line.poison_time && stored.timestamp_ms == line.timestamp_ms();
+        too_large.then_some(Code::MessageSizeTooLarge).or(bad_time.then_some(Code::InvalidTimestamp))
+    }
+
+    /// What is not on its way comes back, in no order with what is; and all that is behind a refused batch.
+    fn call_back(&mut self, sender: usize, refused: Option<Place>) {
+        let places: Vec<(Place, usize)> =
+            self.senders[sender].queues.iter().map(|(place, queue)| (*place, queue.len())).collect();
+        for (place, waiting) in places {
+            let on_the_way = if refused == Some(place) { 0 } else { self.rng.usize(0..=8) };
+            let Some(queue) = self.senders[sender].queues.get_mut(&place) else { continue };
+            for pending in queue.split_off(on_the_way.min(waiting)) {
+                self.count("records called back");
+                let at = self.now + self.latency();
+                self.report(sender, place, pending, Some(Code::PurgeQueue), at);
+            }
         }
     }
 
-    fn acknowledge(&mut self, sender: usize, place: Place, ticket: usize, weight: usize, refused: Option<Code>) {
+    fn acknowledge(&mut self, sender: usize, place: Place, pending: Pending, refused: Option<Code>) {
         let latency = self.latency();
         let last = self.senders[sender].last_ack.get(&place).copied().unwrap_or(0);
         let at = last.max(self.now + latency);
+        self.senders[sender].last_ack.insert(place, at);
+        self.report(sender, place, pending, refused, at);
+    }
+
+    fn report(&mut self, sender: usize, place: Place, pending: Pending, refused: Option<Code>, at: u64) {
         self.number += 1;
-        let number = self.number;
-        let state = &mut self.senders[sender];
-        state.last_ack.insert(place, at);
-        state.acks.insert((at, number), Ack { ticket, weight, to: place.to(), refused });
+        let Pending { ticket, weight, returned, .. } = pending;
+        let returned = refused.map(|_| Box::new(returned));
+        let ack = Ack { ticket, weight, to: place.to(), refused, returned };
+        self.senders[sender].acks.insert((at, self.number), ack);
     }
 
     /// The process of a client ends: of each partition's records on their way, a prefix arrives.
@@ -220,8 +266,7 @@ impl World {
     pub(super) fn is_waiting_for(&self, client: usize, partition: usize) -> bool {
         self.senders.iter().filter(|sender| sender.client == client && !sender.is_gone).any(|sender| {
             let sent = sender.queues.values().flatten();
-            sent.into_iter().any(|pending| named_by(pending.stored.timestamp_ms).0 == partition)
-                || !sender.acks.is_empty()
+            sent.into_iter().any(|pending| pending.stored.line.0 == partition) || !sender.acks.is_empty()
         })
     }
 
@@ -383,7 +428,7 @@ impl Sink for Producer {
             world.clients[self.client].is_full = true;
             return Err((Unsent::Full, ticket));
         }
-        let (partition, offset) = named_by(record.timestamp_ms);
+        let (partition, offset) = line_of(record);
         let tenure = world.clients[self.client].owned.get(&partition).map(|fetch| fetch.tenure);
         let Some(tenure) = tenure else {
             world.find(format!("w{} publishes {partition}/{offset}, which it does not have", self.client));
@@ -397,12 +442,17 @@ impl Sink for Producer {
             world.count("records for a failed transaction");
             return Err((Unsent::Refused(Code::State), ticket));
         }
+        if world.senders[self.sender].has_ended {
+            world.count("records for a producer that has ended");
+            return Err((Unsent::Refused(Code::Fatal), ticket));
+        }
         let place = Place::new(record.to, record.partition);
         let stored = Stored {
             timestamp_ms: record.timestamp_ms,
             key: record.key.map(<[u8]>::to_vec),
             value: record.value.as_deref().map(<[u8]>::to_vec),
             added: record.added.iter().map(|(name, value)| (name.text(), value.clone())).collect(),
+            line: (partition, offset),
             tenure,
         };
         world.tell(&format!("w{}", self.client), || format!("sends {partition}/{offset} to {:?}", record.to));
@@ -410,7 +460,9 @@ impl Sink for Producer {
         let state = &mut world.senders[self.sender];
         state.is_used = true;
         let queue = state.queues.entry(place).or_default();
-        queue.push_back(Pending { ticket: ticket.pack(), weight: record.weight(), stored });
+        let returned = Returned { sequence: state.sequence, ..Returned::of(record, Vec::new()) };
+        state.sequence += 1;
+        queue.push_back(Pending { ticket: ticket.pack(), weight: record.weight(), returned, stored });
         if queue.len() == 1 {
             let latency = world.latency();
             world.after(latency, Due::Serve(self.sender, place));
@@ -431,6 +483,11 @@ impl Sink for Producer {
     fn wait(&self, time: Duration) {
         pulse(&self.world, self.client);
         self.world.borrow_mut().advance(time);
+    }
+
+    fn halt(&self) {
+        pulse(&self.world, self.client);
+        self.world.borrow_mut().call_back(self.sender, None);
     }
 
     fn last_word(&self) -> String {
@@ -501,7 +558,7 @@ impl Sink for Producer {
             purged.extend(queue.drain(..).map(|pending| (*place, pending)));
         }
         for (place, pending) in purged {
-            world.acknowledge(self.sender, place, pending.ticket, pending.weight, Some(Code::PurgeQueue));
+            world.acknowledge(self.sender, place, pending, Some(Code::PurgeQueue));
         }
         let now = world.now;
         let state = &mut world.senders[self.sender];

@@ -132,8 +132,9 @@ fn write_partition(rng: &mut Rng, mix: Mix, partition: i32, many: usize) -> Vec<
         let kind = rng.u8(..100);
         let troubled = troubles < 3 && rng.usize(..many.max(10)) < 4;
         let poison = mix.poison && troubled && rng.bool();
-        let panics = mix.panics && troubled && !poison;
-        troubles += usize::from(poison || panics);
+        let poison_time = mix.poison && troubled && !poison && rng.bool();
+        let panics = mix.panics && troubled && !poison && !poison_time;
+        troubles += usize::from(poison || poison_time || panics);
         let text = match kind {
             _ if panics => FAILS.to_owned(),
             0..12 if changes < CHANGES_MAX => {
@@ -141,7 +142,7 @@ fn write_partition(rng: &mut Rng, mix: Mix, partition: i32, many: usize) -> Vec<
                 format!("pod moved to zone {}", rng.lowercase())
             }
             12..50 => "the disk is full".to_owned(),
-            50..54 if !poison => String::new(),
+            50..54 if !poison && !poison_time => String::new(),
             _ => "all is well".to_owned(),
         };
         let key = rng.u8(..8);
@@ -153,6 +154,7 @@ fn write_partition(rng: &mut Rng, mix: Mix, partition: i32, many: usize) -> Vec<
             value: (!text.is_empty()).then(|| format!(r#"{{"n":{offset},"msg":"{text}"}}"#).into_bytes()),
             poison,
             poison_to_all: poison && rng.bool(),
+            poison_time,
         };
         offset += if rng.u8(..10) == 0 { rng.i64(2..20) } else { 1 };
         Rc::new(input)
@@ -222,6 +224,8 @@ pub(super) fn expect(inputs: &[Vec<Rc<Input>>], settings: &Settings, route: Rout
             // A poisoned line that is left out is never sent.
             expected.poison = input.poison && expected.wanted[0].is_some();
             expected.poison_to_all = input.poison_to_all;
+            expected.poison_time = input.poison_time && expected.wanted[0].is_some();
+            expected.timestamp_ms = input.timestamp_ms();
             expected
         };
         expected.push(inputs.iter().map(one).collect());

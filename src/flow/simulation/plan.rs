@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::lines::Mix;
 use crate::flow::kafka::topics::Route;
 use crate::flow::memory::Rates;
-use crate::flow::{Lines, Mode, Place, Settings};
+use crate::flow::{Lines, Mode, Place, RefusedTime, Settings};
 
 /// Something that goes wrong, or is done to the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,7 @@ fn settings(rng: &mut Rng) -> Settings {
     settings.output.lines = if rng.u8(..4) == 0 { Lines::Matched } else { Lines::All };
     settings.output.place = if rng.u8(..4) == 0 { Place::Headers } else { Place::Value };
     settings.output.source_header_on_all = rng.bool();
+    settings.output.refused_time = if rng.bool() { RefusedTime::DeadLetter } else { RefusedTime::Now };
     settings.state = Some("state".to_owned());
     settings.alerts = Some(super::lines::alerts());
     settings.dead_letter = (rng.u8(..4) != 0).then(|| "dead".to_owned());
@@ -163,5 +164,6 @@ fn rates(rng: &mut Rng) -> Rates {
         trouble: rate(0.05),
         slow: rate(0.2),
         compaction: rate(1.0),
+        unnamed: rng.f32(),
     }
 }

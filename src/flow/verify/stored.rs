@@ -184,12 +184,21 @@ pub(crate) struct Arrived {
 
 impl Arrived {
     pub(super) fn new(stored: &Stored, engine: &Engine, place: Place) -> Self {
+        // What a line is when the topic refused its timestamp: the same, at another time, with its own in a header.
+        let own_time =
+            stored.header(Name::Timestamp.text()).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+        let is_time = |name: &str| own_time.is_some() && name == Name::Timestamp.text();
         let headers = stored.headers.as_ref();
-        let all = headers.map(|all| all.iter().map(|(name, value)| (name.as_str(), value.as_deref())));
+        let all = headers.map(|all| {
+            let all = all.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+            all.filter(|(name, _)| !is_time(name))
+        });
+        let mut parts = Parts::of(stored, engine, place);
+        parts.timestamp_ms = own_time.map_or(parts.timestamp_ms, sent_timestamp);
         Self {
             offset: stored.offset,
             source: Source::of(stored),
-            parts: Parts::of(stored, engine, place),
+            parts,
             whole: whole(stored.value.as_deref(), header_digest(all)),
             tag: stored.header(Name::Rule.text()).map(crate::telemetry::foreign),
             appended: stored.appended,

@@ -218,6 +218,11 @@ impl Batch {
         self.at_hand.holds_a_batch() || self.ahead.holds_a_batch()
     }
 
+    /// It holds one line, or held one when it came to an end.
+    pub(super) fn is_for_one_line(&self) -> bool {
+        self.contents.alone
+    }
+
     /// It holds one line and is to hold no more.
     pub(super) fn is_alone(&self) -> bool {
         self.contents.alone && self.is_open()
@@ -377,7 +382,7 @@ impl<K: Sink> Worker<K> {
             self.batch.undo();
         } else if !is_settling && (self.must_end() || (!waits && self.is_due(now.duration_since(since)))) {
             self.batch.at_hand = Stage::Settling { since };
-        } else if is_settling && self.window.records == 0 && !waits {
+        } else if is_settling && self.window.records == 0 && self.trouble.is_empty() && !waits {
             self.commit_batch(now)?;
         } else {
             return Ok(false);
@@ -460,7 +465,6 @@ impl<K: Sink> Worker<K> {
             self.meters.transaction.record(now.duration_since(since));
             self.tally.published += contents.published;
             contents.buried.into_iter().for_each(|kind| self.meters.dead_letter(kind));
-            self.trouble.accepted(contents.alone);
         }
     }
 
@@ -499,6 +503,7 @@ impl<K: Sink> Worker<K> {
         }
         self.batch.contents = Contents::default();
         self.window = Window::default();
+        self.trouble.forget();
         self.linger.forget();
         self.counting.iter_mut().for_each(|counting| counting.in_flight = 0);
         self.repeatable = 0;
@@ -586,7 +591,9 @@ impl<K: Sink> Worker<K> {
         let was_undoing = self.batch.is_ending();
         loop {
             self.status.turn();
-            if let Err(failure) = self.take_acks().and_then(|()| self.drive(source, source.now())) {
+            let now = source.now();
+            let moved = self.take_acks().and_then(|()| self.send_again(source, now));
+            if let Err(failure) = moved.and_then(|()| self.drive(source, now)) {
                 tracing::error!("{}", foreign(failure.message.as_bytes()));
                 return false;
             }

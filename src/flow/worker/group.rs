@@ -165,7 +165,7 @@ impl<K: Sink> Worker<K> {
             self.status.turn();
             self.hurry();
             self.take_acks()?;
-            self.redo(source, source.now())?;
+            self.send_again(source, source.now())?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The partitions that a worker has: each with its ledger, and with what its sources said earlier.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::trouble::Refused;
@@ -32,8 +33,10 @@ pub(super) struct Lane {
     committed_clock: Clock,
     /// It is committed with each offset: somebody counts alerts.
     keeps_clock: bool,
-    /// Lines that are to become dead letters when they come again.
+    /// Lines that cannot go as they are when they come again.
     poison: Vec<(i64, Refused)>,
+    /// Lines that may be such ones.
+    suspects: BTreeSet<i64>,
     pub(super) last_timestamp_ms: i64,
     pub(super) status: Arc<LaneStatus>,
 }
@@ -78,8 +81,15 @@ impl Lane {
         Admission::Next
     }
 
+    /// Whether a line that was admitted still is.
+    pub(super) fn is_next(&self, offset: i64) -> bool {
+        let is_behind =
+            self.start.is_none_or(|start| offset >= start) && self.ledger.last_seen().is_none_or(|last| offset > last);
+        is_behind && self.expected.is_none_or(|known| offset <= known.offset || known.instead == Some(offset))
+    }
+
     /// Reads a line that was admitted once more, and those after it, as nothing could be done with it now.
-    pub(super) fn put_back<S: Source>(&mut self, source: &S, offset: i64) -> Result<(), Failure> {
+    fn put_back<S: Source>(&mut self, source: &S, offset: i64) -> Result<(), Failure> {
         self.expected = Some(Expected::new(offset));
         source.rewind(&[(self.partition.clone(), Some(offset))])
     }
@@ -93,13 +103,31 @@ impl Lane {
         self.ledger.open(line.offset, line.timestamp_ms)
     }
 
-    /// Why a line is to become a dead letter, when it is.
+    /// Why a line cannot go as it is, when it cannot.
     pub(super) fn poison(&self, offset: i64) -> Option<Refused> {
         self.poison.iter().find(|(poison, _)| *poison == offset).map(|(_, refused)| refused.clone())
     }
 
-    /// From now on the line at `offset` is to become a dead letter.
+    /// A record of the line at `offset` was refused with its batch.
+    pub(super) fn suspect(&mut self, offset: i64) {
+        self.suspects.insert(offset);
+    }
+
+    /// Whether its records are to be alone on their way.
+    pub(super) fn is_suspect(&self, offset: i64) -> bool {
+        !self.suspects.is_empty() && self.suspects.contains(&offset)
+    }
+
+    /// The line of a ticket is no culprit.
+    pub(super) fn clear(&mut self, ticket: &Ticket) {
+        if let Some(entry) = self.ledger.entry(ticket) {
+            self.suspects.remove(&entry.offset);
+        }
+    }
+
+    /// From now on the line at `offset` goes another way.
     pub(super) fn condemn(&mut self, offset: i64, refused: Refused) {
+        self.suspects.remove(&offset);
         self.poison.retain(|(poison, _)| *poison != offset);
         self.poison.push((offset, refused));
     }
@@ -153,6 +181,7 @@ impl Lane {
         self.ledger.committed(lines);
         self.memory.settle(offset);
         self.poison.retain(|(poison, _)| *poison >= offset);
+        self.suspects = self.suspects.split_off(&offset);
         for first in [&mut self.first, &mut self.first_ahead] {
             *first = first.filter(|first| *first >= offset);
         }
@@ -256,6 +285,7 @@ impl Lanes {
             committed_clock: clock,
             keeps_clock,
             poison: Vec::new(),
+            suspects: BTreeSet::new(),
             last_timestamp_ms: -1,
         });
     }

@@ -9,13 +9,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{BESIDE_OVERHEAD, Sent, Worker};
+use super::{BESIDE_OVERHEAD, Worker};
 use crate::alert::{self, Alerts, Place, Watermark, partition_of};
 use crate::engine::{Countable, Engine};
 use crate::flow::alerts::meters::MatchMeters;
 use crate::flow::kafka::topics::Route;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::{Line, Writer};
+use crate::flow::status::now_ms;
 use crate::flow::transport::{Sink, Source, To};
 use crate::flow::{Failure, Settings};
 
@@ -67,7 +68,7 @@ impl<K: Sink> Worker<K> {
         for found in counted.matches {
             let key = found.key();
             let json = alert::Record::Match(found).to_json();
-            let record = Writer::beside(To::Matches, partition_of(&key, partitions), line, &key, Some(&json));
+            let record = Writer::text(To::Matches, partition_of(&key, partitions), Some(&key), Some(&json), now_ms());
             if record.weight() + BESIDE_OVERHEAD > limit {
                 self.meters.match_too_large.increment(1);
                 continue;
@@ -98,10 +99,9 @@ impl<K: Sink> Worker<K> {
         }
         let watermarks: Vec<Watermark> = self.lanes.iter().filter_map(|lane| lane.watermark(&inputs)).collect();
         for watermark in watermarks {
-            let clock = watermark.clock;
             let json = alert::Record::Watermark(watermark).to_json();
             for partition in 0..partitions {
-                self.tell_watermark(partition, clock, &json)?;
+                self.tell_watermark(partition, &json)?;
             }
         }
         if let Some(counting) = &mut self.counting {
@@ -110,15 +110,11 @@ impl<K: Sink> Worker<K> {
         Ok(())
     }
 
-    fn tell_watermark(&mut self, partition: i32, clock: i64, json: &str) -> Result<(), Failure> {
-        let record = Writer::watermark(partition, clock, json);
-        match self.send(&record, None, Ticket::nobodys())? {
-            Sent::Taken => {
-                self.counting.iter_mut().for_each(|counting| counting.in_flight += 1);
-                Ok(())
-            }
-            Sent::Stopped => Ok(()),
-            Sent::Refused(code, ticket) => self.refused(To::Matches, ticket, record.weight(), code),
+    fn tell_watermark(&mut self, partition: i32, json: &str) -> Result<(), Failure> {
+        let record = Writer::text(To::Matches, partition, None, Some(json), now_ms());
+        if self.send(&record, None, Ticket::nobodys())? {
+            self.counting.iter_mut().for_each(|counting| counting.in_flight += 1);
         }
+        Ok(())
     }
 }

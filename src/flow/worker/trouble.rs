@@ -1,223 +1,201 @@
 //! Lines that cannot go the usual way: the output refuses their record, or the classifier fails at them.
 //!
-//! A line that will never be taken becomes a dead letter: the original bytes, with headers that say where it came from
-//! and why. A line that was refused for another's sake, or for lack of a topic, is sent again. In both cases the line
-//! itself is gone from memory by the time the refusal is known, so it is read from the input once more; its ticket stays
-//! open all the while, and its offset uncommitted.
+//! Brokers refuse whole batches, and mostly for one record in it that nobody names (`whose`). So what came back is sent
+//! again, in its order and before anything behind it: those that may be the culprit each alone on its way, the others
+//! as usual (`again`). A record that is refused when it is alone will never be taken. Its line becomes a dead letter (the
+//! original bytes, with headers that say where it came from and why), or, where only its timestamp is wrong and
+//! `output.refused_time` says so, goes out with the time of now.
 //!
-//! In a transaction a refusal spoils the whole batch. The batch is aborted and read again, and the line is remembered as
-//! one that is to become a dead letter; for a while, lines as large have a transaction each.
+//! At least once, a refusal brings the producer to its end: what is behind the batch comes back, too, and a new producer
+//! sends all of it again. In a transaction a refusal spoils the whole batch. It is aborted and read again, and the lines are
+//! remembered: those that may be the culprit, and those that were. For a while, lines like the culprit are each alone from
+//! the beginning (`wary`).
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Worker, judge};
+use super::Worker;
+use super::again::Again;
+use super::whose::{Whose, ends_the_producer, whose};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
-use crate::flow::recent::Recent;
-use crate::flow::record::{Line, Notes};
-use crate::flow::transport::{Delivery, Sink, Source, To};
-use crate::flow::{Failure, Mode};
+use crate::flow::record::{Line, Name};
+use crate::flow::returned::Returned;
+use crate::flow::status::now_ms;
+use crate::flow::transport::{Ack, Delivery, Sink, To};
+use crate::flow::{Failure, Mode, RefusedTime};
 use crate::telemetry::foreign;
 
-/// Between two attempts to publish what was refused for lack of a topic.
-const AGAIN_PAUSE: Duration = Duration::from_secs(1);
-/// At most this long at a time.
-const REDO_TIME: Duration = Duration::from_millis(100);
 /// More recent panics of the classifier than this are no longer single lines.
 const PANICS_MAX: usize = 100;
+/// Watermarks may be refused so often in a row; each time the next ones say more.
+const WATERMARKS_MAX: u32 = 5;
 
-/// Why a line is a dead letter.
+/// Where a line goes that cannot go as it is, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
     reason: String,
-    /// The dead-letter topic does not take the line either: only say where it is.
-    reference: bool,
+    pub(super) way: Way,
+}
+
+/// Where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the output, with the time of now.
+    AtNow,
+    /// To the dead-letter topic.
+    DeadLetter,
+    /// The dead-letter topic does not take the line either: it is only told where it is.
+    Reference,
 }
 
 impl Refused {
     /// By the broker, which calls its reason so.
-    fn by_broker(code: Code, reference: bool) -> Self {
-        Self { reason: format!("refused: {code:?}"), reference }
+    fn by_broker(code: Code, way: Way) -> Self {
+        Self { reason: format!("refused: {code:?}"), way }
     }
 
     /// The classifier failed at it.
     pub(super) fn judging(panic: &str) -> Self {
-        Self { reason: format!("classifier failed: {panic}"), reference: false }
+        Self { reason: format!("classifier failed: {panic}"), way: Way::DeadLetter }
     }
 
     /// For the metric.
     fn kind(&self) -> &'static str {
-        match (self.reference, self.reason.starts_with("refused")) {
-            (true, _) => "reference",
-            (false, true) => "refused",
-            (false, false) => "classifier",
+        match (self.way, self.reason.starts_with("refused")) {
+            (Way::Reference, _) => "reference",
+            (_, true) => "refused",
+            (_, false) => "classifier",
         }
     }
 }
 
-/// What a refusal means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    /// This record will never be taken.
-    Poison,
-    /// It was refused for another's sake, or for something that may pass.
-    Passing,
-    /// Nothing will be taken until somebody does something.
-    Final,
-}
-
-fn meaning(code: Code) -> Meaning {
-    match code {
-        Code::MessageSizeTooLarge
-        | Code::InvalidMessageSize
-        | Code::InvalidMessage
-        | Code::InvalidRecord
-        | Code::InvalidTimestamp => Meaning::Poison,
-        Code::InvalidDifferentRecord
-        | Code::UnknownTopic
-        | Code::UnknownPartition
-        | Code::UnknownTopicOrPartition
-        | Code::MessageTimedOut => Meaning::Passing,
-        _ => Meaning::Final,
-    }
-}
-
-struct Redo {
-    ticket: Ticket,
-    to: To,
-    code: Code,
-}
-
-/// Lines that wait for another attempt.
-#[derive(Default)]
-pub(super) struct Trouble {
-    redo: VecDeque<Redo>,
-    /// The output lacks something that others have to mend.
-    not_before: Option<Instant>,
-    panics: Recent,
-    /// So many lines that may be too large have a transaction each, so that one which is spoils no more than that.
-    wary: u32,
-}
-
-/// See [`Trouble::wary`]; as many after each refusal.
-const WARY_LINES: u32 = 100;
-
-impl Trouble {
-    /// Whether a line that the output may refuse for its size should be alone in its transaction.
-    pub(super) fn is_wary(&self) -> bool {
-        self.wary > 0
-    }
-
-    /// A transaction was committed.
-    pub(super) fn accepted(&mut self, alone: bool) {
-        self.wary = self.wary.saturating_sub(u32::from(alone));
-    }
-
-    /// No line waits for another attempt. While some do, reading on would only add to them.
-    pub(super) fn is_empty(&self) -> bool {
-        self.redo.is_empty()
-    }
+/// A record that was not taken.
+pub(super) struct Refusal {
+    pub(super) to: To,
+    pub(super) ticket: Ticket,
+    pub(super) bytes: usize,
+    pub(super) code: Code,
+    pub(super) record: Option<Box<Returned>>,
+    /// Nothing else was in its batch.
+    pub(super) alone: bool,
+    /// The client itself did not take it, and has nothing of it.
+    pub(super) at_once: bool,
 }
 
 impl<K: Sink> Worker<K> {
-    /// A record was not taken. The ticket stays open until the line is elsewhere.
-    pub(super) fn refused(&mut self, to: To, ticket: Ticket, bytes: usize, code: Code) -> Result<(), Failure> {
-        let exactly_once = self.settings.delivery.mode == Mode::ExactlyOnce;
-        let meaning = meaning(code);
-        if exactly_once && is_the_brokers(code) {
+    /// A record came back. The ticket stays open until the line is elsewhere.
+    pub(super) fn came_back(&mut self, ack: Ack, ticket: Ticket, code: Code) -> Result<(), Failure> {
+        let alone = self.trouble.is_alone || self.batch.is_for_one_line();
+        let Ack { weight: bytes, to, returned: record, .. } = ack;
+        self.refused(Refusal { to, ticket, bytes, code, record, alone, at_once: false })
+    }
+
+    pub(super) fn refused(&mut self, refusal: Refusal) -> Result<(), Failure> {
+        match self.settings.delivery.mode {
+            Mode::AtLeastOnce => self.refused_in_the_stream(refusal),
+            Mode::ExactlyOnce => self.refused_in_a_batch(refusal),
+        }
+    }
+
+    fn refused_in_the_stream(&mut self, refusal: Refusal) -> Result<(), Failure> {
+        let (code, whose) = (refusal.code, whose(refusal.code));
+        self.meters.refused(code);
+        if matches!(whose, Whose::Everybody | Whose::Denied | Whose::Unknown) {
+            return Err(self.undeliverable(&refusal));
+        }
+        let is_culprit = whose == Whose::Record && refusal.alone;
+        if !(is_culprit && refusal.at_once) {
+            self.trouble.halt(code, whose == Whose::Passing, ends_the_producer(code));
+        }
+        if refusal.ticket.is_nobodys() {
+            return self.watermark_refused(&refusal, whose);
+        }
+        if is_culprit {
+            return self.will_never_be_taken(refusal);
+        }
+        let Some(record) = refusal.record else {
+            return Err(Failure::software(format!("a record came back without what it was: {code}")));
+        };
+        self.trouble.keep(refusal.ticket, record, whose == Whose::Record);
+        Ok(())
+    }
+
+    /// What it told, the next one tells; and sent again it might claim what a new owner has not done. Where none is ever
+    /// taken, though, no alert fires.
+    fn watermark_refused(&mut self, refusal: &Refusal, whose: Whose) -> Result<(), Failure> {
+        self.trouble.watermarks_refused += u32::from(whose == Whose::Record);
+        if self.trouble.watermarks_refused > WATERMARKS_MAX { Err(self.undeliverable(refusal)) } else { Ok(()) }
+    }
+
+    /// A record that was refused when it was alone.
+    fn will_never_be_taken(&mut self, refusal: Refusal) -> Result<(), Failure> {
+        let Some(way) = self.divert(&refusal)? else { return Ok(()) };
+        let again = match (way, refusal.record) {
+            (Way::AtNow, Some(mut record)) => {
+                record.added.push((Name::Timestamp, record.timestamp_ms.to_string().into_bytes()));
+                record.timestamp_ms = now_ms();
+                Again::Record { ticket: refusal.ticket, record, alone: true }
+            }
+            _ => Again::Line(refusal.ticket),
+        };
+        self.trouble.goes_first(again);
+        Ok(())
+    }
+
+    /// Where the line of a record goes that will never be taken, from now on; nothing when its partition was given up.
+    fn divert(&mut self, refusal: &Refusal) -> Result<Option<Way>, Failure> {
+        let Refusal { to, code, ref record, .. } = *refusal;
+        let found = self.lanes.of(&refusal.ticket).and_then(|lane| {
+            let entry = lane.ledger.entry(&refusal.ticket)?;
+            Some((entry, lane.poison(entry.offset).map(|refused| refused.way)))
+        });
+        let Some((entry, known)) = found else { return Ok(None) };
+        let at_now = self.settings.output.refused_time == RefusedTime::Now && code == Code::InvalidTimestamp;
+        let has_dead_letters = self.settings.dead_letter.is_some();
+        let way = match to {
+            To::Output if at_now && known != Some(Way::AtNow) => Way::AtNow,
+            To::Output if has_dead_letters => Way::DeadLetter,
+            To::DeadLetter if known != Some(Way::Reference) => Way::Reference,
+            _ => return Err(self.undeliverable(refusal)),
+        };
+        if to == To::Output {
+            let has_key = record.as_ref().is_none_or(|record| record.key.is_some());
+            self.trouble.wary.learn(code, entry.timestamp_ms, has_key, now_ms());
+        }
+        if let Some(lane) = self.lanes.of(&refusal.ticket) {
+            lane.condemn(entry.offset, Refused::by_broker(code, way));
+        }
+        Ok(Some(way))
+    }
+
+    fn refused_in_a_batch(&mut self, refusal: Refusal) -> Result<(), Failure> {
+        let (code, whose) = (refusal.code, whose(refusal.code));
+        if is_the_brokers(code) {
             self.batch.misses_a_number();
         }
         // Records of a batch that is aborted come back as refused, which says nothing about them. Yet the refusal that
         // spoiled it may well come last: the client takes nothing more as soon as it knows, and tells why afterwards.
-        if exactly_once && self.batch.is_ending() && meaning != Meaning::Poison {
+        if self.batch.is_ending() && !matches!(whose, Whose::Record | Whose::Denied) {
             return Ok(());
         }
         self.meters.refused(code);
-        if ticket.is_nobodys() && exactly_once {
-            self.batch.spoil(format!("{code}"), false);
+        if matches!(whose, Whose::Everybody | Whose::Denied) {
+            return Err(self.undeliverable(&refusal));
         }
-        let Some((offset, reference)) = self.lanes.of(&ticket).and_then(|lane| {
-            let offset = lane.ledger.entry(&ticket)?.offset;
-            Some((offset, lane.poison(offset).is_some_and(|refused| refused.reference)))
-        }) else {
-            return Ok(());
-        };
-        let is_beside = matches!(to, To::State | To::Matches);
-        let hopeless = is_beside || self.settings.dead_letter.is_none() || reference;
-        match (meaning, exactly_once) {
-            // What a source said cannot be read again from its line, which it no longer changes; and what is counted must
-            // stand before the watermarks that are on their way.
-            (_, false) if is_beside => return Err(self.undeliverable(to, &ticket, bytes, code)),
-            (Meaning::Poison, _) if hopeless => return Err(self.undeliverable(to, &ticket, bytes, code)),
-            (Meaning::Poison, true) => {
-                self.trouble.wary = WARY_LINES;
-                if let Some(lane) = self.lanes.of(&ticket) {
-                    lane.condemn(offset, Refused::by_broker(code, to == To::DeadLetter));
+        let is_of_a_line = !refusal.ticket.is_nobodys();
+        self.batch.spoil(format!("{code}"), whose == Whose::Record && is_of_a_line);
+        match whose {
+            _ if !is_of_a_line => self.watermark_refused(&refusal, whose),
+            Whose::Record if refusal.alone => self.divert(&refusal).map(|_| ()),
+            Whose::Record => {
+                if let Some(lane) = self.lanes.of(&refusal.ticket)
+                    && let Some(entry) = lane.ledger.entry(&refusal.ticket)
+                {
+                    lane.suspect(entry.offset);
                 }
+                Ok(())
             }
-            (Meaning::Final, false) => return Err(self.undeliverable(to, &ticket, bytes, code)),
-            (Meaning::Final, true) if is_denied(code) => return Err(self.undeliverable(to, &ticket, bytes, code)),
-            _ => {}
-        }
-        if exactly_once {
-            self.batch.spoil(format!("{code}"), meaning == Meaning::Poison);
-        } else {
-            self.trouble.redo.push_back(Redo { ticket, to, code });
-        }
-        Ok(())
-    }
-
-    /// Sends again what was refused.
-    pub(super) fn redo<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
-        if self.trouble.redo.is_empty() || self.trouble.not_before.is_some_and(|time| now < time) {
-            return Ok(());
-        }
-        self.trouble.not_before = None;
-        // Each is read from the input again: after a while, the group wants to hear of us, and so does the watchdog.
-        while let Some(Redo { ticket, to, code }) = self.trouble.redo.pop_front() {
-            self.redo_one(source, ticket, to, code, now)?;
-            if self.trouble.not_before.is_some() || source.now().duration_since(now) >= REDO_TIME {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn redo_one<S: Source>(
-        &mut self,
-        source: &S,
-        ticket: Ticket,
-        to: To,
-        code: Code,
-        now: Instant,
-    ) -> Result<(), Failure> {
-        let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
-        let Some(entry) = lane.ledger.entry(&ticket) else { return Ok(()) };
-        let delivery = source.again(&lane.partition, entry.offset)?;
-        if meaning(code) == Meaning::Poison {
-            let refused = Refused::by_broker(code, to == To::DeadLetter);
-            if let Some(lane) = self.lanes.of(&ticket) {
-                lane.condemn(entry.offset, refused.clone());
-            }
-            return self.bury(&delivery, ticket, &refused);
-        }
-        if code != Code::InvalidDifferentRecord {
-            let reason = self.sink.last_word();
-            tracing::warn!("a record was refused ({code}), trying again{reason}");
-            self.trouble.not_before = Some(now + AGAIN_PAUSE);
-        }
-        let line = delivery.line();
-        let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
-        let known = lane.poison(line.offset);
-        // A line at which the classifier fails is no longer here: it was a dead letter, or went out unjudged.
-        let outcome = judge(&self.engine, &self.meters, &line, lane, &self.settings, false).unwrap_or_default();
-        match known {
-            Some(refused) => self.bury(&delivery, ticket, &refused),
-            None => {
-                let record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut Notes::default());
-                self.publish(record, &delivery, ticket)
-            }
+            _ => Ok(()),
         }
     }
 
@@ -225,15 +203,18 @@ impl<K: Sink> Worker<K> {
     pub(super) fn bury(&mut self, delivery: &impl Delivery, ticket: Ticket, refused: &Refused) -> Result<(), Failure> {
         let line = delivery.line();
         let Line { topic, partition, offset, .. } = line;
-        tracing::warn!(topic, partition, offset, "dead letter: {}", refused.reason);
+        if let Some(kept_back) = self.trouble.buried.say(self.last_ack) {
+            tracing::warn!(topic, partition, offset, kept_back, "dead letter: {}", refused.reason);
+        }
         if self.batch.buried(refused.kind()) {
             self.meters.dead_letter(refused.kind());
         }
-        let record = match refused.reference {
-            true => self.writer.reference(&line, &refused.reason),
-            false => self.writer.dead_letter(&line, &refused.reason),
+        let is_reference = refused.way == Way::Reference;
+        let record = match is_reference {
+            true => self.writer.reference(&line, &refused.reason, now_ms()),
+            false => self.writer.dead_letter(&line, &refused.reason, now_ms()),
         };
-        self.dispatch(&record, delivery.fetched().filter(|_| !refused.reference), ticket)
+        self.dispatch(&record, delivery.fetched().filter(|_| !is_reference), ticket)
     }
 
     /// The classifier failed at a line. One line is an accident; many are a fault of the program.
@@ -251,12 +232,17 @@ impl<K: Sink> Worker<K> {
     }
 
     /// The brokers will never take this record, and there is nowhere else to put the line.
-    fn undeliverable(&mut self, to: To, ticket: &Ticket, bytes: usize, code: Code) -> Failure {
+    fn undeliverable(&mut self, refusal: &Refusal) -> Failure {
+        let Refusal { to, ref ticket, bytes, code, .. } = *refusal;
         let place = self.lanes.of(ticket).and_then(|lane| {
             let entry = lane.ledger.entry(ticket)?;
             Some(format!("topic {} partition {} offset {}", lane.partition.topic, lane.partition.number, entry.offset))
         });
-        let place = place.unwrap_or_else(|| "a line of a partition given up since".to_owned());
+        let place = match place {
+            Some(place) => place,
+            None if ticket.is_nobodys() => "how far the input is".to_owned(),
+            None => "a line of a partition given up since".to_owned(),
+        };
         let (what, topic) = match to {
             To::Output => ("output", Some(&self.settings.output.topic)),
             To::DeadLetter => ("dead-letter", self.settings.dead_letter.as_ref()),
@@ -271,7 +257,12 @@ impl<K: Sink> Worker<K> {
                  max.message.bytes={limit}; raise it to that of the input topic, or name a dead_letter.topic for such \
                  lines. The line is not committed"
             ),
-            Code::TopicAuthorizationFailed => format!(
+            Code::InvalidTimestamp if to == To::Output => format!(
+                "{place}: output topic {topic} refuses its timestamp; give the topic the message.timestamp.before.max.ms \
+                 and message.timestamp.after.max.ms of the input topic, name a dead_letter.topic for such lines, or send \
+                 them with the time of now, output.refused_time = \"now\". The line is not committed"
+            ),
+            code if whose(code) == Whose::Denied => format!(
                 "{place}: writing to {what} topic {topic} is not allowed; grant WRITE on it. The line is not committed"
             ),
             code => {
@@ -284,11 +275,4 @@ impl<K: Sink> Worker<K> {
 /// Not the client's own word, whose codes are negative.
 fn is_the_brokers(code: Code) -> bool {
     code as i32 > 0
-}
-
-fn is_denied(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::TransactionalIdAuthorizationFailed
-    )
 }

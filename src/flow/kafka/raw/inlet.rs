@@ -29,6 +29,7 @@ use super::outlet::Headers;
 use super::{Native, OK, bytes, each, text};
 use crate::flow::kafka::Code;
 use crate::flow::record::{self, Line, Seen};
+use crate::flow::returned::Header;
 use crate::flow::transport::Partition;
 
 /// What comes out of a consumer's queue.
@@ -207,14 +208,61 @@ impl Drop for Records {
 /// What became of a batch of records.
 pub(in crate::flow::kafka) struct Reports(Event);
 
+/// Why the broker does not have a record.
+pub(in crate::flow::kafka) struct Refused {
+    pub(in crate::flow::kafka) code: Code,
+    /// What it was.
+    pub(in crate::flow::kafka) record: Option<Copied>,
+}
+
+/// A record that the client gives back, without what it does not tell.
+pub(in crate::flow::kafka) struct Copied {
+    pub(in crate::flow::kafka) partition: i32,
+    pub(in crate::flow::kafka) key: Option<Vec<u8>>,
+    pub(in crate::flow::kafka) value: Option<Vec<u8>>,
+    pub(in crate::flow::kafka) headers: Vec<Header>,
+}
+
 impl Iterator for Reports {
-    type Item = (usize, Option<Code>);
+    type Item = (usize, Option<Refused>);
 
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: the event is valid; so is the message until the event is destroyed.
         let report = unsafe { rd_kafka_event_message_next(self.0.event.as_ptr()).as_ref() }?;
-        Some((report._private as usize, (report.err != OK).then(|| report.err.into())))
+        let refused = (report.err != OK).then(|| {
+            // SAFETY: the message is valid. What was lent to it is kept until it is reported, which is what happens here.
+            let record = unsafe { copy(report) };
+            Refused { code: report.err.into(), record: Some(record) }
+        });
+        Some((report._private as usize, refused))
     }
+}
+
+/// # Safety
+/// The message must be valid, and what it points to.
+unsafe fn copy(message: &rd_kafka_message_t) -> Copied {
+    // SAFETY: so the caller says.
+    let (key, value, headers) = unsafe {
+        let key = bytes(message, message.key, message.key_len);
+        (key, bytes(message, message.payload, message.len), headers_of(message))
+    };
+    let [key, value] = [key, value].map(|bytes| bytes.map(<[u8]>::to_vec));
+    Copied { partition: message.partition, key, value, headers }
+}
+
+/// Copies of all headers.
+///
+/// # Safety
+/// The message must be valid.
+unsafe fn headers_of(message: *const rd_kafka_message_t) -> Vec<Header> {
+    let (mut headers, mut copies) = (null_mut(), Vec::new());
+    // SAFETY: the message is valid, and so are its headers.
+    unsafe {
+        if rd_kafka_message_headers(message, &raw mut headers) == OK {
+            each(headers, |name, value| copies.push((name.to_bytes().to_vec(), value.map(<[u8]>::to_vec))));
+        }
+    }
+    copies
 }
 
 /// An event of ours.
@@ -455,6 +503,14 @@ impl Fetched {
         })
     }
 
+    /// Copies of the headers that are not ours. Nobody may have taken them.
+    pub(in crate::flow) fn copied_headers(&self) -> Vec<Header> {
+        // SAFETY: the message is valid as long as `self`.
+        let mut headers = unsafe { headers_of(self.own().message.as_ptr()) };
+        headers.retain(|(name, _)| std::str::from_utf8(name).map_or(true, |name| !record::is_ours(name)));
+        headers
+    }
+
     /// Takes its headers off; `None` when it has none, or somebody took them.
     pub(super) fn take_headers(&self) -> Option<Headers> {
         // Once it is known what they are, nobody looks at the message's own again.
@@ -501,7 +557,8 @@ mod tests {
         let known = Arc::downgrade(&client);
         drop((queue, client));
         assert!(known.upgrade().is_some(), "the client is there as long as its reports");
-        assert_eq!(reports.next(), Some((7, Some(Code::MessageTimedOut))));
+        let (number, refused) = reports.next().unwrap();
+        assert_eq!((number, refused.map(|refused| refused.code)), (7, Some(Code::MessageTimedOut)));
         drop(reports);
         assert!(known.upgrade().is_none());
     }

@@ -19,10 +19,11 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 use slab::Slab;
 
-use super::inlet::{Fetched, Polled, millis};
+use super::inlet::{Copied, Fetched, Polled, Refused, millis};
 use super::{Native, OK, each};
-use crate::flow::kafka::{Code, LastWord, log};
+use crate::flow::kafka::{Code, LastWord, complain, log};
 use crate::flow::record::{Record, is_ours};
+use crate::flow::returned::Returned;
 use crate::flow::transport::{Ack, To};
 use crate::telemetry::foreign;
 
@@ -32,6 +33,9 @@ struct Sent {
     ticket: usize,
     weight: usize,
     to: To,
+    /// The client does not tell them of a record that it gives back.
+    timestamp_ms: i64,
+    sequence: u64,
     /// Where its value lies, unless it was copied.
     _lent: Option<Fetched>,
 }
@@ -40,6 +44,7 @@ struct Sent {
 #[derive(Default)]
 pub(in crate::flow::kafka) struct Context {
     pub(in crate::flow::kafka) last_word: LastWord,
+    denied: Mutex<Option<String>>,
     /// What was in flight when its [`InFlight`] went.
     abandoned: Mutex<Vec<Slab<Sent>>>,
     /// Reports that the binding took, where it flushes by itself: before a commit, and when the client goes.
@@ -47,10 +52,36 @@ pub(in crate::flow::kafka) struct Context {
     any_strays: AtomicBool,
 }
 
+/// A producer ends so with a batch that is refused, as it is told to.
+const GAPLESS: &str = "unable to satisfy gap-less guarantee";
+
+/// From `… Failed to add partition "logs" [0] to transaction: Broker: Topic authorization failed`; no other word of the
+/// client names the topic.
+fn denied_by(message: &str) -> Option<&str> {
+    let (_, named) = message.split_once("Failed to add partition \"")?;
+    let (topic, why) = named.split_once("\" [")?;
+    why.contains("Topic authorization failed").then_some(topic)
+}
+
 impl Context {
     fn failed(&self, code: Option<Code>, reason: &str) {
-        tracing::warn!(target: "librdkafka", code = ?code, "output: {}", foreign(reason.as_bytes()));
+        if reason.contains(GAPLESS) {
+            return tracing::debug!("a producer came to its end: {}", foreign(reason.as_bytes()));
+        }
+        complain("output", code, reason);
         self.last_word.say(code, reason);
+    }
+
+    fn logs(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some(topic) = denied_by(message) {
+            *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(topic.to_owned());
+        }
+        log(if message.contains(GAPLESS) { RDKafkaLogLevel::Debug } else { level }, facility, message);
+    }
+
+    /// A topic that may not be written in a transaction.
+    pub(in crate::flow::kafka) fn denied(&self) -> Option<String> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn strays(&self) -> Vec<(usize, Option<Code>)> {
@@ -63,7 +94,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        self.logs(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -94,6 +125,8 @@ pub(in crate::flow::kafka) type Writing = BaseProducer<Context, NoCustomPartitio
 /// own, so nothing here is locked. What is lent outlives it: it becomes the client's, which may still look at it.
 pub(in crate::flow::kafka) struct InFlight {
     sent: Slab<Sent>,
+    /// Records sent so far.
+    sequence: u64,
     acks: Vec<Ack>,
     client: Arc<Writing>,
 }
@@ -101,7 +134,7 @@ pub(in crate::flow::kafka) struct InFlight {
 impl InFlight {
     /// Nothing, of this client.
     pub(in crate::flow::kafka) fn new(client: Arc<Writing>) -> Self {
-        Self { sent: Slab::new(), acks: Vec::new(), client }
+        Self { sent: Slab::new(), sequence: 0, acks: Vec::new(), client }
     }
 
     /// Takes in what the client says.
@@ -109,21 +142,26 @@ impl InFlight {
         match polled {
             Polled::Reports(reports) => reports.for_each(|(number, refused)| self.report(number, refused)),
             Polled::Error { code, reason, .. } => self.client.context().failed(Some(code), &reason),
-            Polled::Log { level, facility, message } => log(level, &facility, &message),
+            Polled::Log { level, facility, message } => self.client.context().logs(level, &facility, &message),
             Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
         }
     }
 
-    fn report(&mut self, number: usize, refused: Option<Code>) {
-        if let Some(Sent { ticket, weight, to, .. }) = self.sent.try_remove(number) {
-            self.acks.push(Ack { ticket, weight, to, refused });
+    fn report(&mut self, number: usize, refused: Option<Refused>) {
+        if let Some(Sent { ticket, weight, to, timestamp_ms, sequence, .. }) = self.sent.try_remove(number) {
+            let code = refused.as_ref().map(|refused| refused.code);
+            let returned =
+                refused.and_then(|refused| refused.record).map(|Copied { partition, key, value, headers }| {
+                    Box::new(Returned { sequence, to, partition, key, value, timestamp_ms, headers, added: Vec::new() })
+                });
+            self.acks.push(Ack { ticket, weight, to, refused: code, returned });
         }
     }
 
     /// Moves the acknowledgements that are here into `into`.
     pub(in crate::flow::kafka) fn take(&mut self, into: &mut Vec<Ack>) {
         for (number, refused) in self.client.context().strays() {
-            self.report(number, refused);
+            self.report(number, refused.map(|code| Refused { code, record: None }));
         }
         into.append(&mut self.acks);
     }
@@ -151,11 +189,12 @@ impl Headers {
         NonNull::new(unsafe { rd_kafka_headers_new(count) }).map(Self)
     }
 
-    fn add(&self, name: &str, value: &[u8]) {
-        let (name_length, length) = (name.len() as isize, value.len() as isize);
+    fn add(&self, name: &[u8], value: Option<&[u8]>) {
+        let name_length = name.len() as isize;
+        let (value, length) = raw(value);
         // SAFETY: they are valid; name and value are copied. It can only fail for lack of memory.
         unsafe {
-            rd_kafka_header_add(self.0.as_ptr(), name.as_ptr().cast(), name_length, value.as_ptr().cast(), length);
+            rd_kafka_header_add(self.0.as_ptr(), name.as_ptr().cast(), name_length, value, length as isize);
         }
     }
 
@@ -230,7 +269,10 @@ impl Outlet {
             return Err(Code::InvalidArgument);
         }
         let lent = of.filter(|of| lends && is_same(record, of));
-        let sent = Sent { ticket, weight: record.weight(), to: record.to, _lent: lent.cloned() };
+        let (sequence, timestamp_ms) = (in_flight.sequence, record.timestamp_ms);
+        let sent =
+            Sent { ticket, weight: record.weight(), to: record.to, timestamp_ms, sequence, _lent: lent.cloned() };
+        in_flight.sequence += 1;
         let number = in_flight.sent.insert(sent);
         let taken = of.and_then(|of| of.take_headers());
         let headers = with_added(taken.as_ref(), record, of.is_some_and(|of| of.headers().stale));
@@ -295,10 +337,11 @@ fn with_added(taken: Option<&Headers>, record: &Record<'_>, has_stale: bool) -> 
     if let Some(taken) = taken.filter(|_| has_stale) {
         taken.strip();
     }
-    let made =
-        (taken.is_none() && !record.added.is_empty()).then(|| Headers::with_room_for(record.added.len())).flatten();
+    let count = record.own.len() + record.added.len();
+    let made = (taken.is_none() && count > 0).then(|| Headers::with_room_for(count)).flatten();
     if let Some(headers) = taken.or(made.as_ref()) {
-        record.added.iter().for_each(|(name, value)| headers.add(name.text(), value));
+        record.own.iter().for_each(|(name, value)| headers.add(name, value.as_deref()));
+        record.added.iter().for_each(|(name, value)| headers.add(name.text().as_bytes(), Some(value)));
     }
     made
 }
