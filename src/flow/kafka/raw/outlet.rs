@@ -364,3 +364,16 @@ impl Drop for Outlet {
 fn raw(bytes: Option<&[u8]>) -> (*const c_void, usize) {
     bytes.map_or((null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_names_a_topic_that_may_not_be_written_in_its_log_only() {
+        let said = "[thrd:TxnCoordinator]: TxnCoordinator/1: Failed to add partition \"logs.out\" [3] to transaction: \
+                    Broker: Topic authorization failed";
+        assert_eq!(denied_by(said), Some("logs.out"));
+        assert_eq!(denied_by("Failed to add partition \"logs.out\" [3] to transaction: Broker: Invalid topic"), None);
+    }
+}
