@@ -625,10 +625,16 @@ pub(crate) fn by_kind(faults: &[Fault]) -> BTreeMap<Fault, usize> {
 }
 
 /// Whether the last transaction of a daemon that was asked to stop came to no good end: in the middle of a rebalance the
-/// group does not take its offsets, and a coordinator may not answer in time. Its lines are for whoever has the partitions
+/// group does not take its offsets, and a coordinator may not answer in time; or a line of it was refused. Its lines are for whoever has the partitions
 /// then.
 pub(crate) fn undone_while_leaving(daemon: &Daemon) -> bool {
     let log = daemon.log();
-    let end = log.rsplit_once("stopping: draining").map_or("", |(_, end)| end);
-    end.contains("a transaction has to be aborted") || end.contains("it is not known how a transaction ended")
+    let (before, end) = log.rsplit_once("stopping: draining").unwrap_or(("", ""));
+    // A batch that was refused a moment ago is spoiled, and not done again yet.
+    let is_spoiled = |text: &str| text.contains("current transaction must be aborted");
+    let spoiled_before = before.lines().rev().take(3).any(is_spoiled);
+    spoiled_before
+        || is_spoiled(end)
+        || end.contains("a transaction has to be aborted")
+        || end.contains("it is not known how a transaction ended")
 }

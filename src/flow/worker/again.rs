@@ -238,6 +238,8 @@ impl<K: Sink> Worker<K> {
                 Ok(false)
             }
             Err((Unsent::Refused(code), ticket)) => {
+                // It is behind all that the producer took.
+                let record = Box::new(Returned { sequence: u64::MAX, ..*record });
                 self.not_taken(record, ticket, code)?;
                 Ok(false)
             }

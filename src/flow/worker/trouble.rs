@@ -111,7 +111,12 @@ impl<K: Sink> Worker<K> {
             return self.watermark_refused(&refusal, whose);
         }
         if is_culprit {
-            return self.will_never_be_taken(refusal);
+            let taken_care_of = self.will_never_be_taken(refusal);
+            if taken_care_of.is_err() {
+                // Nothing behind it may go out: it would again after the next start.
+                self.trouble.forget();
+            }
+            return taken_care_of;
         }
         let Some(record) = refusal.record else {
             return Err(Failure::software(format!("a record came back without what it was: {code}")));
