@@ -21,6 +21,8 @@ use crate::telemetry::foreign;
 
 /// One request.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 /// All attempts to reach the brokers, and to see a topic that was just created.
 const START_PATIENCE: Duration = Duration::from_secs(15);
 /// Kafka's default of `max.message.bytes`, taken where the broker does not say.
@@ -251,6 +253,8 @@ impl<'s> Inquirer<'s> {
                 )));
             }
             tracing::warn!("no answer from the brokers {brokers} yet ({error}){reason}");
+            // An error may come at once, as from a controller's port.
+            std::thread::sleep(PAUSE);
         }
     }
 
