@@ -16,6 +16,7 @@
 
 mod inlet;
 mod outlet;
+pub(super) mod rights;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::null;
