@@ -79,6 +79,12 @@ pub fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The text of a secret's file. The line break at the end is the editor's, not the secret's.
+#[must_use]
+pub fn secret_text(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+}
+
 fn regular(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let what = match () {

@@ -12,6 +12,7 @@ pub mod alerts;
 mod bounds;
 mod container;
 pub mod coverage;
+mod credentials;
 pub mod dead_letters;
 pub mod glance;
 mod kafka;
@@ -23,6 +24,7 @@ pub mod notify;
 mod recent;
 mod record;
 pub mod reload;
+pub mod renewal;
 pub mod replay;
 mod returned;
 mod seldom;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+pub use credentials::Credentials;
 pub use kafka::OWNED_OPTIONS;
 pub(crate) use kafka::client_version;
 pub use kafka::{known, probe};
@@ -111,6 +114,10 @@ pub struct Kafka {
     pub options: Vec<(String, String)>,
     /// Names in `options` whose values must never be shown.
     pub secret_options: Vec<String>,
+    /// Those of them that were read from files, which may change; with the files.
+    pub secret_files: Vec<(String, PathBuf)>,
+    /// Tells the clients of a password that has changed.
+    pub credentials: Credentials,
 }
 
 /// Written by hand so that no log can show a password.
@@ -369,9 +376,11 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
         notifier = telling;
         run("alerts".to_owned(), &sender, move |tell| counter.run(source, tell))?;
     }
+    let stopper = Stopper::new(sender.clone());
+    renewal::watch(settings, &stop, &stopper)?;
     let drain = settings.delivery.shutdown_timeout;
     let call_patience = 2 * kafka::clients::transaction_timeout(settings);
-    Ok(Flow { stop, stopper: Stopper(sender), words, running, drain, call_patience, status, notifier })
+    Ok(Flow { stop, stopper, words, running, drain, call_patience, status, notifier })
 }
 
 /// Runs something on a thread of its own, which tells how it goes.
@@ -437,7 +446,10 @@ impl Flow {
     pub fn wait(self) -> End {
         let hangs = || self.status.hangs(TURN_PATIENCE, self.call_patience);
         let end = shutdown::supervise(&self.words, self.running, &self.stop, self.drain, hangs);
-        self.status.stop();
+        match end {
+            End::Renewed => self.status.begin_anew(),
+            _ => self.status.stop(),
+        }
         if let Some(notifier) = &self.notifier {
             notifier.stop(Instant::now() + LAST_WORDS);
         }
@@ -461,6 +473,8 @@ pub(crate) fn test_settings() -> Settings {
             create_topics: true,
             options: Vec::new(),
             secret_options: Vec::new(),
+            secret_files: Vec::new(),
+            credentials: Credentials::default(),
         },
         input: Input { topics: vec!["in".into()], options: Vec::new(), unjudged: Vec::new() },
         output: Output {

@@ -168,6 +168,8 @@ fn start(engine: &Arc<Engine>, address: &str, topics: &Topics, record_limit: Opt
             create_topics: true,
             options: Vec::new(),
             secret_options: Vec::new(),
+            secret_files: Vec::new(),
+            credentials: flow::Credentials::default(),
         },
         input: flow::Input { topics: vec![topics.input.clone()], options: Vec::new(), unjudged: Vec::new() },
         output: flow::Output {

@@ -75,23 +75,41 @@ fn daemon(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Exit> {
         return Ok(report(&End::Failed(failure)));
     }
     runtime.spawn(sweep(metrics));
-    let end = match flow::start(&rules, &config.flow, status) {
-        Ok(flow) => {
-            signals.stop(flow.stopper(), reloads.clone());
-            flow.wait()
-        }
-        Err(failure) => End::Failed(failure),
-    };
+    let end = flow_to_its_end(&rules, config.flow.clone(), &status, &signals, &reloads);
     reloads.stop();
     // Nothing beside the flow has anything left to say.
     runtime.shutdown_background();
     Ok(report(&end))
 }
 
+/// Runs the flow, and where certificates have changed the next one, until it ends for another reason.
+fn flow_to_its_end(
+    rules: &Rules,
+    mut settings: flow::Settings,
+    status: &Arc<Status>,
+    signals: &Signals,
+    reloads: &Reloads,
+) -> End {
+    loop {
+        let flow = match flow::start(rules, &settings, status.clone()) {
+            Ok(flow) => flow,
+            Err(failure) => return End::Failed(failure),
+        };
+        let stopper = flow.stopper();
+        signals.stop(stopper.clone(), reloads.clone());
+        match flow.wait() {
+            // Whoever asked when nobody listened any more meant this as well.
+            End::Renewed if signals.forget(&stopper) => return End::Drained,
+            End::Renewed => settings.kafka.read_secrets_again(),
+            end => return end,
+        }
+    }
+}
+
 /// Says how it ended, in the log and in the exit code.
 pub(crate) fn report(end: &End) -> Exit {
     match end {
-        End::Drained => {
+        End::Drained | End::Renewed => {
             tracing::info!("drained and stopped");
             Exit::Fine
         }
@@ -208,5 +226,12 @@ impl Signals {
     /// From now on they stop this flow, and its reloads.
     fn stop(&self, stopper: Stopper, reloads: Reloads) {
         self.stopper.send_replace(Some((stopper, reloads)));
+    }
+
+    /// There is no flow at the moment: a signal ends the process, as before the first one. True when one came already,
+    /// for the flow that has just ended.
+    fn forget(&self, stopper: &Stopper) -> bool {
+        self.stopper.send_replace(None);
+        stopper.was_asked()
     }
 }

@@ -1,6 +1,6 @@
 //! The way to the brokers: addresses, TLS and sign-in, checked together and turned into librdkafka's settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::layers::{Given, Origin};
 use super::resolve::Resolver;
@@ -67,8 +67,21 @@ fn address_problem(text: &str) -> Option<&'static str> {
     port.parse::<u16>().map_or(true, |port| port == 0).then_some("the port is not a number from 1 to 65535")
 }
 
-/// librdkafka's settings for TLS and sign-in, and the names of those that are secret.
-pub(super) fn resolve(resolver: &mut Resolver<'_>) -> (Vec<(String, String)>, Vec<String>) {
+/// librdkafka's settings for TLS and sign-in.
+pub(super) struct Security {
+    pub(super) options: Vec<(String, String)>,
+    /// The names of those that are secret.
+    pub(super) secret_options: Vec<String>,
+    /// Those of them that are set, and where they were read.
+    pub(super) secret_files: Vec<(String, PathBuf)>,
+}
+
+/// The keys of secrets, and librdkafka's names.
+const SECRETS: [(&str, &str); 2] =
+    [("kafka.sasl_password_file", "sasl.password"), ("kafka.ssl_key_password_file", "ssl.key.password")];
+
+/// Checks the keys for TLS and sign-in, together.
+pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Security {
     let protocol = resolver.text("kafka.security_protocol").map_or("plaintext", |(word, _)| word).to_owned();
     let mut options = Vec::new();
     let mut secrets = Vec::new();
@@ -91,7 +104,10 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> (Vec<(String, String)>, Ve
         let instead = if protocol == "plaintext" { "\"ssl\"" } else { "\"sasl_ssl\"" };
         useless(resolver, &SSL_KEYS, "the connection has no TLS", instead);
     }
-    (options, secrets)
+    let is_used = |option: &str| options.iter().any(|(name, _)| name == option);
+    let used = SECRETS.into_iter().filter(|(_, option)| is_used(option));
+    let secret_files = used.filter_map(|(key, option)| Some((option.to_owned(), path_of(resolver, key)?.0.into())));
+    Security { secret_files: secret_files.collect(), options, secret_options: secrets }
 }
 
 /// A key that is set and cannot matter is a mistake: most likely the protocol was forgotten.

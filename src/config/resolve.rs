@@ -101,7 +101,7 @@ impl Resolver<'_> {
     /// Everything, when nothing is wrong.
     pub(super) fn config(&mut self) -> Option<Config> {
         let Judging { engine, packs, escalation, log } = self.judging();
-        let (mut common, secret_options) = connection::resolve(self);
+        let connection::Security { options: mut common, secret_options, secret_files } = connection::resolve(self);
         let options = options::resolve(self);
         common.extend(options.both);
         let flow = flow::Settings {
@@ -111,6 +111,8 @@ impl Resolver<'_> {
                 create_topics: self.boolean("kafka.create_topics"),
                 options: common,
                 secret_options,
+                secret_files,
+                credentials: flow::Credentials::default(),
             },
             input: flow::Input {
                 topics: topics::input(self),

@@ -12,7 +12,7 @@ use super::keys::{KEYS, Kind};
 use super::layers::Origin;
 use super::mask::names_a_secret;
 use crate::diagnostic::Diagnostic;
-use crate::files::{self, SECRET_MAX};
+use crate::files::{self, SECRET_MAX, secret_text};
 
 /// Text that does not show itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Reads the secret of a key. The line break at the end is the editor's, not the secret's.
+/// Reads the secret of a key.
 pub(super) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Vec<Diagnostic>) -> Option<Secret> {
     let bad = |why: &str| {
         origin
@@ -63,7 +63,7 @@ pub(super) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Vec<D
         }
     };
     problems.extend(others_can_read(key, path, origin));
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = secret_text(&text);
     if text.trim().is_empty() {
         problems.push(bad("the file is empty"));
         return None;

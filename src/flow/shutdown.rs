@@ -34,6 +34,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) enum Word {
     /// Stop; the second time, at once.
     Stop,
+    /// Drain as for a stop, and say that it is to be started anew.
+    Renew,
     /// A worker cannot go on, and begins to leave.
     Failed(Failure),
     /// A worker has settled and committed what it could, and leaves the group.
@@ -77,6 +79,8 @@ pub(crate) struct Drained {
 pub enum End {
     /// Everything that was read is settled and committed.
     Drained,
+    /// The same, and it wants to be started anew: what its clients are made of has changed.
+    Renewed,
     /// It took too long, or was cut short: some lines will be read and published again.
     Cut,
     /// It cannot go on.
@@ -88,7 +92,7 @@ impl End {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Drained => 0,
+            Self::Drained | Self::Renewed => 0,
             Self::Cut => 75,
             Self::Failed(failure) => failure.kind.exit_code(),
         }
@@ -111,13 +115,32 @@ impl StopFlag {
 
 /// Stops a flow from anywhere; the second call ends it without draining.
 #[derive(Debug, Clone)]
-pub struct Stopper(pub(crate) Sender<Word>);
+pub struct Stopper {
+    words: Sender<Word>,
+    was_asked: Arc<AtomicBool>,
+}
 
 impl Stopper {
+    pub(crate) fn new(words: Sender<Word>) -> Self {
+        Self { words, was_asked: Arc::default() }
+    }
+
+    /// Whether somebody has asked for a stop, heard or not.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.was_asked.load(Ordering::Relaxed)
+    }
+
     /// Asks. Does not wait.
     pub fn stop(&self) {
+        self.was_asked.store(true, Ordering::Relaxed);
         // A flow that has ended hears nothing, and need not.
-        let _ = self.0.send(Word::Stop);
+        let _ = self.words.send(Word::Stop);
+    }
+
+    /// Asks for a drained end after which it is started anew. Does not wait.
+    pub(crate) fn renew(&self) {
+        let _ = self.words.send(Word::Renew);
     }
 }
 
@@ -133,9 +156,16 @@ pub(crate) fn supervise(
     let mut end = End::Drained;
     let mut deadline: Option<Instant> = None;
     let mut undrained = running;
+    let mut renews = false;
     while running > 0 {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match words.recv_timeout(left.map_or(WATCH_INTERVAL, |left| left.min(WATCH_INTERVAL))) {
+            Ok(Word::Renew) => renews = !stop.is_raised(),
+            Ok(Word::Stop) if renews => {
+                tracing::info!("stopping, and not starting anew");
+                renews = false;
+                continue;
+            }
             Ok(Word::Stop) if stop.is_raised() => {
                 tracing::warn!("asked twice to stop: ending at once; what was not committed is done again");
                 return cut(end);
@@ -165,7 +195,7 @@ pub(crate) fn supervise(
             }
             Err(RecvTimeoutError::Timeout) if undrained == 0 => {
                 tracing::warn!("the group did not let us go in time; it will notice by itself");
-                return end;
+                return renewed(end, renews);
             }
             Err(RecvTimeoutError::Timeout) => {
                 tracing::warn!("draining took too long; what was not committed is done again");
@@ -177,12 +207,17 @@ pub(crate) fn supervise(
         stop.raise();
         deadline.get_or_insert_with(|| Instant::now() + drain + GRACE);
     }
-    end
+    renewed(end, renews)
+}
+
+/// Only what has drained can go on within this process: else a thread of the old flow may still be at work.
+fn renewed(end: End, renews: bool) -> End {
+    if renews && matches!(end, End::Drained) { End::Renewed } else { end }
 }
 
 fn cut(end: End) -> End {
     match end {
-        End::Drained | End::Cut => End::Cut,
+        End::Drained | End::Renewed | End::Cut => End::Cut,
         failed => failed,
     }
 }
@@ -191,7 +226,7 @@ fn cut(end: End) -> End {
 fn failed(end: End, failure: Failure) -> End {
     tracing::error!("{}", failure.message);
     match end {
-        End::Drained | End::Cut => End::Failed(failure),
+        End::Drained | End::Renewed | End::Cut => End::Failed(failure),
         first => first,
     }
 }
@@ -251,6 +286,23 @@ mod tests {
         let (_sender, receiver) = channel();
         let end = supervise(&receiver, 1, &StopFlag::default(), Duration::ZERO, || Some("worker 0 …".into()));
         assert_eq!(end.exit_code(), 70);
+    }
+
+    #[test]
+    fn a_renewal_that_has_drained_is_started_anew() {
+        let ends = |words: Vec<Word>| {
+            let (sender, receiver) = channel();
+            words.into_iter().for_each(|word| sender.send(word).unwrap());
+            drop(sender);
+            supervise(&receiver, 1, &StopFlag::default(), Duration::from_secs(60), || None)
+        };
+        assert!(matches!(ends(vec![Word::Renew, drained(0), ended()]), End::Renewed));
+        assert!(matches!(ends(vec![Word::Renew, drained(3), ended()]), End::Cut));
+        assert!(matches!(ends(vec![Word::Renew, Word::Stop, drained(0), ended()]), End::Drained), "a stop counts more");
+        assert!(matches!(ends(vec![Word::Stop, Word::Renew, drained(0), ended()]), End::Drained));
+        assert!(matches!(ends(vec![Word::Renew, Word::Stop, Word::Stop, ended()]), End::Cut));
+        let failed = Word::Ended(Err(Failure::unavailable("no".into())));
+        assert!(matches!(ends(vec![Word::Renew, failed]), End::Failed(_)));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) fn now_ms() -> i64 {
 pub struct Status {
     started: Instant,
     workers: RwLock<Vec<Arc<WorkerStatus>>>,
+    /// Of workers that are gone.
+    before: Mutex<Counts>,
     mode: OnceLock<Mode>,
     /// Bytes of memory that the process takes at most; 0 until it is known.
     memory_bound: AtomicU64,
@@ -66,6 +68,7 @@ impl Default for Status {
         Self {
             started: Instant::now(),
             workers: RwLock::default(),
+            before: Mutex::default(),
             mode: OnceLock::new(),
             memory_bound: AtomicU64::new(0),
             alerts: Arc::default(),
@@ -118,6 +121,15 @@ impl Status {
         self.stopping.store(true, Relaxed);
     }
 
+    /// The workers are gone, and others will come. What they counted stays.
+    pub(crate) fn begin_anew(&self) {
+        let counts = self.counts();
+        let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        workers.clear();
+        self.alerts.clear();
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
     fn workers(&self) -> Vec<Arc<WorkerStatus>> {
         self.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -125,7 +137,8 @@ impl Status {
     /// Lines since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.workers().iter().fold(Counts::default(), |sum, worker| Counts {
+        let before = *self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        self.workers().iter().fold(before, |sum, worker| Counts {
             read: sum.read + worker.read.load(Relaxed),
             matched: sum.matched + worker.matched.load(Relaxed),
             published: sum.published + worker.published.load(Relaxed),
@@ -504,6 +517,19 @@ mod tests {
         assert!(status.unready().is_some());
         status.stop();
         assert_eq!(status.unready().unwrap(), "stopping");
+    }
+
+    #[test]
+    fn what_was_counted_stays_when_the_workers_are_others() {
+        let (status, worker, _) = one();
+        worker.read.store(7, Relaxed);
+        worker.joined.store(true, Relaxed);
+        status.begin_anew();
+        assert_eq!((status.counts().read, status.partitions().len()), (7, 0));
+        assert!(status.unready().unwrap().starts_with("starting"));
+        let next = status.add_worker();
+        next.read.store(2, Relaxed);
+        assert_eq!((status.counts().read, next.number()), (9, 0));
     }
 
     #[test]

@@ -38,6 +38,8 @@ impl Mock {
                 create_topics: false,
                 options: Vec::new(),
                 secret_options: Vec::new(),
+                secret_files: Vec::new(),
+                credentials: fingerpost::flow::Credentials::default(),
             },
             input: flow::Input { topics: vec!["in".into()], options: Vec::new(), unjudged: Vec::new() },
             output: flow::Output {

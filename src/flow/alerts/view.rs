@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -30,7 +30,7 @@ pub struct View {
     is_asked: AtomicBool,
     /// Somebody answers.
     is_counting: AtomicBool,
-    board: OnceLock<(Arc<Board>, Vec<String>)>,
+    board: RwLock<Option<(Arc<Board>, Vec<String>)>>,
 }
 
 /// What is known of a partition.
@@ -94,9 +94,14 @@ impl View {
         self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(&partition);
     }
 
+    /// Nothing is ours any more.
+    pub(crate) fn clear(&self) {
+        self.partitions.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Where Alertmanagers are told from, and who they are.
     pub(crate) fn tells(&self, board: Arc<Board>, alertmanagers: Vec<String>) {
-        let _ = self.board.set((board, alertmanagers));
+        *self.board.write().unwrap_or_else(PoisonError::into_inner) = Some((board, alertmanagers));
     }
 
     /// Asks for what fires in the partitions of this process, behind a place or from the beginning, at most `limit` groups.
@@ -158,7 +163,8 @@ impl View {
 
     /// For each Alertmanager, alerts of which it has not heard the latest word.
     pub(crate) fn waiting(&self) -> Vec<(String, usize)> {
-        let Some((board, alertmanagers)) = self.board.get() else { return Vec::new() };
+        let board = self.board.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((board, alertmanagers)) = &*board else { return Vec::new() };
         let waiting = |(index, address): (usize, &String)| (address.clone(), board.waiting(index));
         alertmanagers.iter().enumerate().map(waiting).collect()
     }

@@ -269,6 +269,12 @@ pub(crate) fn memory_of_worker(settings: &Settings, record_limit: usize, brokers
     fetched + fetching + window + sending + other + state
 }
 
+/// Makes a client as they are now, and lets it go: librdkafka reads certificates and keys when a client is made.
+pub(crate) fn try_out(settings: &Settings) -> Result<(), Failure> {
+    let made: rdkafka::error::KafkaResult<rdkafka::consumer::BaseConsumer> = inquirer(settings).create();
+    made.map(drop).map_err(|error| refused(settings, &error))
+}
+
 /// A client that could not be made: an option that librdkafka does not take.
 pub(crate) fn refused(settings: &Settings, error: &rdkafka::error::KafkaError) -> Failure {
     use rdkafka::error::KafkaError;

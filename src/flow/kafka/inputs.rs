@@ -29,6 +29,8 @@ impl Inputs {
         let inputs = Self(Arc::new(RwLock::new(Arc::new(first))));
         let client: BaseConsumer<DefaultConsumerContext> =
             clients::inquirer(settings).create().map_err(|error| clients::refused(settings, &error))?;
+        let client = Arc::new(client);
+        settings.kafka.credentials.follow(&client);
         let (settings, held) = (settings.clone(), Arc::downgrade(&inputs.0));
         std::thread::Builder::new()
             .name("inputs".to_owned())

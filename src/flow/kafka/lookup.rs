@@ -68,7 +68,9 @@ impl Lookup {
         let client = clients::lookup(&self.settings, isolation)
             .create_with_context(Context)
             .map_err(|error| clients::refused(&self.settings, &error))?;
-        Ok(cell.get_or_init(|| Arc::new(client)))
+        let client = cell.get_or_init(|| Arc::new(client));
+        self.settings.kafka.credentials.follow(client);
+        Ok(client)
     }
 
     fn reader(&self) -> Result<&Arc<Client>, Failure> {

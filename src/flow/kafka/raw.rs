@@ -14,6 +14,7 @@
 //! - Strings that librdkafka gives out end with a zero byte and live as long as what they were asked of.
 #![allow(unsafe_code, reason = "see above")]
 
+mod credentials;
 mod inlet;
 mod outlet;
 pub(super) mod rights;
@@ -21,6 +22,8 @@ pub(super) mod rights;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::null;
 
+use rdkafka::ClientContext;
+use rdkafka::admin::AdminClient;
 use rdkafka::bindings::{rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_resp_err_t, rd_kafka_t};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
@@ -40,6 +43,12 @@ pub(super) trait Native: Send + Sync {
 impl<C: ConsumerContext> Native for BaseConsumer<C> {
     fn native(&self) -> *mut rd_kafka_t {
         self.client().native_ptr()
+    }
+}
+
+impl<C: ClientContext> Native for AdminClient<C> {
+    fn native(&self) -> *mut rd_kafka_t {
+        self.inner().native_ptr()
     }
 }
 

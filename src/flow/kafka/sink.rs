@@ -17,6 +17,7 @@ use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
 use super::{Code, clients, committer};
+use crate::flow::credentials::Credentials;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::status::WorkerStatus;
@@ -32,6 +33,7 @@ pub(crate) struct Producer {
     lends: bool,
     /// For making the next one.
     config: ClientConfig,
+    credentials: Credentials,
     topics: Topics,
     transactions: Option<Transactions>,
 }
@@ -95,6 +97,7 @@ impl Producer {
     ) -> Result<Self, Failure> {
         let config = clients::producer(settings, route, status.number(), turn);
         let client = Arc::new(create(&config, settings)?);
+        settings.kafka.credentials.follow(&client);
         let transactions = match settings.delivery.mode {
             Mode::AtLeastOnce => None,
             Mode::ExactlyOnce => {
@@ -116,6 +119,7 @@ impl Producer {
             client,
             lends: settings.output.lines == Lines::All,
             config,
+            credentials: settings.kafka.credentials.clone(),
             topics,
             transactions,
         })
@@ -200,6 +204,7 @@ impl Sink for Producer {
             .create_with_context(Context::default())
             .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
         let old = std::mem::replace(&mut self.client, Arc::new(client));
+        self.credentials.follow(&self.client);
         self.way = Way::new(&self.client, &self.topics)?;
         match &self.transactions {
             Some(transactions) => transactions.transactor.ask(Ask::Ready(self.client.clone(), Some(old))),

@@ -173,6 +173,7 @@ impl Member {
             .subscribe(&topics)
             .map_err(|error| Failure::config(format!("input.topics {topics:?} cannot be subscribed to: {error}")))?;
         let consumer = Arc::new(consumer);
+        settings.kafka.credentials.follow(&consumer);
         let committer = Committer::start(consumer.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
         let no_queue = || Failure::software("no queue to read from".to_owned());

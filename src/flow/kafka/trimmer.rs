@@ -2,6 +2,7 @@
 //!
 //! The matches topic has no time retention, as what is counted may be of any age; without this it would grow for ever.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ impl Trimmer {
     pub(super) fn start(settings: &Settings) -> Result<Self, Failure> {
         let admin: AdminClient<DefaultClientContext> =
             clients::inquirer(settings).create().map_err(|error| clients::refused(settings, &error))?;
+        let admin = Arc::new(admin);
+        settings.kafka.credentials.follow(&admin);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| Failure::software(format!("no runtime for trimming: {error}")))?;
