@@ -33,6 +33,7 @@ mod shutdown;
 mod simulation;
 mod state;
 mod status;
+mod throttle;
 mod transport;
 mod unjudged;
 pub mod verify;

@@ -54,6 +54,7 @@ pub(crate) mod names {
     pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
     pub(crate) const ERROR_LINES: &str = name!("error_lines_total");
     pub(crate) const RULES_UNSEEN: &str = name!("rules_unseen");
+    pub(crate) use crate::flow::throttle::THROTTLED;
     pub(crate) const NOTIFICATIONS: &str = name!("notifications_total");
     pub(crate) const NOTIFICATIONS_WAITING: &str = name!("notifications_waiting");
     pub(crate) const NOTIFICATIONS_DROPPED: &str = name!("notifications_dropped_total");
@@ -100,6 +101,11 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
         names::MEMORY_BOUND,
         Kind::Gauge,
         "What the process takes at most, besides what is remembered of sources; the start says the same.",
+    ),
+    (
+        names::THROTTLED,
+        Kind::Counter,
+        "Answers that brokers held back, as quotas have it: of those that read (input), of those that write (output).",
     ),
     (names::BUILD_INFO, Kind::Gauge, "Always 1; its labels tell the version."),
     (names::PACK_INFO, Kind::Gauge, "1 for the digest of the rules in use; 0, for a while, for the one before."),

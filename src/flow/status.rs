@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Mode;
 use super::alerts::View;
 use super::coverage::Coverage;
 use super::unjudged::NO_LINE;
+use super::{Mode, throttle};
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
@@ -186,6 +186,11 @@ impl Status {
     /// worker without lag, or without partitions, is alive as long as its loop turns.
     #[must_use]
     pub fn stall(&self, longest: Duration) -> Option<String> {
+        self.stall_unless(throttle::holds(Instant::now()), longest)
+    }
+
+    /// The same; while brokers hold answers back, that nothing moves is no reason.
+    fn stall_unless(&self, is_throttled: bool, longest: Duration) -> Option<String> {
         for worker in self.workers() {
             let quiet = worker.quiet();
             if quiet > longest && !worker.done.load(Relaxed) {
@@ -194,7 +199,7 @@ impl Status {
                 return Some(format!("{} has not turned for {} s{judging}", worker.name(), quiet.as_secs()));
             }
             let stalled = worker.reports(0).into_iter().find(|report| report.stalled > longest);
-            if let Some(report) = stalled {
+            if let Some(report) = stalled.filter(|_| !is_throttled) {
                 return Some(format!(
                     "topic {} partition {}: {} lines wait and none was settled for {} s",
                     report.topic,
@@ -579,9 +584,11 @@ mod tests {
         lane.moved_ms.store(0, Relaxed);
         let sentence = status.stall(longest).unwrap();
         assert_eq!(sentence, "topic logs partition 0: 18 lines wait and none was settled for 60 s");
+        assert_eq!(status.stall_unless(true, longest), None, "the brokers hold answers back");
         lane.stands(Some(30), 0, 0);
         assert_eq!(status.stall(longest), None);
         worker.turned_ms.store(0, Relaxed);
         assert_eq!(status.stall(longest).unwrap(), "worker 1 has not turned for 60 s");
+        assert!(status.stall_unless(true, longest).is_some(), "a loop turns whatever brokers do");
     }
 }

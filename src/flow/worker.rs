@@ -109,6 +109,8 @@ pub(crate) struct Worker<K> {
     repeatable: usize,
     /// Some ledger is as long as it may get.
     crowded: bool,
+    /// Bytes in flight above which nothing more is read.
+    window_bytes: usize,
     batch: Batch,
     trouble: Trouble,
     /// What alerts count is written too.
@@ -162,6 +164,7 @@ impl<K: Sink> Worker<K> {
             window: Window::default(),
             repeatable: 0,
             crowded: false,
+            window_bytes: WINDOW_BYTES,
             batch: Batch::new(settings.delivery.mode, now),
             trouble: Trouble::default(),
             acks: Vec::new(),
@@ -261,7 +264,7 @@ impl<K: Sink> Worker<K> {
 
     /// As much is in flight as may be.
     fn is_loaded(&self) -> bool {
-        self.window.bytes >= WINDOW_BYTES
+        self.window.bytes >= self.window_bytes
             || self.window.records >= 2 * self.settings.delivery.in_flight.min(WINDOW_LINES)
             || self.is_long()
     }

@@ -14,6 +14,9 @@ use crate::flow::{Failure, Mode, Settings};
 
 /// Bytes of key and value in flight of one worker, above which nothing more is read.
 pub(crate) const WINDOW_BYTES: usize = 16 << 20;
+/// The same while brokers hold answers back for long, as quotas have it: what is on its way must come to its end within the
+/// time of a transaction.
+pub(crate) const THROTTLED_WINDOW_BYTES: usize = 256 << 10;
 /// Lines that the ledger of one partition holds, at most, from the oldest unsettled one on. Lines that are left out of
 /// the output never enter the window, so while one line waits for the output any number of them could pile up behind it.
 pub(crate) const LEDGER_LINES: usize = 1 << 18;
@@ -212,6 +215,8 @@ pub(crate) fn producer(settings: &Settings, route: &Route, worker: usize, turn: 
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
+        // Whether brokers throttle it is told there alone.
+        .set("statistics.interval.ms", "5000")
         .set("message.max.bytes", record_max.min(1_000_000_000).to_string())
         .set("batch.size", batch.to_string())
         .set("queue.buffering.max.kbytes", queue_kbytes.min(2_147_483_647).to_string())

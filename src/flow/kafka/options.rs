@@ -19,7 +19,7 @@ pub const OWNED_OPTIONS: &[(&str, &str)] = &[
     ("enable.partition.eof", "nothing waits for the end of a partition"),
     ("consume.callback.max.messages", "lines are not read by callback"),
     ("topic.blacklist", "set by the program, so that it never reads what it writes"),
-    ("statistics.interval.ms", "lag is taken from the statistics, once a second"),
+    ("statistics.interval.ms", "lag, and whether brokers throttle us, are taken from the statistics"),
     ("log.queue", "set by the program"),
     ("allow.auto.create.topics", "use kafka.create_topics"),
     ("enable.idempotence", "always on: a retry must neither double nor reorder lines"),

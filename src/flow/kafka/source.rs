@@ -32,7 +32,7 @@ use super::{Code, LastWord, clients};
 use crate::flow::record::Line;
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
-use crate::flow::{Failure, Settings};
+use crate::flow::{Failure, Settings, throttle};
 use crate::telemetry::caught;
 
 /// One request to a broker.
@@ -79,6 +79,8 @@ impl ClientContext for Context {
         match serde_json::from_slice::<Statistics>(json) {
             Ok(statistics) => {
                 statistics.tell(&self.status);
+                let (answers, longest) = statistics.throttled();
+                throttle::INPUT.hear(answers, longest, Instant::now());
                 self.ends().hear(&statistics);
             }
             Err(error) => tracing::debug!("librdkafka's statistics are not as expected: {error}"),

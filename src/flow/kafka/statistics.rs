@@ -1,6 +1,7 @@
 //! The part of librdkafka's statistics that lag is told from, and which partitions nothing comes to.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -59,6 +60,18 @@ struct BrokerStatistics {
     state: String,
     /// Microseconds since it last sent anything, negative when it never did.
     rxidle: i64,
+    /// Answers that it held back since the last statistics.
+    #[serde(default)]
+    throttle: Held,
+}
+
+#[derive(Default, Deserialize)]
+struct Held {
+    #[serde(default)]
+    cnt: i64,
+    /// Milliseconds.
+    #[serde(default)]
+    max: i64,
 }
 
 /// A broker that was asked for lines answers within `fetch.wait.max.ms`, also when there are none.
@@ -112,6 +125,13 @@ impl Statistics {
             idle.into_iter().map(|one| ((topic.clone(), one.partition), self.time * 1000)).collect::<Vec<_>>()
         };
         self.topics.iter().flat_map(of_topic).collect()
+    }
+
+    /// How many answers brokers held back, as quotas have it, and for how long at most.
+    pub(super) fn throttled(&self) -> (u64, Duration) {
+        let held = || self.brokers.values().map(|broker| &broker.throttle).filter(|held| held.cnt > 0);
+        let longest = held().map(|held| held.max.unsigned_abs()).max().unwrap_or(0);
+        (held().map(|held| held.cnt.unsigned_abs()).sum(), Duration::from_millis(longest))
     }
 
     /// Tells how far each partition reaches.
@@ -182,6 +202,18 @@ mod tests {
         assert_eq!(ends.idle(&partition), Some(104_000));
         ends.begins(&partition, 104_200);
         assert_eq!(ends.idle(&partition), None, "it went back");
+    }
+
+    #[test]
+    fn what_brokers_hold_back_is_told() {
+        let statistics = |one: &str, other: &str| {
+            let broker = |throttle: &str| format!(r#"{{"nodeid":1,"state":"UP","rxidle":9{throttle}}}"#);
+            let json = format!(r#"{{"brokers":{{"a":{},"b":{}}}}}"#, broker(one), broker(other));
+            serde_json::from_str::<Statistics>(&json).unwrap().throttled()
+        };
+        assert_eq!(statistics("", r#","throttle":{"min":0,"max":0,"avg":0,"sum":0,"cnt":0}"#), (0, Duration::ZERO));
+        let (one, other) = (r#","throttle":{"max":900,"cnt":2}"#, r#","throttle":{"max":1200,"cnt":1}"#);
+        assert_eq!(statistics(one, other), (3, Duration::from_millis(1200)));
     }
 
     #[test]

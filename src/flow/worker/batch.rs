@@ -30,7 +30,7 @@ use super::report::Tally;
 use super::{Window, Worker};
 use crate::flow::recent::{RECENT, Recent};
 use crate::flow::transport::{Fate, Mark, Sink, Source};
-use crate::flow::{Failure, Mode};
+use crate::flow::{Failure, Mode, throttle};
 use crate::telemetry::foreign;
 
 /// So often may a producer be fenced within [`RECENT`] before it is clear that another one has the same name.
@@ -571,6 +571,8 @@ impl<K: Sink> Worker<K> {
         // What is found out one by one counts once.
         let times = match self.batch.undo().fenced_until {
             Some(_) => self.batch.fenced.lately(now),
+            // What brokers hold back outlasts the time of its transaction, which they then end themselves.
+            None if throttle::OUTPUT.holds(now) => self.batch.fenced.lately(now),
             None => self.batch.fenced.again(now),
         };
         if times <= FENCED_MAX || !self.batch.is_first(who) {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::lane::Lane;
 use super::{COMMIT_PATIENCE, Worker};
 use crate::engine::Memory;
-use crate::flow::kafka::clients::WINDOW_BYTES;
 use crate::flow::kafka::{Code, means_lost};
 use crate::flow::state::Recalled;
 use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
@@ -206,7 +205,7 @@ impl<K: Sink> Worker<K> {
         self.blocked_since = None;
         if self.holding
             && self.repeatable <= self.settings.delivery.in_flight / 2
-            && self.window.bytes <= WINDOW_BYTES / 2
+            && self.window.bytes <= self.window_bytes / 2
         {
             self.holding = false;
             tracing::info!("the output takes lines again");

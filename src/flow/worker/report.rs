@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::engine::Outcome;
-use crate::flow::Mode;
+use crate::flow::kafka::clients::{THROTTLED_WINDOW_BYTES, WINDOW_BYTES};
 use crate::flow::record::{Line, Notes, Record};
 use crate::flow::transport::Sink;
+use crate::flow::{Mode, throttle};
 
 /// Without an acknowledgement for longer, although there is something in flight, the output is not well.
 const OUTPUT_PATIENCE: Duration = Duration::from_secs(10);
@@ -81,6 +82,7 @@ impl<K: Sink> Worker<K> {
         }
         self.status.in_flight.store(self.window.records as u64, Relaxed);
         self.tell_readiness();
+        self.window_bytes = if throttle::OUTPUT.holds_long(now) { THROTTLED_WINDOW_BYTES } else { WINDOW_BYTES };
         self.status.output_waits.store(now.duration_since(self.last_ack) > OUTPUT_PATIENCE, Relaxed);
     }
 

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::bindings::{
@@ -21,9 +21,11 @@ use slab::Slab;
 
 use super::inlet::{Copied, Fetched, Polled, Refused, millis};
 use super::{Native, OK, each};
+use crate::flow::kafka::statistics::Statistics;
 use crate::flow::kafka::{Code, LastWord, complain, log};
 use crate::flow::record::{Record, is_ours};
 use crate::flow::returned::Returned;
+use crate::flow::throttle;
 use crate::flow::transport::{Ack, To};
 use crate::telemetry::foreign;
 
@@ -101,7 +103,12 @@ impl ClientContext for Context {
         self.failed(error.rdkafka_error_code(), reason);
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, json: &[u8]) {
+        if let Ok(statistics) = serde_json::from_slice::<Statistics>(json) {
+            let (answers, longest) = statistics.throttled();
+            throttle::OUTPUT.hear(answers, longest, Instant::now());
+        }
+    }
 }
 
 impl ProducerContext for Context {
@@ -143,7 +150,8 @@ impl InFlight {
             Polled::Reports(reports) => reports.for_each(|(number, refused)| self.report(number, refused)),
             Polled::Error { code, reason, .. } => self.client.context().failed(Some(code), &reason),
             Polled::Log { level, facility, message } => self.client.context().logs(level, &facility, &message),
-            Polled::Rebalance { .. } | Polled::Statistics(_) | Polled::Other => {}
+            Polled::Statistics(json) => self.client.context().stats_raw(&json),
+            Polled::Rebalance { .. } | Polled::Other => {}
         }
     }
 
