@@ -204,7 +204,7 @@ impl Node {
 }
 
 /// Removes what processes that are gone have left behind: a cluster that is shared to the end is never dropped.
-fn sweep(tools: &Path) {
+pub(crate) fn sweep(tools: &Path) {
     for entry in fs::read_dir(tools).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix("run.")?.split_once('-')).map(|(pid, _)| pid);
@@ -223,7 +223,7 @@ pub(crate) fn has_broker(root: &Path) -> bool {
 
 /// Below those that the system gives away by itself, so that it is still free when a broker comes back to it; and never
 /// the same one twice, as nobody listens there yet.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap();
     loop {

@@ -24,6 +24,7 @@ use super::verdict::Verdict;
 
 mod input;
 mod network;
+mod patterns;
 mod process;
 mod refusals;
 mod rights;

@@ -20,6 +20,7 @@ mod faults;
 mod feed;
 mod proxy;
 mod run;
+mod secure;
 mod tally;
 mod verdict;
 
