@@ -13,6 +13,7 @@ pub mod known;
 pub(crate) mod letters;
 pub(crate) mod lookup;
 pub(crate) mod options;
+mod positions;
 pub mod probe;
 pub(crate) mod raw;
 pub(crate) mod reader;

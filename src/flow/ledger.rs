@@ -72,7 +72,8 @@ pub(crate) struct Entry {
     pub(crate) offset: i64,
     /// The record's timestamp, milliseconds since 1970; negative when it has none.
     pub(crate) timestamp_ms: i64,
-    /// Of this line and those without records that were added to it: the last offset, and the largest timestamp.
+    /// Of this line and those without records that were added to it: the last offset, that of what is no line behind them
+    /// included, and the largest timestamp.
     through: i64,
     latest_ms: i64,
     /// Tickets not spent.
@@ -155,6 +156,19 @@ impl Ledger {
         Some(Ticket { lane: self.lane, line: line & ((1 << LINE_BITS) - 1) })
     }
 
+    /// No line but those opened so far stands before `end`.
+    pub(crate) fn reach(&mut self, end: i64) {
+        let last = end - 1;
+        if self.last_seen.is_some_and(|seen| last <= seen) {
+            return;
+        }
+        self.last_seen = Some(last);
+        match self.ring.back_mut() {
+            Some(entry) => entry.through = last,
+            None => self.mark = Some(last),
+        }
+    }
+
     /// Another ticket for the same line, for a further record of it.
     pub(crate) fn share(&mut self, ticket: &Ticket) -> Result<Ticket, Spent> {
         let entry = self.entry_mut(ticket).filter(|entry| !entry.is_settled()).ok_or(Spent)?;
@@ -221,7 +235,8 @@ impl Ledger {
         (ticket.lane == self.lane).then(|| self.ring.get_mut(index as usize)).flatten()
     }
 
-    /// What to commit: the offset after the last line before which nothing is open. `None` until a line is settled.
+    /// What to commit: the offset before which nothing is open, behind the last line and what is no line behind it. `None`
+    /// until a line is settled, or it is known that there is none.
     pub(crate) fn commit(&self) -> Option<i64> {
         self.mark.map(|offset| offset + 1)
     }
@@ -231,7 +246,7 @@ impl Ledger {
         self.settled_ms
     }
 
-    /// The last offset opened.
+    /// The last offset opened, or known to be no line.
     pub(crate) fn last_seen(&self) -> Option<i64> {
         self.last_seen
     }
@@ -347,6 +362,28 @@ mod tests {
         assert!(ledger.open(8, 0).is_some());
     }
 
+    #[test]
+    fn what_is_no_line_is_committed_behind_the_lines_before_it() {
+        let mut ledger = Ledger::new(0);
+        ledger.reach(3);
+        assert_eq!((ledger.commit(), ledger.last_seen(), ledger.settled_ms()), (Some(3), Some(2), -1));
+        assert!(ledger.open(2, 0).is_none(), "it is known to be no line");
+        let first = ledger.open(3, 10).unwrap();
+        ledger.publish(&first);
+        let left_out = ledger.open(4, 20).unwrap();
+        ledger.settle(left_out).unwrap();
+        ledger.reach(7);
+        ledger.reach(6);
+        assert_eq!((ledger.commit(), ledger.span(), ledger.last_seen()), (Some(3), 1, Some(6)));
+        let second = ledger.open(7, 30).unwrap();
+        ledger.settle(first).unwrap();
+        assert_eq!((ledger.commit(), ledger.uncommitted()), (Some(7), 1));
+        ledger.settle(second).unwrap();
+        assert_eq!((ledger.commit(), ledger.settled_ms()), (Some(8), 30));
+        ledger.reach(8);
+        assert_eq!(ledger.commit(), Some(8));
+    }
+
     proptest! {
         #[test]
         fn packing_loses_nothing(lane in 0..LANES, line in 0u64..1 << LINE_BITS) {
@@ -356,13 +393,15 @@ mod tests {
 
         /// Against the plainest model there is: a list of offsets with a flag each.
         #[test]
-        fn agrees_with_a_list(steps in prop::collection::vec((0i64..4, any::<prop::sample::Index>(), any::<bool>(), any::<bool>()), 1..300)) {
+        fn agrees_with_a_list(steps in prop::collection::vec((0i64..4, any::<prop::sample::Index>(), any::<bool>(), any::<bool>(), 0i64..3), 1..300)) {
             let timestamp = |offset: i64| offset * 7919 % 1000 - 100;
             let mut ledger = Ledger::new(9);
             let mut seen: Vec<(i64, bool)> = Vec::new();
             let mut open: Vec<(usize, usize)> = Vec::new();
             let mut offset = 100;
-            for (gap, pick, opens, has_record) in steps {
+            // Up to where it is known that there is no other line.
+            let mut reached = 0;
+            for (gap, pick, opens, has_record, beyond) in steps {
                 if opens || open.is_empty() {
                     offset += 1 + gap;
                     let ticket = ledger.open(offset, timestamp(offset)).unwrap();
@@ -379,8 +418,16 @@ mod tests {
                     prop_assert_eq!(ledger.settle(Ticket::unpack(packed)), Err(Spent));
                     seen[line].1 = true;
                 }
-                let done = seen.iter().take_while(|(_, settled)| *settled).last();
-                prop_assert_eq!(ledger.commit(), done.map(|(offset, _)| offset + 1));
+                if beyond > 0 {
+                    reached = offset + beyond;
+                    ledger.reach(reached);
+                    offset = reached - 1;
+                }
+                let done = seen.iter().take_while(|(_, settled)| *settled).last().map(|(offset, _)| offset + 1);
+                let next = seen.iter().find(|(_, settled)| !settled).map(|(offset, _)| *offset);
+                let known = (reached > 0).then(|| next.map_or(reached, |next| next.min(reached)));
+                prop_assert!(ledger.commit() >= done && ledger.commit() <= done.max(known));
+                prop_assert!(next.is_some() || ledger.commit() == done.max(known));
                 let settled = seen.iter().take_while(|(_, settled)| *settled).map(|(offset, _)| timestamp(*offset));
                 prop_assert_eq!(ledger.settled_ms(), settled.max().unwrap_or(-1).max(-1));
                 prop_assert!(ledger.span() <= seen.len() && ledger.span() >= open.len());

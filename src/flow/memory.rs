@@ -70,6 +70,14 @@ impl Input {
     }
 }
 
+/// From `at` on, microseconds, an input partition reaches to `end`; what stands between that and the line before it is none:
+/// a transaction's marker, records of one that was aborted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unseen {
+    pub(super) at: u64,
+    pub(super) end: i64,
+}
+
 /// The partition and the offset of the line that a timestamp names.
 fn named_by(timestamp_ms: i64) -> (usize, i64) {
     ((timestamp_ms / 1_000_000) as usize, timestamp_ms % 1_000_000 - 1)
@@ -165,6 +173,8 @@ pub(super) struct World {
     number: u64,
     pub(super) rates: Rates,
     pub(super) inputs: Vec<Vec<Rc<Input>>>,
+    /// What stands between their lines and behind them, in its order.
+    pub(super) unseen: Vec<Vec<Unseen>>,
     pub(super) broker: Broker,
     pub(super) group: Group,
     pub(super) clients: Vec<Client>,
@@ -183,6 +193,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: Rng, mode: Mode, cooperative: bool, inputs: Vec<Vec<Rc<Input>>>, audit: Audit) -> Self {
         Self {
+            unseen: vec![Vec::new(); inputs.len()],
             start: Instant::now(),
             now: 0,
             rng: seed,
@@ -212,6 +223,13 @@ impl World {
     /// an idle partition's clock is said to be is about the time that has passed.
     fn wall_ms(&self, partition: usize) -> i64 {
         partition as i64 * 1_000_000 + IDLE_BEHIND_MS + (self.now / 1000) as i64
+    }
+
+    /// Where a partition ends, at some time; nothing while it is empty.
+    pub(super) fn end(&self, partition: usize, at: u64) -> Option<i64> {
+        let lines = self.inputs[partition].iter().take_while(|line| line.at <= at).last().map(|line| line.offset + 1);
+        let unseen = self.unseen[partition].iter().filter(|unseen| unseen.at <= at).map(|unseen| unseen.end).max();
+        lines.max(unseen)
     }
 
     /// Lets time pass.

@@ -79,6 +79,7 @@ impl Simulation {
 
     fn of(plan: Plan, mut rng: Rng, planted: Planted, tells: bool) -> Self {
         let inputs = lines::write(&mut rng, plan.mix);
+        let unseen = lines::unseen(&mut rng, plan.mix, &inputs);
         let expected = lines::expect(&inputs, &plan.settings, plan.route);
         let mut audit = Audit::new(expected, plan.route.partitions, plan.settings.dead_letter.is_some());
         audit.at_now = plan.settings.output.refused_time == RefusedTime::Now;
@@ -86,6 +87,7 @@ impl Simulation {
         let mode = plan.settings.delivery.mode;
         let mut world = World::new(rng.fork(), mode, plan.cooperative, inputs, audit);
         world.rates = plan.rates;
+        world.unseen = unseen;
         world.story = tells.then(Vec::new);
         let (rules, _) = watch::channel(ENGINES[0].clone());
         Self {
@@ -307,11 +309,8 @@ impl Simulation {
 
     fn is_drained(&self) -> bool {
         let world = self.world.borrow();
-        let is_committed = |(inputs, offset): (&Vec<_>, &Option<i64>)| {
-            let inputs: &Vec<Rc<super::memory::Input>> = inputs;
-            *offset == inputs.last().map(|line| line.offset + 1)
-        };
-        world.broker.is_quiet() && world.inputs.iter().zip(&world.group.offsets).all(is_committed)
+        let is_committed = |(partition, offset): (usize, &Option<i64>)| *offset == world.end(partition, u64::MAX);
+        world.broker.is_quiet() && world.group.offsets.iter().enumerate().all(is_committed)
     }
 
     /// Stops everybody, and looks at what is left.
@@ -409,6 +408,7 @@ const MUST_HAPPEN: &[&str] = &[
     "partitions lost",
     "passing problems",
     "pauses",
+    "positions behind what is no line",
     "producers ended by a refusal",
     "producers fenced",
     "producers renewed",
@@ -565,6 +565,16 @@ fn finds_matches_that_are_not_written() {
 #[test]
 fn finds_watermarks_that_claim_too_much() {
     is_found(Planted::ClaimMore);
+}
+
+#[test]
+fn finds_positions_of_an_earlier_reading() {
+    is_found(Planted::OldPositions);
+}
+
+#[test]
+fn finds_positions_that_are_committed_before_the_lines() {
+    is_found(Planted::CommitPositions);
 }
 
 #[test]

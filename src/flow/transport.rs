@@ -35,7 +35,7 @@ impl Partition {
     }
 }
 
-/// What the group did.
+/// What happened besides lines: what the group did, and how far partitions are read.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     /// These are ours from now on.
@@ -44,6 +44,10 @@ pub(crate) enum Event {
     Revoked(Vec<Partition>),
     /// These went to somebody else already.
     Lost(Vec<Partition>),
+    /// How far partitions are read: all lines before these offsets were given, since it was last said where to read. What
+    /// stands between the last line and the offset is none: a transaction's marker, records of one that was aborted. Told
+    /// while it moves, a few times a second; nobody need answer it.
+    Positions(Vec<(Partition, i64)>),
 }
 
 /// Why a poll gave no line.
@@ -107,7 +111,8 @@ pub(crate) trait Source {
     fn now(&self) -> Instant;
     /// The next line, waiting at most `time`. Returns early, without a line, when there is an event to look at.
     fn poll(&self, time: Duration) -> Option<Result<Self::Delivery<'_>, Problem>>;
-    /// The oldest event not looked at yet.
+    /// The oldest event not looked at yet. A position comes behind the lines before it, and is forgotten when its partition
+    /// is to be read from elsewhere, or not at all.
     fn event(&self) -> Option<Event>;
     /// An event that could not be answered; [`Source::close`] will.
     fn put_back(&self, event: Event);

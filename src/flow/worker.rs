@@ -65,7 +65,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 enum Happening<D> {
     /// A line was read.
     Line(D),
-    /// The consumer group did something.
+    /// The consumer group did something, or it is told how far partitions are read.
     Group(Event),
     /// Reading failed.
     Trouble(Problem),

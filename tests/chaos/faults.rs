@@ -25,6 +25,7 @@ use super::verdict::Verdict;
 mod input;
 mod network;
 mod patterns;
+mod places;
 mod process;
 mod refusals;
 mod rights;

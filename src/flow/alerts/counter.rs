@@ -228,8 +228,21 @@ impl<K: Sink> Counter<K> {
                 self.status.joined.store(false, Relaxed);
                 source.release(partitions)
             }
+            Event::Positions(positions) => {
+                self.reach(positions);
+                return Ok(());
+            }
         };
         answered.inspect_err(|_| source.put_back(event))
+    }
+
+    /// Takes in how far partitions were read, behind markers of transactions.
+    fn reach(&mut self, positions: &[(Partition, i64)]) {
+        let is_stale = self.is_stale;
+        for lane in self.lanes.iter_mut().filter(|_| !is_stale) {
+            let position = positions.iter().find(|(partition, _)| *partition == lane.partition);
+            position.into_iter().for_each(|(_, offset)| lane.reach(*offset));
+        }
     }
 
     fn forget(&mut self, partitions: &[Partition]) {

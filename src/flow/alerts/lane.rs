@@ -12,7 +12,7 @@ pub(super) struct Lane {
     pub(super) partition: Partition,
     pub(super) windows: Windows,
     pub(super) status: Arc<LaneStatus>,
-    /// The offset after the last one read.
+    /// The offset after the last one read, and after what is no record behind it.
     next: Option<i64>,
     /// After going back: only what stands before this is the beginning of what was asked for. What the client had fetched
     /// before stands behind it, and may come first.
@@ -118,6 +118,13 @@ impl Lane {
             Some(value) => Record::from_json(value).map(|record| self.windows.read(offset, &record)),
             // Nobody of ours writes such a record.
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// All records before `offset` were read; what stands between the last of them and `offset` is none.
+    pub(super) fn reach(&mut self, offset: i64) {
+        if self.barrier.is_none() {
+            self.next = self.next.max(Some(offset));
         }
     }
 

@@ -168,7 +168,7 @@ fn fetch_line(reader: &Arc<Client>, partition: &Partition, offset: i64) -> Resul
         match records.take(&[]) {
             Some(Ok(fetched)) => Came::Line(fetched.line().offset, fetched),
             Some(Err(Broken { code: Code::PartitionEOF | Code::AutoOffsetReset, .. })) => Came::End,
-            Some(Err(Broken { code, reason })) => Came::Trouble(format!("{code} ({reason})")),
+            Some(Err(Broken { code, reason, .. })) => Came::Trouble(format!("{code} ({reason})")),
             None => Came::Nothing,
         }
     })

@@ -7,6 +7,8 @@
 //! Where to start is never left to the client: a partition for which the group has an offset starts there, any other at
 //! its beginning, and `auto.offset.reset=error` makes an offset that the broker no longer has an error instead of a
 //! silent jump.
+//!
+//! What is committed in the end stands behind markers and aborted records, which never come to us: see `positions`.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -25,6 +27,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use super::committer::Committer;
 use super::inputs::Inputs;
 use super::lookup::Lookup;
+use super::positions::Positions;
 use super::raw::{Broken, Fetched, Polled, Queue, Records};
 use super::statistics::{Ends, Statistics};
 use super::trimmer::Trimmer;
@@ -55,9 +58,22 @@ impl Context {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, event: Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.events().push_back(event);
         self.any.store(true, Ordering::Release);
+    }
+
+    /// Forgets how far partitions were read: they are read from elsewhere, or not at all.
+    fn forget_positions<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
+        for event in &mut *self.events() {
+            if let Event::Positions(positions) = event {
+                positions.retain(|(partition, _)| !partitions.clone().any(|one| one == partition));
+            }
+        }
     }
 
     fn failed(&self, code: Option<Code>, reason: &str) {
@@ -149,6 +165,7 @@ pub(crate) struct Member {
     committer: Committer,
     lookup: Lookup,
     inputs: Inputs,
+    positions: RefCell<Positions>,
     /// Made when first needed.
     trimmer: OnceCell<Option<Trimmer>>,
     settings: Settings,
@@ -189,6 +206,7 @@ impl Member {
             committer,
             lookup: Lookup::new(settings),
             inputs,
+            positions: RefCell::new(Positions::new(Instant::now())),
             trimmer: OnceCell::new(),
             settings: settings.clone(),
         })
@@ -223,10 +241,23 @@ impl Member {
     /// The next record that is here already and may be read, or why there is none.
     fn taken(&self) -> Option<Result<Fetched, Problem>> {
         let paused = self.paused.borrow();
-        Some(self.records.take(&paused)?.map_err(|Broken { code, reason }| {
+        Some(self.records.take(&paused)?.map_err(|Broken { code, reason, place }| {
+            if let Some((partition, offset)) = place {
+                self.positions.borrow_mut().doubt(&key(&partition), offset);
+            }
             self.consumer.context().failed(Some(code), &reason);
             self.problem(code, false)
         }))
+    }
+
+    /// Tells how far partitions are read, when it is time. All that was taken of the client must have been handed over.
+    fn tell_positions(&self) {
+        if self.records.is_empty()
+            && let Some(moved) = self.positions.borrow_mut().moved(&*self.consumer, Instant::now())
+        {
+            let named = |((topic, number), offset)| (Partition { topic, number }, offset);
+            self.consumer.context().push(Event::Positions(moved.into_iter().map(named).collect()));
+        }
     }
 
     fn problem(&self, code: Code, fatal: bool) -> Problem {
@@ -266,6 +297,12 @@ impl Member {
         starts.iter().for_each(|(partition, _)| ends.begins(partition, now_ms));
     }
 
+    /// Nothing that was read of these counts any more.
+    fn forget<'p>(&self, partitions: impl Iterator<Item = &'p Partition> + Clone) {
+        self.records.forget(partitions.clone());
+        self.consumer.context().forget_positions(partitions);
+    }
+
     fn try_rewind(&self, starts: &[(Partition, Option<i64>)]) -> KafkaResult<()> {
         let sought = self.consumer.seek_partitions(starts_of(starts)?, PATIENCE)?;
         sought.elements().iter().try_for_each(|element| element.error())
@@ -275,6 +312,10 @@ impl Member {
 /// What was committed with an offset. The binding panics where that is not UTF-8, as somebody else's may be.
 fn note(element: &TopicPartitionListElem<'_>) -> String {
     caught(AssertUnwindSafe(|| element.metadata().to_owned())).unwrap_or_default()
+}
+
+fn key(partition: &Partition) -> (Arc<str>, i32) {
+    (partition.topic.clone(), partition.number)
 }
 
 fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
@@ -292,6 +333,7 @@ impl Source for Member {
         if let Some(taken) = self.taken() {
             return Some(taken);
         }
+        self.tell_positions();
         // What the group did comes before further records.
         if let Some(polled) = self.queue.poll(Duration::ZERO) {
             return self.deal_with(polled).map(Err);
@@ -307,7 +349,7 @@ impl Source for Member {
         if !context.any.load(Ordering::Acquire) {
             return None;
         }
-        let mut events = context.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = context.events();
         let event = events.pop_front();
         context.any.store(!events.is_empty(), Ordering::Release);
         event
@@ -315,7 +357,7 @@ impl Source for Member {
 
     fn put_back(&self, event: Event) {
         let context = self.consumer.context();
-        context.events.lock().unwrap_or_else(PoisonError::into_inner).push_front(event);
+        context.events().push_front(event);
         context.any.store(true, Ordering::Release);
     }
 
@@ -352,12 +394,17 @@ impl Source for Member {
                 return Err(refused(format!("{} has no queue for {}", partition.topic, partition.number)));
             }
         }
+        let keys = starts.iter().map(|(partition, _)| key(partition)).collect();
+        self.positions.borrow_mut().assigned(&*self.consumer, keys);
         self.begin(starts);
         starts_of(starts).and_then(|list| take(&self.consumer, &list)).map_err(|error| refused(error.to_string()))
     }
 
     fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
-        self.records.forget(partitions.iter());
+        self.forget(partitions.iter());
+        for partition in partitions {
+            self.positions.borrow_mut().released(&key(partition));
+        }
         self.paused.borrow_mut().retain(|paused| !partitions.contains(paused));
         list(partitions.iter().map(|partition| (partition, Offset::Invalid)))
             .and_then(|list| give_up(&self.consumer, &list))
@@ -368,10 +415,11 @@ impl Source for Member {
         if starts.is_empty() {
             return Ok(());
         }
-        self.records.forget(starts.iter().map(|(partition, _)| partition));
+        self.forget(starts.iter().map(|(partition, _)| partition));
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
             let Err(error) = self.try_rewind(starts) else {
+                self.positions.borrow_mut().sought(starts.iter().map(|(partition, _)| key(partition)));
                 self.begin(starts);
                 return Ok(());
             };
@@ -454,7 +502,9 @@ impl Source for Member {
     fn close(self) {
         // A rebalance that nobody answers would keep the client from closing.
         while let Some(event) = self.event() {
-            let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event;
+            let (Event::Assigned(partitions) | Event::Revoked(partitions) | Event::Lost(partitions)) = &event else {
+                continue;
+            };
             let list = list(partitions.iter().map(|partition| (partition, Offset::Invalid)));
             answer_last(&self.consumer, matches!(event, Event::Assigned(_)), list.as_ref().map_err(Clone::clone));
         }

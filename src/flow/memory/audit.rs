@@ -267,6 +267,9 @@ impl World {
     }
 
     fn settle(&mut self, partition: usize, offset: i64, note: &str) {
+        if self.end(partition, self.now) < Some(offset) {
+            self.find(format!("partition {partition} has no {offset} yet, and it is committed"));
+        }
         let end = self.audit.lines[partition].partition_point(|line| line.offset < offset);
         if end < self.audit.settled[partition] {
             return self.find(format!("partition {partition} goes back to {offset}"));

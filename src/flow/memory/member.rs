@@ -25,6 +25,10 @@ pub(super) struct Fetch {
     /// Lines that stood in the client's queue when it was told to read elsewhere.
     stale: VecDeque<usize>,
     paused: bool,
+    /// Where it was told to read.
+    start: i64,
+    /// The position that was told last.
+    told: Option<i64>,
     pub(super) tenure: usize,
 }
 
@@ -163,7 +167,9 @@ impl World {
             // It was given what the group has taken back already.
             self.audit.excuse(client);
         }
-        self.clients[client].owned.insert(partition, Fetch { next, stale, paused: false, tenure });
+        self.clients[client]
+            .owned
+            .insert(partition, Fetch { next, stale, paused: false, start: start.unwrap_or(0), told: None, tenure });
     }
 
     /// The next line that a client has to show.
@@ -191,6 +197,50 @@ impl World {
             self.count("stale lines");
         }
         Some(self.inputs[partition][index].clone())
+    }
+
+    /// How far a client has read a partition, when that is news and all that it had fetched before was shown.
+    fn position(&mut self, client: usize, partition: usize) -> Option<i64> {
+        let fetch = &self.clients[client].owned[&partition];
+        let (lines, now) = (&self.inputs[partition], self.now);
+        let shown = fetch.next.checked_sub(1).map_or(0, |last| lines[last].offset + 1);
+        let next = lines.get(fetch.next).map_or(i64::MAX, |line| line.offset);
+        let passed = |unseen: &&super::Unseen| unseen.at <= now && unseen.end <= next;
+        let unseen = self.unseen[partition].iter().filter(passed).map(|unseen| unseen.end).max().unwrap_or(0);
+        let position = shown.max(unseen);
+        let is_news = fetch.stale.is_empty() && position > fetch.start && fetch.told != Some(position);
+        if is_news && unseen > shown {
+            self.count("positions behind what is no line");
+        }
+        is_news.then_some(position)
+    }
+
+    /// Tells how far a client has read; true when there is something to tell.
+    fn tell_positions(&mut self, client: usize) -> bool {
+        let owned: Vec<usize> = self.clients[client].owned.keys().copied().collect();
+        let mut moved = Vec::new();
+        for one in owned {
+            let Some(position) = self.position(client, one) else { continue };
+            moved.push((partition(one), position));
+            self.clients[client].owned.entry(one).and_modify(|fetch| fetch.told = Some(position));
+        }
+        if moved.is_empty() {
+            return false;
+        }
+        self.tell(&format!("w{client}"), || {
+            format!("has read to {:?}", moved.iter().map(|(one, offset)| (one.number, *offset)).collect::<Vec<_>>())
+        });
+        self.clients[client].events.push_back(Event::Positions(moved));
+        true
+    }
+
+    /// Partitions are read from elsewhere, or not at all.
+    fn forget_positions(&mut self, client: usize, partitions: &[usize]) {
+        for event in &mut self.clients[client].events {
+            if let Event::Positions(positions) = event {
+                positions.retain(|(partition, _)| !partitions.contains(&(partition.number as usize)));
+            }
+        }
     }
 
     /// When a client will have another line to show.
@@ -334,6 +384,7 @@ impl Member {
                 Event::Assigned(given) => format!("is given {:?}", numbers(given)),
                 Event::Revoked(asked) => format!("is asked for {:?}", numbers(asked)),
                 Event::Lost(lost) => format!("has lost {:?}", numbers(lost)),
+                Event::Positions(_) => unreachable!("the group tells none"),
             });
         }
         !world.clients[self.client].events.is_empty()
@@ -378,6 +429,10 @@ impl Source for Member {
         loop {
             // The client may serve the group and show a line in the same call.
             let also = !self.listen() || self.world.borrow_mut().rng.u8(..4) == 0;
+            if also && self.world.borrow_mut().rng.u8(..16) == 0 && self.world.borrow_mut().tell_positions(self.client)
+            {
+                return None;
+            }
             if also {
                 let line = self.world.borrow_mut().fetch(self.client);
                 if let Some(line) = line {
@@ -385,7 +440,7 @@ impl Source for Member {
                 }
             }
             let mut world = self.world.borrow_mut();
-            if !world.clients[self.client].events.is_empty() {
+            if !world.clients[self.client].events.is_empty() || world.tell_positions(self.client) {
                 return None;
             }
             let rate = world.rates.trouble;
@@ -445,6 +500,7 @@ impl Source for Member {
         let given_up = numbers(partitions);
         world.tell(&format!("w{}", self.client), || format!("gives {given_up:?} up"));
         world.check_bound(self.client);
+        world.forget_positions(self.client, &given_up);
         for partition in &given_up {
             world.ends(self.client, *partition);
             let Some(fetch) = world.clients[self.client].owned.remove(partition) else { continue };
@@ -477,8 +533,9 @@ impl Source for Member {
             let (stale, at) = (std::mem::take(&mut fetch.stale), std::mem::replace(&mut fetch.next, next));
             let stale = world.remains(number, &stale, at);
             if let Some(fetch) = world.clients[self.client].owned.get_mut(&number) {
-                fetch.stale = stale;
+                (fetch.stale, fetch.start, fetch.told) = (stale, start.unwrap_or(0), None);
             }
+            world.forget_positions(self.client, &[number]);
         }
         Ok(())
     }

@@ -51,6 +51,10 @@ pub(in crate::flow) enum Planted {
     ClaimMore,
     /// After going back, any line is taken for the next.
     TakeAnyLine,
+    /// How far a partition was read is told once more after going back.
+    OldPositions,
+    /// What is committed is how far a partition was read.
+    CommitPositions,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +67,9 @@ struct Lies {
     read: BTreeMap<usize, i64>,
     /// Lines that were refused once.
     blamed: BTreeSet<(usize, i64)>,
+    /// How far partitions were read, and what is to be told of it once more.
+    positions: BTreeMap<usize, (Partition, i64)>,
+    old_positions: Vec<(Partition, i64)>,
 }
 
 /// A source that lies.
@@ -106,7 +113,22 @@ impl LyingSink {
 }
 
 impl LyingSource {
+    /// Keeps what is told of positions, and what is to be told once more.
+    fn hear(&self, event: Option<&Event>) {
+        if let Some(Event::Positions(positions)) = event {
+            let by_number = positions.iter().map(|one| (one.0.number as usize, one.clone()));
+            self.lies.borrow_mut().positions.extend(by_number);
+        }
+    }
+
     fn raised(&self, mut marks: Vec<Mark>) -> Vec<Mark> {
+        if self.planted == Planted::CommitPositions {
+            let lies = self.lies.borrow();
+            for mark in &mut marks {
+                let position = lies.positions.get(&(mark.partition.number as usize)).map_or(0, |(_, offset)| *offset);
+                mark.offset = mark.offset.max(position);
+            }
+        }
         if self.planted == Planted::CommitLast {
             let lies = self.lies.borrow();
             for mark in &mut marks {
@@ -135,7 +157,13 @@ impl Source for LyingSource {
     }
 
     fn event(&self) -> Option<Event> {
-        match (self.planted, self.honest.event()) {
+        let old = std::mem::take(&mut self.lies.borrow_mut().old_positions);
+        if !old.is_empty() {
+            return Some(Event::Positions(old));
+        }
+        let event = self.honest.event();
+        self.hear(event.as_ref());
+        match (self.planted, event) {
             (Planted::DropOnRevoke, Some(Event::Revoked(partitions))) => Some(Event::Lost(partitions)),
             (_, event) => event,
         }
@@ -152,6 +180,7 @@ impl Source for LyingSource {
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure> {
         for (partition, _) in starts {
             self.lies.borrow_mut().acked.remove(&(partition.number as usize));
+            self.lies.borrow_mut().positions.remove(&(partition.number as usize));
         }
         self.honest.assign(starts)
     }
@@ -167,6 +196,11 @@ impl Source for LyingSource {
             if read != *start {
                 return Ok(());
             }
+        }
+        if self.planted == Planted::OldPositions {
+            let lies = &mut *self.lies.borrow_mut();
+            let old = starts.iter().filter_map(|(partition, _)| lies.positions.get(&(partition.number as usize)));
+            lies.old_positions.extend(old.cloned());
         }
         self.honest.rewind(starts)
     }

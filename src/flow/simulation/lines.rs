@@ -10,7 +10,7 @@ use crate::alert::{self, Alerts, Clock, Match, Place, partition_of};
 use crate::diagnostic::Source;
 use crate::engine::{Engine, Memory};
 use crate::flow::memory::audit::{Expected, Wanted};
-use crate::flow::memory::{INPUT, Input};
+use crate::flow::memory::{INPUT, Input, Unseen};
 use crate::flow::record::{Headers, Line, Notes, Seen, Writer};
 use crate::flow::{Settings, kafka::topics::Route};
 use crate::pack::{Alert, IdPattern, Name, Severity, Threshold};
@@ -119,7 +119,34 @@ pub(super) struct Mix {
 /// The lines of each partition.
 pub(super) fn write(rng: &mut Rng, mix: Mix) -> Vec<Vec<Rc<Input>>> {
     let share = mix.lines / mix.partitions;
-    (0..mix.partitions).map(|partition| write_partition(rng, mix, partition as i32, share)).collect()
+    let one = |partition| {
+        // One may hold aborted records alone.
+        let many = if mix.partitions > 1 && rng.u8(..12) == 0 { 0 } else { share };
+        write_partition(rng, mix, partition as i32, many)
+    };
+    (0..mix.partitions).map(one).collect()
+}
+
+/// What stands between the lines of each partition and behind them, and is none.
+pub(super) fn unseen(rng: &mut Rng, mix: Mix, inputs: &[Vec<Rc<Input>>]) -> Vec<Vec<Unseen>> {
+    inputs.iter().map(|lines| unseen_of(rng, mix, lines)).collect()
+}
+
+fn unseen_of(rng: &mut Rng, mix: Mix, lines: &[Rc<Input>]) -> Vec<Unseen> {
+    let mut unseen = Vec::new();
+    let (mut at, mut end) = (0, 0);
+    for line in lines {
+        if line.offset > end && rng.bool() {
+            unseen.push(Unseen { at: rng.u64(at..=line.at.max(at)), end: rng.i64(end + 1..=line.offset) });
+        }
+        (at, end) = (line.at, line.offset + 1);
+    }
+    let tail = if lines.is_empty() { 1 } else { rng.usize(0..3) };
+    for _ in 0..tail {
+        (at, end) = (at + rng.u64(0..=mix.horizon / 2), end + rng.i64(1..5));
+        unseen.push(Unseen { at, end });
+    }
+    unseen
 }
 
 fn write_partition(rng: &mut Rng, mix: Mix, partition: i32, many: usize) -> Vec<Rc<Input>> {

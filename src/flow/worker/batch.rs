@@ -45,6 +45,8 @@ const BACKLOG: Duration = Duration::from_secs(1);
 const BACKLOG_LINES: usize = 20_000;
 /// Looks for a line in a row that found none, which say that there is nothing more to read.
 const LULL: u32 = 4;
+/// Between two batches for nothing but positions: with each transaction that somebody ends on the input, there may be one.
+const POSITIONS_INTERVAL: Duration = Duration::from_secs(1);
 /// After an abort, before a new producer takes the name: asked while the transaction is still being ended, the brokers tell
 /// the client to come again, and it does so after half a second.
 const ENDING: Duration = Duration::from_millis(50);
@@ -367,7 +369,7 @@ impl<K: Sink> Worker<K> {
         let (since, is_settling) = match self.batch.at_hand {
             Stage::Idle => {
                 self.renew_rules();
-                return Ok(false);
+                return if now < self.next_commit { Ok(false) } else { self.commit_positions(now) };
             }
             Stage::Open { since } => (since, false),
             Stage::Settling { since } => (since, true),
@@ -437,6 +439,22 @@ impl<K: Sink> Worker<K> {
         self.repeatable = 0;
         self.change_places();
         Ok(())
+    }
+
+    /// A batch without lines, for offsets behind markers and aborted records. False when there are none to commit.
+    fn commit_positions(&mut self, now: Instant) -> Result<bool, Failure> {
+        self.next_commit = now + self.settings.delivery.commit_interval.max(POSITIONS_INTERVAL);
+        let can_begin = matches!(self.batch.at_hand, Stage::Idle) && !self.batch.is_committing();
+        if !can_begin || self.lanes.news().is_empty() {
+            return Ok(false);
+        }
+        self.batch.contents = Contents::default();
+        if let Err(fate) = self.sink.begin() {
+            self.fell(Who::AtHand, fate, now)?;
+            return Ok(true);
+        }
+        self.batch.at_hand = Stage::Settling { since: now };
+        Ok(true)
     }
 
     fn change_places(&mut self) {
@@ -600,6 +618,13 @@ impl<K: Sink> Worker<K> {
                 return false;
             }
             if !self.batch.is_busy() {
+                if matches!(self.batch.course, Course::On) && source.now() < deadline {
+                    match self.commit_positions(source.now()) {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(failure) => tracing::error!("{}", foreign(failure.message.as_bytes())),
+                    }
+                }
                 return match self.batch.course {
                     // Nothing of the last batch counts; of one without lines nothing has to.
                     Course::Resting { has_lines, .. } => was_undoing || !has_lines,

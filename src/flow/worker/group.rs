@@ -1,5 +1,5 @@
 //! What the group asks of a worker, and what a worker asks of the group: partitions come and go, offsets are committed,
-//! patience is kept while the output is blocked.
+//! behind markers of transactions too, patience is kept while the output is blocked.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,6 +25,10 @@ impl<K: Sink> Worker<K> {
         let answered = match &event {
             Event::Assigned(partitions) => self.take_over(source, partitions.clone()),
             Event::Revoked(partitions) => self.hand_over(source, partitions),
+            Event::Positions(positions) => {
+                self.reach(positions);
+                return Ok(());
+            }
             Event::Lost(partitions) => {
                 self.meters.lost.increment(1);
                 tracing::warn!(partitions = partitions.len(), "lost partitions; what was not committed is done again");
@@ -35,6 +39,15 @@ impl<K: Sink> Worker<K> {
             }
         };
         answered.inspect_err(|_| source.put_back(event))
+    }
+
+    /// Takes in how far partitions were read: where no line is, nothing has to be settled.
+    fn reach(&mut self, positions: &[(Partition, i64)]) {
+        for (partition, offset) in positions {
+            if let Some(lane) = self.lanes.find(&partition.topic, partition.number) {
+                lane.reach(*offset);
+            }
+        }
     }
 
     fn take_over<S: Source>(&mut self, source: &S, partitions: Vec<Partition>) -> Result<(), Failure> {

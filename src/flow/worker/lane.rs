@@ -103,6 +103,14 @@ impl Lane {
         self.ledger.open(line.offset, line.timestamp_ms)
     }
 
+    /// All lines before `offset` came; what stands between the last of them and `offset` is none.
+    pub(super) fn reach(&mut self, offset: i64) {
+        if offset > self.next().unwrap_or(0) {
+            self.expected = None;
+            self.ledger.reach(offset);
+        }
+    }
+
     /// Why a line cannot go as it is, when it cannot.
     pub(super) fn poison(&self, offset: i64) -> Option<Refused> {
         self.poison.iter().find(|(poison, _)| *poison == offset).map(|(_, refused)| refused.clone())

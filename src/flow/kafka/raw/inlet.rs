@@ -101,6 +101,8 @@ const BATCH: usize = 64;
 pub(in crate::flow::kafka) struct Broken {
     pub(in crate::flow::kafka) code: Code,
     pub(in crate::flow::kafka) reason: String,
+    /// Where it would be, unless it is of no partition.
+    pub(in crate::flow::kafka) place: Option<(Partition, i64)>,
 }
 
 /// What was taken out of a queue of records.
@@ -468,8 +470,11 @@ impl Fetched {
         if !self.is_broken() {
             return Ok(self);
         }
-        let reason = self.payload().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-        Err(Broken { code: self.message().err.into(), reason })
+        let message = self.message();
+        let reason = self.payload().map(String::from_utf8_lossy).unwrap_or_default();
+        let partition = Partition { topic: self.topic().into(), number: message.partition };
+        let place = (!message.rkt.is_null()).then_some((partition, message.offset));
+        Err(Broken { code: message.err.into(), reason: reason.into_owned(), place })
     }
 
     /// What it says.
