@@ -350,6 +350,9 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
         Some(_) => kafka::inputs::Inputs::watch(settings, inputs)?,
         None => kafka::inputs::Inputs::default(),
     };
+    let no_ids = |why| Failure::software(format!("the topics' ids cannot be looked at: {why}"));
+    let asks = kafka::clients::inquirer(settings);
+    let ids = kafka::topic_ids::TopicIds::watch(&asks, &settings.kafka.credentials).map_err(no_ids)?;
     let stop = StopFlag::default();
     let (sender, words) = channel();
     let role = settings.alerts.as_ref().filter(|_| settings.roles.alert);
@@ -358,7 +361,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let mut workers = Vec::with_capacity(classifiers);
     for _ in 0..classifiers {
         let own = status.add_worker();
-        let source = kafka::source::Member::new(settings, own.clone(), inputs.clone())?;
+        let source = kafka::source::Member::new(settings, own.clone(), inputs.clone(), ids.clone())?;
         let sink = |turn| kafka::sink::Producer::new(settings, &route, source.membership(), &own, turn);
         let sinks = match settings.delivery.mode {
             Mode::AtLeastOnce => (sink(None)?, None),
@@ -367,7 +370,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
         let worker = Worker::new(rules.clone(), settings, route, sinks, own.clone(), stop.clone(), Instant::now());
         workers.push((worker, source));
     }
-    let counter = role.map(|alerts| counter(rules, settings, alerts, route, &status, &stop)).transpose()?;
+    let counter = role.map(|alerts| counter(rules, (settings, alerts), route, &status, &stop, ids)).transpose()?;
     let running = workers.len() + usize::from(counter.is_some());
     for (number, (worker, source)) in workers.into_iter().enumerate() {
         run(format!("worker-{number}"), &sender, move |tell| worker.run(source, tell))?;
@@ -407,15 +410,15 @@ type Counting = (Counter<kafka::sink::Producer>, kafka::source::Member, Option<N
 /// The one that counts alerts, and those who tell Alertmanagers.
 fn counter(
     rules: &Rules,
-    settings: &Settings,
-    alerts: &alerts::Settings,
+    (settings, alerts): (&Settings, &alerts::Settings),
     route: kafka::topics::Route,
     status: &Arc<Status>,
     stop: &StopFlag,
+    ids: kafka::topic_ids::TopicIds,
 ) -> Result<Counting, Failure> {
     let role = alerts::settings(settings, alerts);
     let own = status.add_counter();
-    let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default())?;
+    let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default(), ids)?;
     let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own, None)?;
     let notifier = (!alerts.notify.alertmanagers.is_empty()).then(|| Notifier::start(&alerts.notify)).transpose();
     let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;

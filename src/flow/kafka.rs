@@ -2,9 +2,11 @@
 //!
 //! `source` is one member of the consumer group (its commits run in `committer`, what it reads beside the lines in
 //! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
-//! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the way
-//! to the brokers for `config check`; `reader` and `survey` read topics from end to end for `verify`, `letters` reads dead
-//! letters and sends them again. Each worker owns one source, and one sink or two, and is the only thread that calls them.
+//! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the
+//! way to the brokers for `config check`; `topic_ids` sees a topic that was made anew under its name (`readings`,
+//! `recreated`), which is told by what was committed (`topic_id`); `reader` and `survey` read topics from end to end
+//! for `verify`, `letters` reads dead letters and sends them again. Each worker owns one source, and one sink or two,
+//! and is the only thread that calls them.
 
 pub(crate) mod clients;
 mod committer;
@@ -17,10 +19,14 @@ mod positions;
 pub mod probe;
 pub(crate) mod raw;
 pub(crate) mod reader;
+mod readings;
+mod recreated;
 pub(crate) mod sink;
 pub(crate) mod source;
 mod statistics;
 pub(crate) mod survey;
+mod topic_id;
+pub(crate) mod topic_ids;
 pub(crate) mod topics;
 mod transactor;
 mod trimmer;

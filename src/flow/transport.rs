@@ -117,7 +117,7 @@ pub(crate) trait Source {
     /// An event that could not be answered; [`Source::close`] will.
     fn put_back(&self, event: Event);
     /// What the group committed for partitions, `None` where it has nothing yet. Offsets of transactions under way are
-    /// waited for, for up to half a minute.
+    /// waited for, for up to half a minute. Fails where they are of another topic of the same name.
     fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Standing>>, Failure>;
     /// Takes partitions over, each from an offset on, or from its beginning.
     fn assign(&self, starts: &[(Partition, Option<i64>)]) -> Result<(), Failure>;

@@ -15,7 +15,11 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Code;
+use super::readings::Readings;
 use crate::flow::transport::{Answer, Mark};
+
+/// How long topics are looked at before a commit, which others may wait for.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The thread, and the ways to and from it.
 pub(crate) struct Committer {
@@ -25,7 +29,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn start<C>(consumer: Arc<BaseConsumer<C>>) -> std::io::Result<Self>
+    pub(crate) fn start<C>(consumer: Arc<BaseConsumer<C>>, readings: Arc<Readings>) -> std::io::Result<Self>
     where
         C: ConsumerContext + 'static,
     {
@@ -33,7 +37,7 @@ impl Committer {
         let (answer, answers) = sync_channel(1);
         let body = move || {
             while let Ok(marks) = asked.recv() {
-                let result = commit(&consumer, &marks);
+                let result = commit(&consumer, &readings, &marks);
                 if answer.send((marks, result)).is_err() {
                     return;
                 }
@@ -63,16 +67,20 @@ impl Committer {
     }
 }
 
-fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, marks: &[Mark]) -> Result<(), Code> {
-    list(marks)
-        .and_then(|list| consumer.commit(&list, CommitMode::Sync))
+/// Of a topic that was made anew nothing is committed any more: it would be taken for a place in the new one.
+fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, readings: &Readings, marks: &[Mark]) -> Result<(), Code> {
+    let gone = readings.check(LOOK).map(|recreated| recreated.topic);
+    let marks = marks.iter().filter(|mark| gone.as_ref() != Some(&mark.partition.topic));
+    list(marks, readings)
+        .and_then(|list| if list.count() == 0 { Ok(()) } else { consumer.commit(&list, CommitMode::Sync) })
         .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
 }
 
 /// As the client has it, each with its note.
-pub(super) fn list(marks: &[Mark]) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(marks.len());
+pub(super) fn list<'m>(marks: impl Iterator<Item = &'m Mark>, readings: &Readings) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
     for Mark { partition, offset, note, .. } in marks {
+        let note = readings.note(&(partition.topic.clone(), partition.number), note);
         let mut element = list.add_partition(&partition.topic, partition.number);
         element.set_offset(Offset::Offset(*offset))?;
         if !note.is_empty() {

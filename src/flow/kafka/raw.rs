@@ -1,6 +1,6 @@
 //! The road of a record through librdkafka's own interface: taken from a consumer, many at once (`inlet`), and handed to
 //! a producer without a copy (`outlet`). The safe binding allocates for each record it polls and looks at the clock twice,
-//! copies each payload it sends, and copies headers once more to hand them on. Beside that road, `ask` puts a question that
+//! copies each payload it sends, and copies headers once more to hand them on. Beside that road, `ask` puts two questions that
 //! the binding does not put.
 //!
 //! # Why `unsafe` is sound here
@@ -21,8 +21,9 @@ mod inlet;
 mod outlet;
 pub(super) mod rights;
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null;
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::admin::AdminClient;
@@ -30,7 +31,7 @@ use rdkafka::bindings::{rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_re
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 
-pub(super) use ask::positions;
+pub(super) use ask::{positions, topic_ids};
 pub(crate) use inlet::Fetched;
 pub(super) use inlet::{Broken, Polled, Queue, Records};
 pub(super) use outlet::{Context, InFlight, Outlet, Writing, flush};
@@ -59,6 +60,11 @@ impl<C: ProducerContext> Native for BaseProducer<C, NoCustomPartitioner> {
     fn native(&self) -> *mut rd_kafka_t {
         self.client().native_ptr()
     }
+}
+
+/// As librdkafka counts time.
+fn millis(time: Duration) -> c_int {
+    c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)
 }
 
 /// A string of librdkafka's, which may be none.

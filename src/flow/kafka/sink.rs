@@ -16,7 +16,7 @@ use super::raw::{Context, Fetched, InFlight, Outlet, Queue, Writing, flush};
 use super::source::Membership;
 use super::topics::Route;
 use super::transactor::{Ask, Transactor};
-use super::{Code, clients, committer};
+use super::{Code, clients};
 use crate::flow::credentials::Credentials;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
@@ -188,9 +188,10 @@ impl Sink for Producer {
     fn commit(&self, marks: &[Mark]) -> Result<(), Fate> {
         let Some(transactions) = &self.transactions else { return Ok(()) };
         let no_member = || Fate::Abort("the consumer is no member of the group".to_owned());
-        let member = (transactions.membership)().ok_or_else(no_member)?;
-        let offsets = committer::list(marks).map_err(|error| Fate::Abort(error.to_string()))?;
-        transactions.transactor.ask(Ask::Commit(self.client.clone(), offsets, member));
+        let member = transactions.membership.group().ok_or_else(no_member)?;
+        let offsets = transactions.membership.offsets(marks).map_err(|error| Fate::Abort(error.to_string()))?;
+        let readings = transactions.membership.readings();
+        transactions.transactor.ask(Ask::Commit(self.client.clone(), offsets, member, readings));
         Ok(())
     }
 

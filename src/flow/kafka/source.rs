@@ -11,7 +11,7 @@
 //! What is committed in the end stands behind markers and aborted records, which never come to us: see `positions`.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,14 +24,16 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use super::committer::Committer;
+use super::committer::{self, Committer};
 use super::inputs::Inputs;
 use super::lookup::Lookup;
 use super::positions::Positions;
 use super::raw::{Broken, Fetched, Polled, Queue, Records};
+use super::readings::{Readings, Recreated};
 use super::statistics::{Ends, Statistics};
+use super::topic_ids::TopicIds;
 use super::trimmer::Trimmer;
-use super::{Code, LastWord, clients};
+use super::{Code, LastWord, clients, recreated};
 use crate::flow::record::Line;
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Answer, Delivery, Event, Mark, Partition, Problem, Source, Standing, Teller};
@@ -166,17 +168,43 @@ pub(crate) struct Member {
     lookup: Lookup,
     inputs: Inputs,
     positions: RefCell<Positions>,
+    readings: Arc<Readings>,
     /// Made when first needed.
     trimmer: OnceCell<Option<Trimmer>>,
     settings: Settings,
 }
 
-/// Tells the group, to whoever commits for us, that we are a member.
-pub(crate) type Membership = Arc<dyn Fn() -> Option<ConsumerGroupMetadata> + Send + Sync>;
+/// What whoever commits for us tells the group.
+pub(crate) struct Membership {
+    group: Box<dyn Fn() -> Option<ConsumerGroupMetadata> + Send + Sync>,
+    readings: Arc<Readings>,
+}
+
+impl Membership {
+    /// What the group knows us by, at the moment of the call; `None` when it does not.
+    pub(super) fn group(&self) -> Option<ConsumerGroupMetadata> {
+        (self.group)()
+    }
+
+    /// Offsets as the client has them, each with its note.
+    pub(super) fn offsets(&self, marks: &[Mark]) -> KafkaResult<TopicPartitionList> {
+        committer::list(marks.iter(), &self.readings)
+    }
+
+    /// Of which topics these are.
+    pub(super) fn readings(&self) -> Arc<Readings> {
+        self.readings.clone()
+    }
+}
 
 impl Member {
     /// Joins the group in the background.
-    pub(crate) fn new(settings: &Settings, status: Arc<WorkerStatus>, inputs: Inputs) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        settings: &Settings,
+        status: Arc<WorkerStatus>,
+        inputs: Inputs,
+        ids: TopicIds,
+    ) -> Result<Self, Failure> {
         let context = Context {
             events: Mutex::default(),
             any: AtomicBool::new(false),
@@ -193,7 +221,8 @@ impl Member {
             .map_err(|error| Failure::config(format!("input.topics {topics:?} cannot be subscribed to: {error}")))?;
         let consumer = Arc::new(consumer);
         settings.kafka.credentials.follow(&consumer);
-        let committer = Committer::start(consumer.clone())
+        let readings = Arc::new(Readings::new(ids));
+        let committer = Committer::start(consumer.clone(), readings.clone())
             .map_err(|error| Failure::software(format!("no thread for commits: {error}")))?;
         let no_queue = || Failure::software("no queue to read from".to_owned());
         let queue = Queue::of_consumer(consumer.clone()).ok_or_else(no_queue)?;
@@ -207,15 +236,17 @@ impl Member {
             lookup: Lookup::new(settings),
             inputs,
             positions: RefCell::new(Positions::new(Instant::now())),
+            readings,
             trimmer: OnceCell::new(),
             settings: settings.clone(),
         })
     }
 
-    /// What the group knows us by, at the moment of the call.
+    /// For whoever commits for us.
     pub(crate) fn membership(&self) -> Membership {
         let consumer = Arc::downgrade(&self.consumer);
-        Arc::new(move || consumer.upgrade()?.group_metadata())
+        let group = Box::new(move || consumer.upgrade()?.group_metadata());
+        Membership { group, readings: self.readings.clone() }
     }
 
     /// What comes out of the queue besides records.
@@ -275,6 +306,7 @@ impl Member {
         }
     }
 
+    /// What the group has of each partition, with the note as it stands there.
     fn try_committed(&self, partitions: &[Partition]) -> KafkaResult<Vec<Option<Standing>>> {
         let asked = list(partitions.iter().map(|partition| (partition, Offset::Invalid)))?;
         let found = self.consumer.committed_offsets(asked, PATIENCE)?;
@@ -289,6 +321,35 @@ impl Member {
                 })
             })
             .collect()
+    }
+
+    /// What the group has of a partition, an error where it is of another topic of that name.
+    fn of_this_topic(&self, partition: &Partition, found: Option<Standing>) -> Result<Option<Standing>, Recreated> {
+        let Some(Standing { offset, note }) = found else { return Ok(None) };
+        Ok(Some(Standing { offset, note: self.readings.text(&partition.topic, &note)? }))
+    }
+
+    /// What to do about a topic that was deleted and made anew, with what the group has of it by now.
+    fn advice(&self, recreated: &Recreated) -> String {
+        let metadata = self.consumer.fetch_metadata(Some(&recreated.topic), PATIENCE);
+        let count = metadata.ok().and_then(|metadata| Some(metadata.topics().first()?.partitions().len()));
+        let partition = |number| Partition { topic: recreated.topic.clone(), number };
+        let partitions: Vec<Partition> = (0..count.unwrap_or_default() as i32).map(partition).collect();
+        let deadline = Instant::now() + PATIENCE;
+        // Offsets of a transaction may be on their way.
+        let found = loop {
+            match self.try_committed(&partitions) {
+                Ok(found) => break Some(found),
+                Err(_) if Instant::now() >= deadline => break None,
+                Err(_) => std::thread::sleep(OFFSETS_PAUSE),
+            }
+        };
+        let numbered = found.map(|found| {
+            let numbered =
+                partitions.iter().zip(found).filter_map(|(one, standing)| Some((one.number, standing?.offset)));
+            numbered.collect::<Vec<_>>()
+        });
+        recreated::sentence(&self.settings.kafka.group_id, recreated, numbered.as_deref())
     }
 
     /// Reading begins at these places, whatever was told of the partitions before.
@@ -318,6 +379,10 @@ fn key(partition: &Partition) -> (Arc<str>, i32) {
     (partition.topic.clone(), partition.number)
 }
 
+fn topics_of<'p>(partitions: impl Iterator<Item = &'p Partition>) -> BTreeSet<&'p str> {
+    partitions.map(|partition| &*partition.topic).collect()
+}
+
 fn starts_of(starts: &[(Partition, Option<i64>)]) -> KafkaResult<TopicPartitionList> {
     list(starts.iter().map(|(partition, start)| (partition, start.map_or(Offset::Beginning, Offset::Offset))))
 }
@@ -334,6 +399,9 @@ impl Source for Member {
             return Some(taken);
         }
         self.tell_positions();
+        if let Some(recreated) = self.readings.news() {
+            return Some(Err(Problem::Final(self.advice(&recreated))));
+        }
         // What the group did comes before further records.
         if let Some(polled) = self.queue.poll(Duration::ZERO) {
             return self.deal_with(polled).map(Err);
@@ -365,10 +433,15 @@ impl Source for Member {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
+        self.readings.look(&topics_of(partitions.iter()), PATIENCE);
         let deadline = Instant::now() + OFFSETS_PATIENCE;
         loop {
             let error = match self.try_committed(partitions) {
-                Ok(offsets) => return Ok(offsets),
+                Ok(offsets) => {
+                    let offsets = partitions.iter().zip(offsets);
+                    let offsets: Result<_, _> = offsets.map(|(one, found)| self.of_this_topic(one, found)).collect();
+                    return offsets.map_err(|recreated| Failure::unavailable(self.advice(&recreated)));
+                }
                 Err(error) => error,
             };
             if Instant::now() >= deadline {
@@ -394,6 +467,7 @@ impl Source for Member {
                 return Err(refused(format!("{} has no queue for {}", partition.topic, partition.number)));
             }
         }
+        starts.iter().for_each(|(partition, _)| self.readings.begin(key(partition)));
         let keys = starts.iter().map(|(partition, _)| key(partition)).collect();
         self.positions.borrow_mut().assigned(&*self.consumer, keys);
         self.begin(starts);
@@ -403,6 +477,7 @@ impl Source for Member {
     fn release(&self, partitions: &[Partition]) -> Result<(), Failure> {
         self.forget(partitions.iter());
         for partition in partitions {
+            self.readings.end(&key(partition));
             self.positions.borrow_mut().released(&key(partition));
         }
         self.paused.borrow_mut().retain(|paused| !partitions.contains(paused));
@@ -479,6 +554,10 @@ impl Source for Member {
     }
 
     fn out_of_range(&self, group: &str, next: &[(Partition, i64)]) -> String {
+        self.readings.look(&topics_of(next.iter().map(|(partition, _)| partition)), PATIENCE);
+        if let Some(recreated) = self.readings.recreated() {
+            return self.advice(&recreated);
+        }
         let gone = next.iter().find_map(|(partition, offset)| {
             let (low, high) = self.consumer.fetch_watermarks(&partition.topic, partition.number, PATIENCE).ok()?;
             (*offset < low || *offset > high).then_some((partition, *offset, low, high))

@@ -23,16 +23,19 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 
 use super::Code;
 use super::clients::ASKED_TWICE;
+use super::readings::{Readings, Recreated};
 use crate::flow::Failure;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::Fate;
 
+/// How long topics are looked at before a commit.
+const LOOK: Duration = Duration::from_secs(1);
 /// Between two attempts to make a producer ready.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) enum Ask<C: ProducerContext + 'static> {
-    /// These offsets, and what was sent.
-    Commit(Arc<BaseProducer<C, NoCustomPartitioner>>, TopicPartitionList, ConsumerGroupMetadata),
+    /// These offsets, and what was sent; unless a topic of these readings was made anew.
+    Commit(Arc<BaseProducer<C, NoCustomPartitioner>>, TopicPartitionList, ConsumerGroupMetadata, Arc<Readings>),
     Abort(Arc<BaseProducer<C, NoCustomPartitioner>>),
     /// Make this one ready, after letting the other go.
     Ready(Arc<BaseProducer<C, NoCustomPartitioner>>, Option<Arc<BaseProducer<C, NoCustomPartitioner>>>),
@@ -53,7 +56,12 @@ impl<C: ProducerContext + 'static> Transactor<C> {
             while let Ok(ask) = asked.recv() {
                 let work = Work { timeout, status: &status, number, was_late: Cell::new(false) };
                 let fate = match ask {
-                    Ask::Commit(producer, offsets, member) => work.commit(&producer, &offsets, &member),
+                    Ask::Commit(producer, offsets, member, readings) => match readings.check(LOOK) {
+                        Some(Recreated { topic, .. }) => {
+                            Fate::Abort(format!("topic {topic} was deleted and made anew"))
+                        }
+                        None => work.commit(&producer, &offsets, &member),
+                    },
                     Ask::Abort(producer) => work.abort(&producer),
                     Ask::Ready(producer, old) => {
                         drop(old);

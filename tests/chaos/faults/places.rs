@@ -1,7 +1,9 @@
-//! What a place in the input is worth: behind it stand transactions' markers and aborted records.
+//! What a place in the input is worth: behind it stand transactions' markers and aborted records, or it is one of a topic
+//! that is there no more.
 
 use std::collections::BTreeSet;
 
+use rdkafka::consumer::CommitMode;
 use rdkafka::producer::BaseProducer;
 
 use super::super::proxy::api;
@@ -152,4 +154,134 @@ fn fault_59_the_output_of_another_that_delivers_exactly_once_is_read_to_its_end(
         let lines = |stage: &Stage, topic: &str| stage.read(topic).iter().map(Vec::len).sum::<usize>();
         assert_eq!((lines(&stage, &first), lines(&stage, &stage.output())), (3_000, 3_000));
     }
+}
+
+#[test]
+fn fault_20_an_input_topic_made_anew_and_longer_is_an_error_to_act_on_at_least_once() {
+    made_anew_and_longer("f20-once", Mode::AtLeastOnce);
+}
+
+#[test]
+fn fault_20_an_input_topic_made_anew_and_longer_is_an_error_to_act_on_exactly_once() {
+    made_anew_and_longer("f20-exact", Mode::ExactlyOnce);
+}
+
+fn made_anew_and_longer(test: &str, mode: Mode) {
+    let Some(scene) = Scene::new(test, mode, 2_000).map(Scene::patient) else { return };
+    let input = scene.stage.name.clone();
+    let mut daemon = scene.started();
+    scene.feed();
+    scene.drained();
+    daemon.signal("STOP");
+    make_anew(&scene);
+    daemon.signal("CONT");
+    let status = daemon.wait(Duration::from_secs(60));
+    println!("{}", daemon.log().lines().last().unwrap_or_default());
+    assert_eq!(status.code(), Some(69), "{}", daemon.log());
+    assert!(daemon.log().contains("was deleted and made anew"), "{}", daemon.log());
+    let committed = scene.stage.committed(&input, 2);
+    if committed.iter().any(Option::is_some) {
+        // What was committed in between is named, and is no place to go on without a word.
+        let (code, log) = scene.stage.run_to_end();
+        assert_eq!(code, Some(69), "{log}");
+        for offset in committed.iter().flatten() {
+            assert!(log.contains(&format!("offset {offset} of partition")), "{log}");
+        }
+        assert!(log.contains("--reset-offsets --to-earliest"), "{log}");
+        to_earliest(&scene);
+    } else {
+        assert!(daemon.log().contains("has no committed offset"), "{}", daemon.log());
+    }
+    let mut daemon = scene.started();
+    no_lag(&scene.stage, &input, &daemon);
+    daemon.stop();
+    let made = made(&scene);
+    let distinct: BTreeSet<i64> = made.iter().copied().collect();
+    println!("{mode:?}: {} lines for {}; committed in between: {committed:?}", made.len(), distinct.len());
+    assert_eq!(distinct, (MADE..MADE + LINES_MADE).collect(), "all that the new topic holds");
+    // A look that was not answered in time keeps no commit waiting.
+    let is_exact = mode == Mode::ExactlyOnce && committed.iter().all(Option::is_none);
+    assert!(!is_exact || made.len() == distinct.len(), "some of it twice");
+}
+
+/// The lines of the new topic on the output, by their timestamps, in order.
+fn made(scene: &Scene) -> Vec<i64> {
+    let outputs = scene.stage.read(&scene.stage.output()).concat();
+    let mut made: Vec<i64> =
+        outputs.iter().map(|record| record.timestamp).filter(|timestamp| *timestamp >= MADE).collect();
+    made.sort_unstable();
+    made
+}
+
+/// What is found at a start when the topic was made anew, somebody had read on and committed, and then came the end.
+#[test]
+fn fault_20_what_was_committed_of_another_topic_of_that_name_is_no_place_to_begin() {
+    for mode in BOTH {
+        let Some(scene) = Scene::new("f20-start", mode, 2_000).map(Scene::patient) else { return };
+        let mut daemon = scene.started();
+        scene.feed();
+        scene.drained();
+        let (input, mut found) = (scene.stage.name.clone(), TopicPartitionList::new());
+        found.add_partition_range(&input, 0, 1);
+        let found = scene.stage.reader().committed_offsets(found, PATIENCE).unwrap();
+        let note = found.elements()[0].metadata().to_owned();
+        assert!(note.starts_with("topic_id="), "{note}");
+        daemon.stop();
+        make_anew(&scene);
+        commit_with(&scene, &note);
+        let (code, log) = scene.stage.run_to_end();
+        assert_eq!(code, Some(69), "{log}");
+        assert!(log.contains("was deleted and made anew: its id was "), "{log}");
+        assert!(log.contains(&format!("{note} and is ").replace("topic_id=", "")), "{log}");
+        assert!(log.contains("offset 1000 of partition 0, offset 1000 of partition 1"), "{log}");
+        let advice = format!("--reset-offsets --to-earliest --execute --group {0} --topic {0}", scene.stage.name);
+        assert!(log.contains(&advice), "{log}");
+        to_earliest(&scene);
+        let mut daemon = scene.started();
+        no_lag(&scene.stage, &input, &daemon);
+        daemon.stop();
+        assert_eq!(made(&scene), (MADE..MADE + LINES_MADE).collect::<Vec<_>>(), "all that the new topic holds, once");
+    }
+}
+
+/// Commits the old place, as it was committed.
+fn commit_with(scene: &Scene, note: &str) {
+    let mut list = TopicPartitionList::new();
+    for number in 0..2 {
+        let mut partition = list.add_partition(&scene.stage.name, number);
+        partition.set_offset(Offset::Offset(1_000)).unwrap();
+        partition.set_metadata(note);
+    }
+    scene.stage.reader().commit(&list, CommitMode::Sync).unwrap();
+}
+
+/// Timestamps of the new topic's lines.
+const MADE: i64 = BASE + 100_000_000;
+/// Half of them in each partition, where the old topic had a thousand.
+const LINES_MADE: i64 = 3_000;
+
+/// The topic is deleted and made anew, and holds more than was read of the old one.
+fn make_anew(scene: &Scene) {
+    let input = &scene.stage.name;
+    scene.administer(async |admin, options| admin.delete_topics(&[input], &options).await.unwrap().remove(0).unwrap());
+    let reader = scene.stage.reader();
+    eventually("the topic to be gone", PATIENCE, || {
+        let metadata = reader.fetch_metadata(None, PATIENCE).ok()?;
+        (!metadata.topics().iter().any(|topic| topic.name() == input)).then_some(())
+    });
+    scene.stage.create(input, 2, &[]);
+    let producer = scene.stage.producer();
+    for line in 0..LINES_MADE {
+        Record::plain(&format!("{{\"made\":{line}}}"), MADE + line).send(&producer, input, (line % 2) as i32);
+    }
+    producer.flush(PATIENCE).unwrap();
+}
+
+/// As `kafka-consumer-groups.sh --reset-offsets --to-earliest` does.
+fn to_earliest(scene: &Scene) {
+    let mut list = TopicPartitionList::new();
+    for (partition, (first, _)) in (0..).zip(scene.stage.ends(&scene.stage.name)) {
+        list.add_partition_offset(&scene.stage.name, partition, Offset::Offset(first)).unwrap();
+    }
+    scene.stage.reader().commit(&list, CommitMode::Sync).unwrap();
 }

@@ -26,7 +26,7 @@ use rdkafka::bindings::{
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::outlet::Headers;
-use super::{Native, OK, bytes, each, text};
+use super::{Native, OK, bytes, each, millis, text};
 use crate::flow::kafka::Code;
 use crate::flow::record::{self, Line, Seen};
 use crate::flow::returned::Header;
@@ -88,10 +88,6 @@ impl Drop for Queue {
         // SAFETY: the queue is ours, and the client is still there.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) };
     }
-}
-
-pub(super) fn millis(time: Duration) -> c_int {
-    c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX)
 }
 
 /// Records that are taken out of a queue at once.

@@ -19,8 +19,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 use slab::Slab;
 
-use super::inlet::{Copied, Fetched, Polled, Refused, millis};
-use super::{Native, OK, each};
+use super::inlet::{Copied, Fetched, Polled, Refused};
+use super::{Native, OK, each, millis};
 use crate::flow::kafka::statistics::Statistics;
 use crate::flow::kafka::{Code, LastWord, complain, log};
 use crate::flow::record::{Record, is_ours};

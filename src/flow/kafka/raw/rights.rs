@@ -19,7 +19,7 @@ use rdkafka::bindings::{
     rd_kafka_error_t, rd_kafka_event_t, rd_kafka_queue_t, rd_kafka_t,
 };
 
-use super::inlet::millis;
+use super::millis;
 use super::{Native, text};
 use crate::flow::kafka::Code;
 
