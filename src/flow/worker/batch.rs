@@ -628,6 +628,8 @@ impl<K: Sink> Worker<K> {
                 return match self.batch.course {
                     // Nothing of the last batch counts; of one without lines nothing has to.
                     Course::Resting { has_lines, .. } => was_undoing || !has_lines,
+                    // The same, before a producer is there that could do them again.
+                    Course::Undoing(Undo { asks: false, .. }) if was_undoing => true,
                     // What a producer that is renewed has on its conscience is still unsettled, or not committed; before
                     // the first, nothing is.
                     _ => self.lanes.unsettled() == 0 && self.lanes.news().is_empty(),
