@@ -630,9 +630,10 @@ pub(crate) fn by_kind(faults: &[Fault]) -> BTreeMap<Fault, usize> {
 pub(crate) fn undone_while_leaving(daemon: &Daemon) -> bool {
     let log = daemon.log();
     let (before, end) = log.rsplit_once("stopping: draining").unwrap_or(("", ""));
-    // A batch that was refused a moment ago is spoiled, and not done again yet.
-    let is_spoiled = |text: &str| text.contains("current transaction must be aborted");
-    let spoiled_before = before.lines().rev().take(3).any(is_spoiled);
+    // A batch that was refused a moment ago is spoiled, and not done again yet. The client's word on it may be kept back.
+    let words = ["current transaction must be aborted", "a batch was aborted", "dead letter: refused"];
+    let is_spoiled = |text: &str| words.iter().any(|word| text.contains(word));
+    let spoiled_before = before.lines().rev().take(5).any(is_spoiled);
     spoiled_before
         || is_spoiled(end)
         || end.contains("a transaction has to be aborted")
