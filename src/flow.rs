@@ -21,6 +21,7 @@ mod ledger;
 mod memory;
 pub(crate) mod meters;
 pub mod notify;
+mod real_time;
 mod recent;
 mod record;
 pub mod reload;
@@ -420,12 +421,15 @@ fn counter(
     let own = status.add_counter();
     let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default(), ids)?;
     let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own, None)?;
-    let notifier = (!alerts.notify.alertmanagers.is_empty()).then(|| Notifier::start(&alerts.notify)).transpose();
+    let notifier = (!alerts.notify.alertmanagers.is_empty())
+        .then(|| Notifier::start(&alerts.notify, &settings.delivery.instance))
+        .transpose();
     let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;
     let board = notifier.as_ref().map(|notifier| notifier.board().clone());
     if let Some(board) = &board {
         status.alerts().tells(board.clone(), alerts.notify.alertmanagers.clone());
     }
+    alerts::tell_what_is_kept(alerts, route.matches_partitions);
     let view = status.alerts().clone();
     let counter = Counter::new(rules.clone(), (&role, alerts), route, sink, own, stop.clone(), (view, board));
     Ok((counter, source, notifier))

@@ -2,6 +2,8 @@
 //!
 //! Labels identify an alert and stay the same until it is over; annotations are for people. All values are strings.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -16,9 +18,9 @@ use crate::pack::{Name, Piece, Template};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It fires; told again when its `startsAt` moves to an earlier time.
+    /// It fires; told again when its `startsAt` moves to an earlier time, and when something earlier was told otherwise.
     Firing,
-    /// It is over.
+    /// It is over; told again when late lines have changed since when or until when it fired.
     Resolved,
 }
 
@@ -35,6 +37,9 @@ pub struct Change {
     pub starts_at: i64,
     /// Event time from which it did not hold any more; of one that fires, nothing.
     pub ends_at: Option<i64>,
+    /// What was told of the stretch that began at `starts_at` is not so: a late line has joined it to an earlier one, or has
+    /// taken it away. It is told as resolved, for those who do not know of this.
+    pub withdrawn: bool,
     /// How many lines were in the window at `starts_at`.
     pub count: usize,
     /// Where some of them stand, the oldest first, at most [`LINES_MAX`].
@@ -49,6 +54,17 @@ pub struct Change {
     pub said: Said,
     /// Everything of its group before this event time was settled when this was told.
     pub settled: i64,
+    /// When the condition has held lately, as far as it may matter to whoever goes on from here; empty when that is the stretch
+    /// told of and nothing else.
+    pub held: Vec<(i64, i64)>,
+    /// All records of its partition of the matches topic before this offset had been read: of two words on one stretch the one
+    /// that was told further on holds. Earlier builds do not tell it.
+    pub read_to: Option<i64>,
+    /// Of several words on its group that were told there, its number, from 0.
+    pub word: u32,
+    /// When it was first told that it fires, by the time of day, milliseconds since 1970. The windows, which know no time of
+    /// day, leave it open.
+    pub told_ms: Option<i64>,
     /// The pack and the digest of its text, `name@digest`.
     pub pack: String,
 }
@@ -74,7 +90,22 @@ pub(super) struct Stored {
     pub(super) place: Place,
     pub(super) said: Said,
     pub(super) settled: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) withdrawn: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) held: Vec<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) read_to: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(super) word: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told_ms: Option<i64>,
     pub(super) pack: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references over")]
+fn is_first(word: &u32) -> bool {
+    *word == 0
 }
 
 /// A record of the alerts topic.
@@ -94,6 +125,12 @@ impl Change {
         super::record::key(&self.alert, self.group.iter().map(|(_, value)| value.as_str()))
     }
 
+    /// How far on it was told: who has lost a partition may write late, and what was told further on holds.
+    #[must_use]
+    pub(crate) fn far(&self) -> (Option<i64>, u32) {
+        (self.read_to, self.word)
+    }
+
     /// The value of its record on the alerts topic: the postable alert with our own object in it.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -109,6 +146,11 @@ impl Change {
             place: self.place.clone(),
             said: self.said.clone(),
             settled: self.settled,
+            withdrawn: self.withdrawn,
+            held: self.held.clone(),
+            read_to: self.read_to,
+            word: self.word,
+            told_ms: self.told_ms,
             pack: self.pack.clone(),
         };
         let mut posted = self.to_postable();
@@ -137,22 +179,52 @@ impl Change {
     /// When it is no such record, or one of a later version.
     pub fn from_json(json: &[u8]) -> Result<Self, Unreadable> {
         let Posted { labels, annotations, stored } = Posted::read(json)?;
-        let Stored { v: _, id, state, group, starts_at, ends_at, count, lines, place, said, settled, pack } = stored;
+        let Stored { v: _, id, state, group, starts_at, ends_at, count, lines, place, said, .. } = stored;
         Ok(Self {
             alert: id,
             group: members(group),
             state,
             starts_at,
             ends_at,
+            withdrawn: stored.withdrawn,
             count,
             lines,
             labels: members(labels),
             annotations: members(annotations),
             place,
             said,
-            settled,
-            pack,
+            settled: stored.settled,
+            held: stored.held,
+            read_to: stored.read_to,
+            word: stored.word,
+            told_ms: stored.told_ms,
+            pack: stored.pack,
         })
+    }
+}
+
+/// What was told, as it stands in the end: late lines change what was told before.
+///
+/// Of several words on one stretch of a group, by its `startsAt`, the one that was told furthest on holds ([`Change::far`]).
+#[derive(Debug, Default)]
+pub(crate) struct Final(BTreeMap<(String, i64), Change>);
+
+impl Final {
+    /// Takes the next word.
+    pub(crate) fn take(&mut self, change: Change) {
+        let key = (change.key(), change.starts_at);
+        let is_older = |known: &Change| known.far() > change.far();
+        if !self.0.get(&key).is_some_and(is_older) {
+            self.0.insert(key, change);
+        }
+    }
+
+    /// All that is over, by the time since when it fired.
+    pub(crate) fn over(self) -> Vec<Change> {
+        let over = |change: &Change| change.state == State::Resolved && !change.withdrawn;
+        let mut over: Vec<Change> = self.0.into_values().filter(over).collect();
+        over.sort_by_key(|change| (change.starts_at, change.ends_at));
+        over
     }
 }
 

@@ -1,147 +1,134 @@
-//! Times of lines: when a line happened, and how far its input partition is. Milliseconds since 1970 throughout.
+//! How far an input partition is. Milliseconds since 1970 throughout.
+//!
+//! One record may say anything, so none is believed by itself when it is far ahead of all before it: the clock moves by more
+//! than [`LEAP_MS`] only to a time that two records have reached, and so does it begin.
+//!
+//! ```text
+//! records   12:00  12:01  13:00  12:02  12:03  …     one host is an hour ahead
+//! clock       -    12:01  12:01  12:02  12:03  …     13:00 waits for a second record, and is passed in an hour
+//!
+//! records   12:00  12:01  12:30  12:31  …            nothing came for half an hour
+//! clock       -    12:01  12:01  12:31  …            the second one bears the first one out
+//! ```
+//!
+//! It is one rule, whether lines come as they happen or out of a backlog, so that what is judged again is judged alike. Who
+//! reads lines as they happen knows something more, what time it is: a record ahead of that is not believed, however many say
+//! the same ([`Clock::see_by`]).
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-
-/// A line this far behind its partition's clock still counts; one further behind does not.
+/// A line this far behind its partition's clock is not late.
 pub const LATENESS_MS: i64 = 5 * 60 * 1000;
 /// How far the clock of a partition in which nothing comes stays behind the wall clock.
 pub const IDLE_BEHIND_MS: i64 = 60 * 1000;
-/// A line's own time this far ahead of its record's timestamp is believed; one further ahead is not.
-const AHEAD_MS: i64 = 60 * 60 * 1000;
-/// 2000-01-01T00:00:00Z: lines do not come from before that.
-const OLDEST_MS: i64 = 946_684_800_000;
+/// A timestamp this far ahead of the clock is believed at once; one further ahead waits for a second.
+pub const LEAP_MS: i64 = 5 * 60 * 1000;
 
-/// When a line happened, and who says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventTime {
-    /// Milliseconds since 1970.
-    pub at: i64,
-    /// Who says so.
-    pub origin: Origin,
-}
-
-/// Where an event time is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// The line itself.
-    Line,
-    /// The record's timestamp, as the line has no time.
-    Absent,
-    /// The record's timestamp, as the line's time means nothing to us.
-    Unreadable,
-    /// The record's timestamp, as the line's time is before 2000.
-    Old,
-    /// The record's timestamp, as the line's time is more than an hour ahead of it.
-    Ahead,
-}
-
-/// When a line happened: its own time, unless there is none or it cannot be right; then the record's timestamp.
-///
-/// A time without a zone is UTC. A number is seconds, milliseconds, microseconds or nanoseconds by its magnitude, with the
-/// borders at 10¹¹, 10¹⁴ and 10¹⁷. `timestamp_ms` is negative when the record has none; `clock` is what holds then.
+/// How far an input partition is: the largest timestamp of its records so far that was believed. It belongs to an offset, and
+/// is committed with it ([`Clock::to_metadata`]).
 ///
 /// ```
-/// use fingerpost::alert::{Clock, Origin, event_time};
+/// use fingerpost::alert::{Clock, LEAP_MS};
 ///
-/// let time = event_time(Some("2021-06-17T10:38:20.461"), 1_623_926_301_000, Clock::default());
-/// assert_eq!((time.at, time.origin), (1_623_926_300_461, Origin::Line));
-/// let time = event_time(Some("1623930000"), 1_623_926_301_000, Clock::default());
-/// assert_eq!((time.at, time.origin), (1_623_926_301_000, Origin::Ahead));
+/// let mut clock = Clock::default();
+/// [0, 1_000, 2_000 + LEAP_MS].into_iter().for_each(|timestamp| _ = clock.see(timestamp));
+/// assert_eq!(clock.now(), Some(1_000));
+/// clock.see(3_000 + LEAP_MS);
+/// assert_eq!(clock.now(), Some(3_000 + LEAP_MS));
 /// ```
-#[must_use]
-pub fn event_time(text: Option<&str>, timestamp_ms: i64, clock: Clock) -> EventTime {
-    let own = text.map(read);
-    let record = if timestamp_ms >= 0 { Some(timestamp_ms) } else { clock.now() };
-    let instead = |origin| EventTime { at: record.unwrap_or(0), origin };
-    match own {
-        None => instead(Origin::Absent),
-        Some(None) => instead(Origin::Unreadable),
-        Some(Some(at)) if at < OLDEST_MS => instead(Origin::Old),
-        Some(Some(at)) if record.is_some_and(|record| at > record.saturating_add(AHEAD_MS)) => instead(Origin::Ahead),
-        Some(Some(at)) => EventTime { at, origin: Origin::Line },
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    now: Option<i64>,
+    /// The largest timestamp that waits for a second one.
+    ahead: Option<i64>,
 }
-
-fn read(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Ok(number) = text.parse::<i64>() {
-        return Some(number_in_ms(number));
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return decimal_in_ms(text);
-    }
-    let timestamp = text
-        .parse::<Timestamp>()
-        .or_else(|_| text.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time)))
-        .ok()?;
-    let whole = timestamp.round(TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Floor)).ok()?;
-    Some(whole.as_millisecond())
-}
-
-fn number_in_ms(number: i64) -> i64 {
-    match number.unsigned_abs() {
-        0..100_000_000_000 => number.saturating_mul(1000),
-        100_000_000_000..100_000_000_000_000 => number,
-        100_000_000_000_000..100_000_000_000_000_000 => number.div_euclid(1000),
-        _ => number.div_euclid(1_000_000),
-    }
-}
-
-/// Seconds with a fraction, as some loggers write; of the other units the fraction is dropped.
-fn decimal_in_ms(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.')?;
-    let number: i64 = whole.parse().ok()?;
-    let at = number_in_ms(number);
-    if at != number.saturating_mul(1000) {
-        return Some(at);
-    }
-    let thousandths: String = fraction.chars().chain("000".chars()).take(3).collect();
-    Some(at.saturating_add(thousandths.parse().ok()?))
-}
-
-/// How far an input partition is: the largest timestamp of its records so far. It belongs to an offset, and is committed
-/// with it ([`Clock::to_metadata`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Clock(Option<i64>);
 
 impl Clock {
     /// The next record of the partition has this timestamp; negative: none. Called for every record, in order, before its
-    /// line is judged late or not.
-    pub fn see(&mut self, timestamp_ms: i64) {
-        if timestamp_ms >= 0 {
-            self.0 = self.0.max(Some(timestamp_ms));
+    /// line is judged late or not. False when it is not believed, or not yet.
+    pub fn see(&mut self, timestamp_ms: i64) -> bool {
+        if timestamp_ms < 0 {
+            return true;
+        }
+        if self.now.is_some_and(|now| timestamp_ms <= now.saturating_add(LEAP_MS)) {
+            self.reach(timestamp_ms);
+            return true;
+        }
+        let Some(ahead) = self.ahead else {
+            self.ahead = Some(timestamp_ms);
+            return false;
+        };
+        // Both have reached the lower of the two.
+        self.reach(timestamp_ms.min(ahead));
+        let higher = timestamp_ms.max(ahead);
+        if higher <= timestamp_ms.min(ahead).saturating_add(LEAP_MS) {
+            self.reach(higher);
+        } else {
+            self.ahead = Some(higher);
+        }
+        self.now >= Some(timestamp_ms)
+    }
+
+    /// The same while lines are read as they happen: `real_ms` is what time it is, and a timestamp more than [`LEAP_MS`] ahead
+    /// of that is not believed, whatever comes after it.
+    pub fn see_by(&mut self, timestamp_ms: i64, real_ms: i64) -> bool {
+        timestamp_ms <= real_ms.saturating_add(LEAP_MS) && self.see(timestamp_ms)
+    }
+
+    fn reach(&mut self, time: i64) {
+        self.now = self.now.max(Some(time));
+        self.ahead = self.ahead.filter(|ahead| self.now < Some(*ahead));
+    }
+
+    /// The partition has been read to its end and nothing comes; `real_ms` is what time it is.
+    pub fn idle(&mut self, real_ms: i64) {
+        let time = real_ms.saturating_sub(IDLE_BEHIND_MS);
+        if time >= 0 {
+            self.reach(time);
         }
     }
 
-    /// The partition has been read to its end and nothing comes; `wall_ms` is what the wall clock says.
-    pub fn idle(&mut self, wall_ms: i64) {
-        self.see(wall_ms.saturating_sub(IDLE_BEHIND_MS));
-    }
-
-    /// Milliseconds since 1970; nothing before the first record.
+    /// Milliseconds since 1970; nothing before the second record.
     #[must_use]
     pub fn now(self) -> Option<i64> {
-        self.0
+        self.now
     }
 
-    /// Whether a line of this event time is too late to be counted.
+    /// The same, and what the first record says before there is a second.
     #[must_use]
-    pub fn is_late(self, at: i64) -> bool {
-        self.0.is_some_and(|now| at < now.saturating_sub(LATENESS_MS))
+    pub fn newest(self) -> Option<i64> {
+        self.now.or(self.ahead)
     }
 
-    /// For the metadata string of the commit of an offset: the clock when every line before that offset has been seen.
+    /// How far a line of this event time is behind, in milliseconds; 0 when it is not.
+    #[must_use]
+    pub fn behind(self, at: i64) -> i64 {
+        self.now.map_or(0, |now| now.saturating_sub(at).max(0))
+    }
+
+    /// A clock that stands here, and nothing waits.
+    #[must_use]
+    pub fn at(now: Option<i64>, ahead: Option<i64>) -> Self {
+        Self { now, ahead: ahead.filter(|ahead| now < Some(*ahead)) }
+    }
+
+    /// The timestamp that waits for a second one.
+    #[must_use]
+    pub fn ahead(self) -> Option<i64> {
+        self.ahead
+    }
+
+    /// For the metadata string of the commit of an offset: the clock when every line before that offset has been seen. An
+    /// earlier build knows the first word only, and takes a text with further ones for a clock that is not known.
     #[must_use]
     pub fn to_metadata(self) -> String {
-        self.0.map_or_else(String::new, |now| format!("clock={now}"))
+        let word = |name: &str, time: Option<i64>| time.map(|time| format!("{name}={time}"));
+        [word("clock", self.now), word("ahead", self.ahead)].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// What [`Clock::to_metadata`] wrote. Of any other text it is the clock before the first record.
+    /// What [`Clock::to_metadata`] wrote, among other words or none. Of any other text it is the clock before the first record.
     #[must_use]
     pub fn from_metadata(metadata: &str) -> Self {
-        Self(metadata.strip_prefix("clock=").and_then(|now| now.parse().ok()))
+        let value = |name: &str| metadata.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+        Self::at(value("clock="), value("ahead="))
     }
 }
 
@@ -150,63 +137,69 @@ mod tests {
     use super::*;
 
     const AT: i64 = 1_709_630_364_120;
+    const MINUTE: i64 = 60_000;
 
-    #[test]
-    fn times_are_read_as_loggers_write_them() {
-        for text in [
-            "2024-03-05T09:19:24.120Z",
-            "2024-03-05T09:19:24.120",
-            "2024-03-05 09:19:24.120",
-            "2024-03-05T10:19:24.120+01:00",
-            "2024-03-05T10:19:24.120+0100",
-            "2024-03-05T09:19:24.120999999Z",
-            "1709630364120",
-            "1709630364120999",
-            "1709630364120999999",
-            "1709630364.120",
-            "1709630364.1209",
-            " 1709630364120 ",
-        ] {
-            assert_eq!(
-                event_time(Some(text), AT, Clock::default()),
-                EventTime { at: AT, origin: Origin::Line },
-                "{text}"
-            );
-        }
-        assert_eq!(read("1709630364"), Some(AT - 120));
-        assert_eq!(read("2024-03-05"), Some(AT - AT % 86_400_000), "a day begins at midnight");
-        for text in ["", "yesterday", ".", "1.2.3", "12:30", "2024-13-05T00:00:00Z", "٣"] {
-            assert_eq!(event_time(Some(text), AT, Clock::default()).origin, Origin::Unreadable, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_right_is_the_records_time() {
-        let time = |text| event_time(text, AT, Clock::default());
-        assert_eq!(time(None), EventTime { at: AT, origin: Origin::Absent });
-        assert_eq!(time(Some("946684799999")), EventTime { at: AT, origin: Origin::Old });
-        assert_eq!(time(Some("946684800000")), EventTime { at: 946_684_800_000, origin: Origin::Line });
-        assert_eq!(time(Some("-5")).origin, Origin::Old);
-        let ahead = (AT + AHEAD_MS).to_string();
-        assert_eq!(time(Some(&ahead)).origin, Origin::Line);
-        let ahead = (AT + AHEAD_MS + 1).to_string();
-        assert_eq!(time(Some(&ahead)), EventTime { at: AT, origin: Origin::Ahead });
-    }
-
-    #[test]
-    fn a_record_without_a_time_has_the_clocks() {
+    fn after(minutes: &[i64]) -> Clock {
         let mut clock = Clock::default();
-        clock.see(-1);
-        assert_eq!(clock.now(), None);
-        assert_eq!(event_time(None, -1, clock).at, 0);
-        clock.see(AT);
-        clock.see(AT - 1);
-        assert_eq!(event_time(None, -1, clock).at, AT);
-        assert!(!clock.is_late(AT - LATENESS_MS) && clock.is_late(AT - LATENESS_MS - 1));
-        clock.idle(AT + IDLE_BEHIND_MS);
-        assert_eq!(clock.now(), Some(AT));
-        assert_eq!(Clock::from_metadata(&clock.to_metadata()), clock);
+        minutes.iter().for_each(|minute| _ = clock.see(AT + minute * MINUTE));
+        clock
+    }
+
+    fn now(minutes: &[i64]) -> Option<i64> {
+        after(minutes).now().map(|now| (now - AT) / MINUTE)
+    }
+
+    #[test]
+    fn a_leap_is_believed_when_a_second_record_has_reached_it() {
+        for (minutes, expected) in [
+            (vec![], None),
+            (vec![0], None),
+            (vec![0, 0], Some(0)),
+            (vec![0, 1, 6], Some(6)),
+            (vec![0, 1, 7], Some(1)),
+            (vec![0, 1, 60, 2, 3], Some(3)),
+            (vec![0, 1, 60, 2, 61], Some(61)),
+            (vec![0, 1, 60, 30], Some(30)),
+            (vec![0, 1, 30, 60], Some(30)),
+            (vec![0, 1, 30, 60, 90], Some(60)),
+            // The first one is two days ahead.
+            (vec![2880, 0], Some(0)),
+            (vec![2880, 0, 1, 2], Some(2)),
+        ] {
+            assert_eq!(now(&minutes), expected, "{minutes:?}");
+        }
+        // What was passed waits for nothing any more.
+        assert_eq!(now(&[0, 1, 8, 4, 8, 60, 9]), Some(9));
+    }
+
+    #[test]
+    fn by_what_time_it_is_nothing_ahead_is_believed() {
+        let mut clock = after(&[0, 0]);
+        for _ in 0..3 {
+            assert!(!clock.see_by(AT + 20 * MINUTE, AT + 10 * MINUTE));
+        }
+        assert_eq!(clock, after(&[0, 0]));
+        assert!(clock.see_by(AT + 3 * MINUTE, AT + 10 * MINUTE));
+    }
+
+    #[test]
+    fn a_clock_is_what_its_note_says() {
+        for clock in [after(&[]), after(&[7]), after(&[0, 1]), after(&[0, 1, 60])] {
+            assert_eq!(Clock::from_metadata(&clock.to_metadata()), clock);
+            assert_eq!(Clock::from_metadata(&format!("{} other=1", clock.to_metadata())), clock);
+        }
+        // As the build before this one wrote it, and reads it while nothing is ahead.
+        assert_eq!(Clock::from_metadata(&format!("clock={AT}")), after(&[0, 0]));
+        assert_eq!(after(&[0, 0]).to_metadata(), format!("clock={AT}"));
         assert_eq!(Clock::from_metadata("somebody else's"), Clock::default());
-        assert_eq!(Clock::from_metadata(&Clock::default().to_metadata()), Clock::default());
+    }
+
+    #[test]
+    fn in_silence_it_follows_the_time_of_day() {
+        let mut clock = Clock::default();
+        clock.idle(AT + IDLE_BEHIND_MS);
+        assert_eq!((clock.now(), clock.behind(AT - 3), clock.behind(AT + 3)), (Some(AT), 3, 0));
+        clock.idle(AT);
+        assert_eq!(clock.now(), Some(AT));
     }
 }

@@ -2,23 +2,34 @@
 
 use std::collections::HashMap;
 
-use super::clock::{Clock, Origin, event_time};
+use super::clock::{Clock, LATENESS_MS};
 use super::escalation::{Hours, escalation};
+use super::event_time::{Origin, event_time};
 use super::lengths::Lengths;
 use super::record::{Match, NO_VALUE, Place, Said};
 use super::stretch::Rule;
 use crate::engine::{Countable, CountableRule, Engine};
 use crate::pack::{Alert, Name, Piece, Value};
 
-/// What alerts are told besides the packs: `[escalation]`, and of `[limits]` how long their texts may get.
-#[derive(Debug, Clone, Default)]
+/// What alerts are told besides the packs: `[escalation]`, how late a line may be, and of `[limits]` how long their texts may
+/// get.
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// A line so far behind its partition's clock, in milliseconds, is still counted; at least [`LATENESS_MS`].
+    pub lateness_ms: i64,
     /// A customer impacting event is on.
     pub cie: bool,
     /// When somebody is at work.
     pub hours: Hours,
     /// How long labels and annotations may get.
     pub lengths: Lengths,
+}
+
+impl Default for Settings {
+    /// Two hours; nothing is on, and people work in London.
+    fn default() -> Self {
+        Self { lateness_ms: 2 * 60 * 60 * 1000, cie: false, hours: Hours::default(), lengths: Lengths::default() }
+    }
 }
 
 /// The alerts of a pack set, ready to count and to be told of. Made beside an engine, and exchanged with it.
@@ -62,8 +73,10 @@ pub(super) struct Definition {
 pub struct Counted {
     /// For the matches topic, one for each alert at most.
     pub matches: Vec<Match>,
+    /// How far it was behind its partition's clock, in milliseconds.
+    pub behind_ms: i64,
     /// Alerts that would have counted it had it not been too late, as indexes into [`Alerts::ids`].
-    pub late: Vec<usize>,
+    pub too_late: Vec<usize>,
     /// Alerts for which a value of the group is missing, as indexes into [`Alerts::ids`].
     pub ungrouped: Vec<usize>,
     /// Where its event time is from.
@@ -111,11 +124,12 @@ impl Alerts {
     #[must_use]
     pub fn count(&self, line: &Countable, place: &Place, timestamp_ms: i64, clock: Clock) -> Counted {
         let time = event_time(line.time.as_deref(), timestamp_ms, clock);
-        let late = clock.is_late(time.at);
-        let mut counted = Counted { matches: Vec::new(), late: Vec::new(), ungrouped: Vec::new(), time: time.origin };
+        let behind_ms = clock.behind(time.at);
+        let mut counted =
+            Counted { matches: Vec::new(), behind_ms, too_late: Vec::new(), ungrouped: Vec::new(), time: time.origin };
         for (index, rule, role) in self.looking_at(line) {
-            if late {
-                counted.late.push(index);
+            if behind_ms > self.settings.lateness_ms {
+                counted.too_late.push(index);
                 continue;
             }
             let definition = &self.definitions[index];
@@ -130,6 +144,7 @@ impl Alerts {
                 at: time.at,
                 place: place.clone(),
                 against: role == Role::Against,
+                late: behind_ms > LATENESS_MS,
                 distinct: definition.alert.distinct.as_ref().and_then(value),
                 said: self.said(definition, line, rule),
             });

@@ -1,7 +1,7 @@
 //! What bounds the windows of one partition of the matches topic, and what is counted of them.
 
-/// Bounds of what one partition's windows hold. Beyond them the group that would be over soonest is forgotten (one that
-/// fires is told to be over), and that is counted.
+/// Bounds of what one partition's windows hold. Beyond them a group is forgotten, and that is counted: first those that are
+/// kept for late lines only, then the one that would be over soonest (one that fires is told to be over).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Groups of all alerts together.
@@ -30,13 +30,17 @@ pub struct Meters {
     pub counted: u64,
     /// Matches that were there already.
     pub repeated: u64,
-    /// Matches that cover no time that is not settled yet: repeats from long ago.
+    /// Of these, late when they were judged.
+    pub late: u64,
+    /// Matches that cover no time that can change yet: repeats from long ago.
     pub passed: u64,
-    /// Matches counted although they are older than the horizon, for the times ahead of it only: an input partition that was
-    /// new, or had been quiet, brought old lines.
+    /// Matches counted although they are older than anything that can change, for the times ahead of that only: an input
+    /// partition that was new brought old lines.
     pub behind: u64,
     /// Matches of alerts that the packs do not have, or have with another group.
     pub unknown: u64,
     /// Groups forgotten because of the bounds.
     pub evicted: u64,
+    /// Groups forgotten because of the bounds that only a late line could have changed any more.
+    pub let_go: u64,
 }

@@ -49,6 +49,10 @@ pub struct Match {
     /// It is of a rule in the alert's `unless`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub against: bool,
+    /// It was late when it was judged, by [`super::LATENESS_MS`]. An earlier build reads over it, and counts the line for the
+    /// times ahead of what it has settled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// Value of the alert's `distinct`, where the line has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinct: Option<String>,

@@ -1,11 +1,12 @@
 //! Alerts carry their own proof: sequences of lines on a virtual clock, each of which must fire, resolve or stay silent as
 //! it says. They go the way that lines go: through the engine, the counting and the windows.
 //!
-//! A line happens when its step says, whatever time stands in it, and is read then or so much later as `+6m` says.
+//! A line happens when its step says, whatever time stands in it, and is read then or so much later as `+6m` says. Lines up to
+//! two hours late count, as they do by default: what is held against the sequence is what is told in the end.
 
 use std::sync::Arc;
 
-use super::{Alerts, Bookmark, Change, Clock, Limits, Match, Place, Record, Settings, State, Watermark, Windows};
+use super::{Alerts, Bookmark, Change, Clock, Final, Limits, Match, Place, Record, Settings, Watermark, Windows};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::Engine;
 use crate::engine::examples::Proof;
@@ -31,10 +32,10 @@ pub fn run(engine: &Engine, sequence: &Sequence) -> Vec<Change> {
     let alerts = Arc::new(Alerts::new(engine, settings));
     let id = &engine.packs().alerts[sequence.alert].id;
     let mut windows = Windows::new(Arc::clone(&alerts), Limits::default(), Bookmark::start(0));
-    let mut over = Vec::new();
+    let mut told = Final::default();
     let mut offset = 0;
     let mut read = |record: Record| {
-        over.extend(windows.read(offset, &record).into_iter().filter(|change| change.state == State::Resolved));
+        windows.read(offset, &record).into_iter().for_each(|change| told.take(change));
         offset += 1;
     };
     matches(engine, &alerts, sequence)
@@ -49,8 +50,7 @@ pub fn run(engine: &Engine, sequence: &Sequence) -> Vec<Change> {
         clock: i64::MAX,
         inputs: vec![(TOPIC.into(), 1)],
     }));
-    over.sort_by_key(|change| (change.starts_at, change.ends_at));
-    over
+    told.over()
 }
 
 const TOPIC: &str = "test";

@@ -11,9 +11,10 @@
 //!
 //! Lines that can make no difference any more, whatever still comes, are dropped, so that a burst does not grow memory.
 
-use std::collections::HashMap;
-
 use crate::pack::Alert;
+
+/// From a time until another, which is outside.
+pub(super) type Stretch = (i64, i64);
 
 /// When lines are enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +63,11 @@ impl Entry {
 /// The lines of a group that still cover times ahead.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines {
-    counted: Vec<Entry>,
+    pub(super) counted: Vec<Entry>,
     /// Times of the lines that keep it from holding.
-    against: Vec<i64>,
+    pub(super) against: Vec<i64>,
+    /// Times of those that came late: they keep it from holding on.
+    late: Vec<i64>,
     /// Beyond so many counted lines those that make no difference are dropped.
     room: usize,
 }
@@ -100,18 +103,26 @@ impl Lines {
         true
     }
 
-    /// Forgets lines that cover no time from `from` on.
+    /// Adds one that came late, and ends it only where it holds.
+    pub(super) fn insert_late(&mut self, at: i64) -> bool {
+        let Err(place) = self.late.binary_search(&at) else { return false };
+        self.late.insert(place, at);
+        true
+    }
+
+    /// Forgets lines that cover no time from `from` on. One that came late is kept while what it takes out touches `from`.
     pub(super) fn forget(&mut self, from: i64, rule: Rule) {
-        let over = |at: i64| at.saturating_add(rule.window) <= from;
-        self.counted.drain(..self.counted.partition_point(|entry| over(entry.at)));
-        self.against.drain(..self.against.partition_point(|at| over(*at)));
+        let end = |at: i64| at.saturating_add(rule.window);
+        self.counted.drain(..self.counted.partition_point(|entry| end(entry.at) <= from));
+        self.against.drain(..self.against.partition_point(|at| end(*at) <= from));
+        self.late.drain(..self.late.partition_point(|at| end(*at) < from));
         if self.counted.capacity() > 4 * self.counted.len() + ROOM_MIN {
             self.counted.shrink_to(2 * self.counted.len());
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.counted.is_empty() && self.against.is_empty()
+        self.counted.is_empty() && self.against.is_empty() && self.late.is_empty()
     }
 
     /// How many could cover one time at most.
@@ -119,14 +130,21 @@ impl Lines {
         self.counted.len()
     }
 
+    /// Times of the lines that came late and end it where it holds.
+    pub(super) fn late(&self) -> &[i64] {
+        &self.late
+    }
+
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        self.counted.capacity() * size_of::<Entry>() + self.against.capacity() * size_of::<i64>()
+        let times = self.against.capacity() + self.late.capacity();
+        self.counted.capacity() * size_of::<Entry>() + times * size_of::<i64>()
     }
 
     /// The last time that is covered by anything, exclusive.
     pub(super) fn end(&self, rule: Rule) -> Option<i64> {
-        let last = self.counted.last().map(|entry| entry.at).max(self.against.last().copied());
+        let last = self.counted.last().map(|entry| entry.at);
+        let last = last.max(self.against.last().copied()).max(self.late.last().copied());
         last.map(|at| at.saturating_add(rule.window))
     }
 
@@ -139,23 +157,6 @@ impl Lines {
         let count =
             if rule.distinct { (0..covering.len()).filter(|index| !again(*index)).count() } else { covering.len() };
         (covering, count)
-    }
-
-    /// The first stretch that ends at `from` or later. It began at `since` when it held up to `from`; `from` itself is the
-    /// first time that is looked at. The end is exclusive.
-    pub(super) fn stretch(&self, from: i64, since: Option<i64>, rule: Rule) -> Option<(i64, i64)> {
-        let mut sweep = Sweep::new(self, rule);
-        let mut time = from;
-        let mut start = since;
-        loop {
-            sweep.go_to(time);
-            match (sweep.holds(), start) {
-                (true, None) => start = Some(time),
-                (false, Some(start)) => return Some((start, time)),
-                _ => {}
-            }
-            time = sweep.next()?;
-        }
     }
 
     /// Drops lines without which every time is covered by enough all the same, so that they can make no difference,
@@ -204,79 +205,10 @@ fn farthest<'e>(entry: &Entry, others: impl Iterator<Item = &'e Entry>, rule: Ru
     None
 }
 
-/// Goes over the times at which the cover changes, from the earliest to the last.
-struct Sweep<'l> {
-    lines: &'l Lines,
-    rule: Rule,
-    /// Lines that have begun, and that have ended.
-    begun: usize,
-    ended: usize,
-    begun_against: usize,
-    ended_against: usize,
-    /// What covers the time, when values count: how many lines of each.
-    values: HashMap<u64, usize>,
-    covers: usize,
-}
-
-impl<'l> Sweep<'l> {
-    fn new(lines: &'l Lines, rule: Rule) -> Self {
-        Self { lines, rule, begun: 0, ended: 0, begun_against: 0, ended_against: 0, values: HashMap::new(), covers: 0 }
-    }
-
-    fn end_of(&self, at: i64) -> i64 {
-        at.saturating_add(self.rule.window)
-    }
-
-    /// Takes in everything that begins or ends at this time or before.
-    fn go_to(&mut self, time: i64) {
-        while let Some(entry) = self.lines.counted.get(self.begun).filter(|entry| entry.at <= time) {
-            self.begun += 1;
-            let lines = if entry.value == 0 { 1 } else { count(&mut self.values, entry.value, 1) };
-            self.covers += usize::from(lines == 1);
-        }
-        while let Some(entry) = self.lines.counted.get(self.ended).filter(|entry| self.end_of(entry.at) <= time) {
-            self.ended += 1;
-            let lines = if entry.value == 0 { 0 } else { count(&mut self.values, entry.value, -1) };
-            self.covers -= usize::from(lines == 0);
-        }
-        let against = &self.lines.against;
-        while against.get(self.begun_against).is_some_and(|at| *at <= time) {
-            self.begun_against += 1;
-        }
-        while against.get(self.ended_against).is_some_and(|at| self.end_of(*at) <= time) {
-            self.ended_against += 1;
-        }
-    }
-
-    fn holds(&self) -> bool {
-        self.covers >= self.rule.least && self.begun_against == self.ended_against
-    }
-
-    /// The next time at which something begins or ends.
-    fn next(&self) -> Option<i64> {
-        let Lines { counted, against, .. } = self.lines;
-        [
-            counted.get(self.begun).map(|entry| entry.at),
-            counted.get(self.ended).map(|entry| self.end_of(entry.at)),
-            against.get(self.begun_against).copied(),
-            against.get(self.ended_against).map(|at| self.end_of(*at)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-}
-
-/// Changes the number of a value and gives it.
-fn count(values: &mut HashMap<u64, usize>, value: u64, by: isize) -> usize {
-    let number = values.entry(value).or_insert(0);
-    *number = number.saturating_add_signed(by);
-    *number
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::sweep;
 
     const WINDOW: i64 = 100;
 
@@ -284,14 +216,8 @@ mod tests {
         Entry { at, input: 0, offset, value }
     }
 
-    fn stretches(lines: &Lines, rule: Rule) -> Vec<(i64, i64)> {
-        let mut found = Vec::new();
-        let mut from = i64::MIN;
-        while let Some((start, end)) = lines.stretch(from, None, rule) {
-            found.push((start, end));
-            from = end;
-        }
-        found
+    fn stretches(lines: &Lines, rule: Rule) -> Vec<Stretch> {
+        sweep::stretches(lines, i64::MIN, i64::MAX, rule)
     }
 
     #[test]
@@ -320,6 +246,27 @@ mod tests {
         [0, 90, 180, 270].into_iter().for_each(|at| _ = lines.insert(entry(at, at, 0), rule));
         lines.insert_against(50, rule);
         assert_eq!(stretches(&lines, rule), [(0, 50), (150, 370)]);
+    }
+
+    #[test]
+    fn a_part_of_time_is_as_it_is_in_all_of_it() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let rule =
+                Rule { window: WINDOW, least: random.usize(1..4), distinct: random.bool(), unless: random.bool() };
+            let mut lines = Lines::default();
+            for offset in 0..random.i64(1..40) {
+                let at = random.i64(0..800);
+                lines.insert(entry(at, offset, if rule.distinct { random.u64(0..4) } else { 0 }), rule);
+                if rule.unless && random.u8(0..5) == 0 {
+                    lines.insert_against(random.i64(0..800), rule);
+                }
+            }
+            let (from, to) = (random.i64(-50..500), random.i64(500..1000));
+            let part = stretches(&lines, rule).into_iter().map(|(start, end)| (start.max(from), end.min(to)));
+            let part: Vec<Stretch> = part.filter(|(start, end)| start < end).collect();
+            assert_eq!(sweep::stretches(&lines, from, to, rule), part, "seed {seed}, {from} to {to}");
+        }
     }
 
     /// Lines are thinned as they come; whatever they are and whatever comes later, nothing is different.

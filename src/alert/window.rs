@@ -1,9 +1,11 @@
 //! The counting of one partition of the matches topic: its groups, what falls due in them, and how it goes on after a
-//! restart. What a stretch is, `stretch` knows; when one is over, `horizon`; what one group needs, `group`.
+//! restart. What a stretch is, `stretch` knows; when one is over, `horizon`; what one group needs, `group`. Below it: which group
+//! is looked at when (`queues`), how its news are put into words (`telling`), and how all goes on elsewhere (`resume`).
 
+mod queues;
 mod resume;
+mod telling;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -11,12 +13,13 @@ use sha2::{Digest, Sha256};
 use slab::Slab;
 
 use super::bookmark::{Bookmark, Lowest};
-use super::change::{Change, LINES_MAX, State, Words};
+use super::change::Change;
 use super::counting::Alerts;
-use super::group::{Event, Group, Told, Witness};
+use super::group::{Group, Witness};
 use super::horizon::Inputs;
 use super::meters::{Limits, Meters};
 use super::record::{Match, Place, Record, Said};
+use super::restored::Words;
 use super::stretch::{Entry, Rule};
 
 /// Shared words of lines beyond which those that nobody uses any more are dropped.
@@ -33,12 +36,18 @@ pub struct Windows {
     alerts: Arc<Alerts>,
     limits: Limits,
     inputs: Inputs,
-    /// Everything before it is settled; `i64::MIN`: nothing is.
+    /// What ended before it is told to be over; `i64::MIN`: nothing is.
     horizon: i64,
+    /// No line that comes is older, so nothing before it changes any more: as far behind the horizon as late lines count.
+    floor: i64,
+    /// What it is in the last commit.
+    kept: i64,
     groups: Slab<Group>,
     by_key: HashMap<Arc<str>, usize>,
     /// Groups by the time at which they may have something to tell.
     queue: BTreeSet<(i64, usize)>,
+    /// Groups that have nothing to tell, by the time up to which they hold something.
+    quiet: BTreeSet<(i64, usize)>,
     lowest: Lowest,
     /// Words of lines, each once.
     shared: HashSet<Arc<Said>>,
@@ -48,9 +57,11 @@ pub struct Windows {
     bookmark: Bookmark,
     /// All of those have been read again.
     is_live: bool,
-    /// How far what was restored goes, by key, until all has caught up.
-    restored: HashMap<String, (i64, bool, Reverse<i64>)>,
+    /// What the alerts topic says of each key, until all has caught up.
+    restored: HashMap<String, Words>,
     changes: Vec<Change>,
+    /// Words on the group at hand, since something last changed.
+    words: u32,
     meters: Meters,
     /// Where keys are put together.
     key: Vec<u8>,
@@ -65,9 +76,12 @@ impl Windows {
             limits,
             inputs: Inputs::default(),
             horizon: bookmark.horizon,
+            floor: bookmark.floor,
+            kept: bookmark.floor,
             groups: Slab::new(),
             by_key: HashMap::new(),
             queue: BTreeSet::new(),
+            quiet: BTreeSet::new(),
             lowest: Lowest::default(),
             shared: HashSet::new(),
             next: bookmark.from.min(bookmark.next),
@@ -75,6 +89,7 @@ impl Windows {
             is_live: false,
             restored: HashMap::new(),
             changes: Vec::new(),
+            words: 0,
             meters: Meters::default(),
             key: Vec::new(),
         }
@@ -113,7 +128,7 @@ impl Windows {
             firing.truncate(limit);
         }
         firing.sort_by(|a, b| a.key.cmp(&b.key));
-        firing.into_iter().filter_map(|group| self.change(group, None)).collect()
+        firing.into_iter().filter_map(|group| Some(self.change(group, group.told.as_ref()?, None))).collect()
     }
 
     /// How many groups of each alert fire.
@@ -132,8 +147,14 @@ impl Windows {
         if !self.is_live {
             return self.bookmark;
         }
-        let from = self.lowest.of(self.horizon).unwrap_or(self.next);
-        Bookmark { from: from.min(self.next), next: self.next, horizon: self.horizon }
+        let from = self.lowest.of(self.floor).unwrap_or(self.next);
+        let Self { next, horizon, floor, .. } = *self;
+        Bookmark { from: from.min(next), next, horizon, floor, began: self.bookmark.began }
+    }
+
+    /// The bookmark was committed: whoever comes next begins there.
+    pub fn committed(&mut self, bookmark: &Bookmark) {
+        self.kept = self.kept.max(bookmark.floor);
     }
 
     /// What happened.
@@ -158,7 +179,8 @@ impl Windows {
         };
         let rule = self.rule(alert);
         let until = found.at.saturating_add(rule.window);
-        if until <= self.horizon {
+        // One that is against counts where what it takes out ends, too: something may be told to begin there.
+        if until < self.floor || (until == self.floor && !found.against) {
             self.meters.passed += 1;
             return;
         }
@@ -166,19 +188,24 @@ impl Windows {
         let slot = self.slot(found, alert);
         let value = found.distinct.as_deref().filter(|_| rule.distinct).map_or(0, digest);
         let entry = Entry { at: found.at, input: self.number(&found.place), offset: found.place.offset, value };
-        let group = &mut self.groups[slot];
-        let is_new =
-            if found.against { group.lines.insert_against(found.at, rule) } else { group.lines.insert(entry, rule) };
+        let lines = &mut self.groups[slot].lines;
+        let is_new = match (found.against, found.late) {
+            (false, _) => lines.insert(entry, rule),
+            (true, false) => lines.insert_against(found.at, rule),
+            (true, true) => lines.insert_late(found.at),
+        };
         if !is_new {
             self.meters.repeated += 1;
             return;
         }
         self.meters.counted += 1;
-        let is_behind = self.is_live && found.at < self.horizon && !self.inputs.has_told(entry.input, entry.offset);
+        self.meters.late += u64::from(found.late);
+        let is_behind = self.is_live && found.at < self.floor && !self.inputs.has_told(entry.input, entry.offset);
         self.meters.behind += u64::from(is_behind);
+        let group = &mut self.groups[slot];
+        group.touch(found.at, until);
         if !self.is_live || !group.is_moved_by(found.at, rule) {
             self.witness_next(slot, entry, found);
-            self.groups[slot].due = self.groups[slot].due.min(until);
             self.enqueue(slot);
             return;
         }
@@ -192,19 +219,18 @@ impl Windows {
     fn witness_next(&mut self, slot: usize, entry: Entry, found: &Match) {
         let rule = self.rule(self.groups[slot].alert);
         let group = &mut self.groups[slot];
-        if let Some(until) = group.told.as_ref().map(|told| told.until) {
-            if entry.at < until {
-                return;
+        // A line only makes it fire longer, so what is due is not later than the end.
+        if group.told.is_some() {
+            if entry.at >= group.due && !rule.unless {
+                group.due = group.end(rule).unwrap_or(group.due);
             }
-            // It may hold longer by now.
-            let end = group.stretch(rule).map_or(until, |(_, end)| end);
-            group.told.iter_mut().for_each(|told| told.until = end);
-            if entry.at < end {
+            if entry.at < group.due {
                 return;
             }
         }
+        let floor = self.floor;
         let is_told = group.told.is_some();
-        let is_nearer = group.next.as_ref().is_none_or(|next| !is_told || entry.at < next.at || next.at < group.from);
+        let is_nearer = group.next.as_ref().is_none_or(|next| !is_told || entry.at < next.at || next.at < floor);
         if is_nearer && !found.against {
             let said = self.share(found.said.clone());
             let witness = Witness { at: entry.at, input: entry.input, offset: entry.offset, said };
@@ -228,7 +254,7 @@ impl Windows {
         while self.groups.len() >= self.limits.groups.max(1) {
             self.evict();
         }
-        let slot = self.groups.insert(Group::new(Arc::clone(&key), alert, self.horizon));
+        let slot = self.groups.insert(Group::new(Arc::clone(&key), alert, self.floor));
         self.by_key.insert(key, slot);
         slot
     }
@@ -236,158 +262,8 @@ impl Windows {
     fn remove(&mut self, slot: usize) {
         let group = self.groups.remove(slot);
         self.by_key.remove(&group.key);
-        group.queued.into_iter().for_each(|queued| _ = self.queue.remove(&(queued, slot)));
         self.meters.bytes -= group.weight;
-    }
-
-    /// Tells everything that is to be told of a group; `line` is the one that came just now.
-    fn settle(&mut self, slot: usize, line: Option<(Entry, &Match)>) {
-        let rule = self.rule(self.groups[slot].alert);
-        while let Some(event) = self.groups[slot].settle(self.horizon, rule) {
-            match event {
-                Event::Fires(start) => {
-                    let told = self.told(slot, start, rule, line);
-                    self.groups[slot].told = Some(Box::new(told));
-                    self.tell(slot, None);
-                }
-                Event::Over(start, end) => {
-                    self.tell(slot, Some((start, end)));
-                    self.groups[slot].over(end);
-                }
-            }
-        }
-        let group = &mut self.groups[slot];
-        if group.is_idle(self.horizon) {
-            self.remove(slot);
-        } else {
-            if group.told.is_none() && !rule.unless {
-                group.next = None;
-            }
-            self.enqueue(slot);
-        }
-    }
-
-    /// What is told when a group fires since `start`. Labels are those of the line that fired first.
-    fn told(&mut self, slot: usize, start: i64, rule: Rule, line: Option<(Entry, &Match)>) -> Told {
-        let before = self.groups[slot].told.take();
-        let next = self.groups[slot].next.take_if(|_| before.is_none());
-        let (covering, count) = self.groups[slot].lines.covering(start, rule);
-        let lines = covering.iter().take(LINES_MAX).map(|entry| (entry.input, entry.offset)).collect();
-        let last = covering.last().copied();
-        let (witness, labels) = match (before, line, next) {
-            (Some(before), ..) => (before.witness, before.labels),
-            (None, Some((entry, found)), _) if !rule.unless => {
-                let said = self.share(found.said.clone());
-                (Witness { at: entry.at, input: entry.input, offset: entry.offset, said }, None)
-            }
-            (None, _, Some(next)) => (*next, None),
-            (None, ..) => {
-                let (input, offset) = last.map_or((0, 0), |entry| (entry.input, entry.offset));
-                (Witness { at: start, input, offset, said: self.share(Said::default()) }, None)
-            }
-        };
-        Told { starts_at: start, until: start, count, lines, witness, labels }
-    }
-
-    fn tell(&mut self, slot: usize, over: Option<(i64, i64)>) {
-        let change = self.change(&self.groups[slot], over);
-        self.changes.extend(change);
-    }
-
-    /// A group that fires, or was over from then until then, in words.
-    fn change(&self, group: &Group, over: Option<(i64, i64)>) -> Option<Change> {
-        let told = group.told.as_ref()?;
-        let definition = self.alerts.definition(group.alert);
-        let (_, values) = parts(&group.key);
-        let words = self.words(group.alert, &values, &told.witness.said, told.count);
-        let labels = told.labels.as_ref().map_or_else(|| words.labels(), |labels| labels.to_vec());
-        let lines: Vec<Place> = told.lines.iter().map(|(input, offset)| self.inputs.place(*input, *offset)).collect();
-        let (starts_at, ends_at) = over.map_or((told.starts_at, None), |(start, end)| (start, Some(end)));
-        Some(Change {
-            alert: definition.alert.id.clone(),
-            state: if ends_at.is_some() { State::Resolved } else { State::Firing },
-            starts_at,
-            ends_at,
-            count: told.count,
-            annotations: words.annotations(&labels, starts_at, lines.first()),
-            lines,
-            labels,
-            place: self.inputs.place(told.witness.input, told.witness.offset),
-            said: Said::clone(&told.witness.said),
-            settled: group.from,
-            pack: definition.pack.clone(),
-            group: definition.group.iter().cloned().zip(values).collect(),
-        })
-    }
-
-    fn words<'a>(&'a self, alert: usize, group: &'a [String], said: &'a Said, count: usize) -> Words<'a> {
-        Words { alerts: &self.alerts, definition: self.alerts.definition(alert), group, said, count }
-    }
-
-    /// Forgets a group before its time; one that fires is told to be over as soon as it can be by what is known.
-    fn end(&mut self, slot: usize) {
-        let group = &self.groups[slot];
-        if let Some(told) = &group.told {
-            let start = told.starts_at;
-            let end = group.stretch(self.rule(group.alert)).map_or(group.from.max(start), |(_, end)| end);
-            self.tell(slot, Some((start, end)));
-        }
-        self.remove(slot);
-    }
-
-    /// Forgets the group that would be over soonest.
-    fn evict(&mut self) {
-        while let Some((queued, slot)) = self.queue.pop_first() {
-            self.groups[slot].queued = None;
-            let rule = self.rule(self.groups[slot].alert);
-            // While lines come, a group is not looked at again before it is due, so it may last longer by now.
-            let group = &self.groups[slot];
-            let due = group.stretch(rule).map_or_else(|| group.lines.end(rule).unwrap_or(queued), |(_, end)| end);
-            if due > queued {
-                self.groups[slot].due = due;
-                self.put_in_queue(slot);
-                continue;
-            }
-            self.meters.evicted += 1;
-            self.end(slot);
-            return;
-        }
-    }
-
-    fn advance(&mut self) {
-        let Some(horizon) = self.inputs.horizon().filter(|horizon| self.is_live && *horizon > self.horizon) else {
-            return;
-        };
-        self.horizon = horizon;
-        self.lowest.pass(horizon);
-        while let Some((_, slot)) = self.queue.first().copied().filter(|(due, _)| *due < horizon) {
-            self.queue.pop_first();
-            self.groups[slot].queued = None;
-            self.settle(slot, None);
-        }
-    }
-
-    /// Puts a group where it is found when it is due. One that is due later than when it was put there stays: it is looked
-    /// at then, and put on.
-    fn put_in_queue(&mut self, slot: usize) {
-        let group = &mut self.groups[slot];
-        if group.queued.is_none_or(|queued| group.due < queued) {
-            group.queued.into_iter().for_each(|queued| _ = self.queue.remove(&(queued, slot)));
-            group.queued = Some(group.due);
-            self.queue.insert((group.due, slot));
-        }
-    }
-
-    /// A group has changed: it is queued and weighed, and when all are too heavy some are forgotten, perhaps this one.
-    fn enqueue(&mut self, slot: usize) {
-        self.put_in_queue(slot);
-        let group = &mut self.groups[slot];
-        let weight = group.bytes();
-        self.meters.bytes = self.meters.bytes - group.weight + weight;
-        group.weight = weight;
-        while self.meters.bytes > self.limits.bytes && !self.groups.is_empty() {
-            self.evict();
-        }
+        self.unqueue(slot, group.queued);
     }
 
     fn share(&mut self, said: Said) -> Arc<Said> {

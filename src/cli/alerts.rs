@@ -103,6 +103,7 @@ mod tests {
             state: if ends_at.is_some() { State::Resolved } else { State::Firing },
             starts_at: 1_790_000_000_123,
             ends_at,
+            withdrawn: false,
             count: 5,
             lines: vec![place(7), place(9)],
             labels: Vec::new(),
@@ -110,6 +111,10 @@ mod tests {
             place: place(9),
             said: crate::alert::Said::default(),
             settled: 0,
+            held: Vec::new(),
+            read_to: None,
+            word: 0,
+            told_ms: None,
             pack: String::new(),
         }
     }

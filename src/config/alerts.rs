@@ -27,7 +27,9 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, counting: &alert::Settings) -
     let repeat_interval = resolver.duration("alerts.repeat_interval");
     match (matches, topic) {
         (Some(matches), Some(topic)) => {
-            let notify = notify::Settings { alertmanagers, sign_in, authorities, repeat_interval };
+            let (found_late, max_firing) = (resolver.duration("alerts.found_late"), resolver.size("alerts.max_firing"));
+            let notify =
+                notify::Settings { alertmanagers, sign_in, authorities, repeat_interval, found_late, max_firing };
             let (groups, bytes) = (resolver.size("limits.alert_groups"), resolver.size("limits.alert_memory"));
             let limits = Limits { groups, bytes };
             Some(Settings { matches, topic, counting: counting.clone(), limits, notify })

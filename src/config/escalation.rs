@@ -1,4 +1,4 @@
-//! `[escalation]`: what the escalation lists of alerts depend on beside the lines.
+//! What alerts depend on beside the lines: `[escalation]`, and how late a line may come.
 
 use super::codes;
 use super::resolve::Resolver;
@@ -27,5 +27,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> Settings {
         Hours::default()
     });
     let lengths = Lengths { label: resolver.size("limits.label"), annotation: resolver.size("limits.annotation") };
-    Settings { cie, hours, lengths }
+    // Its range is a part of all numbers.
+    let lateness_ms = i64::try_from(resolver.duration("alerts.lateness").as_millis()).unwrap_or(i64::MAX);
+    Settings { cie, hours, lengths, lateness_ms }
 }

@@ -7,6 +7,7 @@
 //! the alerts topic says what fires.
 
 pub(crate) mod counter;
+mod found_late;
 mod lane;
 pub(crate) mod meters;
 mod settle;
@@ -35,6 +36,19 @@ pub struct Settings {
     pub limits: alert::Limits,
     /// Whom to tell besides.
     pub notify: notify::Settings,
+}
+
+/// Says what is kept for lines that come late.
+pub(crate) fn tell_what_is_kept(settings: &Settings, partitions: i32) {
+    let minutes = settings.counting.lateness_ms / 60_000;
+    tracing::info!(
+        lateness_minutes = minutes,
+        memory_mib = settings.limits.bytes >> 20,
+        partitions,
+        "lines up to so late are counted: matches are kept on {}, and read again by whoever takes a partition over, as far \
+         back as that and the window of their alert; groups live as long, within the memory of each partition",
+        settings.matches
+    );
 }
 
 /// What the role is told, where a worker is told of lines: it reads the matches and writes the alerts, which are its

@@ -169,6 +169,13 @@ impl Ledger {
         }
     }
 
+    /// The line opened last counts with this time for [`Ledger::settled_ms`], not with its own timestamp.
+    pub(crate) fn counts_as(&mut self, latest_ms: i64) {
+        if let Some(last) = self.ring.back_mut() {
+            last.latest_ms = latest_ms;
+        }
+    }
+
     /// Another ticket for the same line, for a further record of it.
     pub(crate) fn share(&mut self, ticket: &Ticket) -> Result<Ticket, Spent> {
         let entry = self.entry_mut(ticket).filter(|entry| !entry.is_settled()).ok_or(Spent)?;
@@ -241,7 +248,7 @@ impl Ledger {
         self.mark.map(|offset| offset + 1)
     }
 
-    /// The largest timestamp of the lines before [`Ledger::commit`], negative when none of them has one.
+    /// The largest time of the lines before [`Ledger::commit`], negative when none of them has one.
     pub(crate) fn settled_ms(&self) -> i64 {
         self.settled_ms
     }

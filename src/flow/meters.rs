@@ -52,6 +52,7 @@ pub(crate) mod names {
     pub(crate) const ALERTS_FIRING: &str = name!("alerts_firing");
     pub(crate) const ALERT_GROUPS: &str = name!("alert_groups");
     pub(crate) const EVENT_TIMES: &str = name!("event_times_replaced_total");
+    pub(crate) const AHEAD: &str = name!("timestamps_not_believed_total");
     pub(crate) const ERROR_LINES: &str = name!("error_lines_total");
     pub(crate) const RULES_UNSEEN: &str = name!("rules_unseen");
     pub(crate) use crate::flow::throttle::THROTTLED;
@@ -115,8 +116,8 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
     (
         names::MATCHES,
         Kind::Counter,
-        "Lines for each alert that looks at them: to be counted (written), or too late for it (late); of those to be \
-         counted, the ones that lack a value of the group (ungrouped).",
+        "Lines for each alert that looks at them: to be counted (written), or too late for it (too_late); of those to be \
+         counted, the ones that came late (late), and that lack a value of the group (ungrouped).",
     ),
     (
         names::MATCHES_READ,
@@ -135,6 +136,11 @@ pub(crate) const DESCRIPTIONS: &[(&str, Kind, &str)] = &[
         names::EVENT_TIMES,
         Kind::Counter,
         "Lines that alerts look at and whose own time was not taken, but their record's timestamp.",
+    ),
+    (
+        names::AHEAD,
+        Kind::Counter,
+        "Records whose timestamp did not move their partition's clock: far ahead of those before (leap), or of now (future).",
     ),
     (
         names::ERROR_LINES,
@@ -161,6 +167,11 @@ pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
+}
+
+/// A record's timestamp was not believed.
+pub(crate) fn not_believed(reason: &'static str) {
+    counter!(names::AHEAD, "reason" => reason).increment(1);
 }
 
 /// One worker's handles.

@@ -10,9 +10,14 @@
 //! alert for resolved; what is over is told until it was taken, and for a quarter of an hour after, as an Alertmanager
 //! may restart and forget it.
 //!
+//! Of each alert so many groups are told of and no more (`crowd`): one more alert says how many there are, so that a storm
+//! of forged lines is no storm of pages.
+//!
 //! This room knows nothing of Kafka, and what it is told has been committed there.
 
 mod board;
+mod crowd;
+pub(crate) mod notice;
 mod post;
 #[cfg(test)]
 mod tests;
@@ -21,9 +26,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 pub(crate) use board::{Board, memory_bound};
+use crowd::Crowd;
+use notice::time;
 pub use post::check_authorities;
 use post::{Posted, Poster};
 
@@ -42,6 +49,11 @@ pub struct Settings {
     pub authorities: Option<Vec<u8>>,
     /// How often they are told again what is firing.
     pub repeat_interval: Duration,
+    /// How long an alert that was over before it was found is told to fire: of one that is over when they first hear of it,
+    /// Alertmanagers say nothing to anybody.
+    pub found_late: Duration,
+    /// Groups of one alert that are told of, at most.
+    pub max_firing: usize,
 }
 
 /// Signing in. The files are read each time, as secrets change while the process runs.
@@ -59,21 +71,6 @@ pub enum SignIn {
         /// File that holds the password.
         file: PathBuf,
     },
-}
-
-/// The latest word on one alert.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Notice {
-    /// Names the alert and its group.
-    pub(crate) key: String,
-    /// The partition of the matches topic that counts it.
-    pub(crate) partition: i32,
-    /// Alertmanager's postable alert, but for `endsAt`.
-    pub(crate) alert: Map<String, Json>,
-    /// Event time at which it began to fire, milliseconds since 1970.
-    pub(crate) starts_ms: i64,
-    /// Event time at which it was over; `None` while it fires.
-    pub(crate) ends_ms: Option<i64>,
 }
 
 /// Alerts in one request.
@@ -94,12 +91,13 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    /// Starts a thread for each Alertmanager.
+    /// Starts a thread for each Alertmanager. `instance` names this daemon to them.
     ///
     /// # Errors
     /// When there is no thread for one.
-    pub(crate) fn start(settings: &Settings) -> std::io::Result<Self> {
-        let board = Arc::new(Board::new(settings.alertmanagers.len(), settings.repeat_interval));
+    pub(crate) fn start(settings: &Settings, instance: &str) -> std::io::Result<Self> {
+        let crowd = Crowd::new(settings.max_firing, instance);
+        let board = Arc::new(Board::new(settings.alertmanagers.len(), settings.repeat_interval, crowd));
         for (index, address) in settings.alertmanagers.iter().enumerate() {
             let teller = Teller {
                 poster: Poster::new(address, settings),
@@ -148,7 +146,7 @@ impl Teller {
 
     /// True when it failed for something that may pass.
     fn tell(&mut self, batch: &[board::Due]) -> bool {
-        let bodies: Vec<Json> = batch.iter().map(|due| self.body(&due.notice)).collect();
+        let bodies: Vec<Json> = batch.iter().map(|due| self.body(due)).collect();
         match self.poster.post(&bodies) {
             Posted::Taken => {
                 if self.failures > 0 {
@@ -189,9 +187,11 @@ impl Teller {
     }
 
     /// What it says of an alert now. Of one that fires: for how long to believe it, as Prometheus does.
-    fn body(&self, notice: &Notice) -> Json {
+    fn body(&self, due: &board::Due) -> Json {
+        let notice = &due.notice;
         let hold_ms = i64::try_from(self.hold.as_millis()).unwrap_or(i64::MAX);
-        let ends_ms = notice.ends_ms.unwrap_or_else(|| now_ms().max(notice.starts_ms).saturating_add(hold_ms));
+        let ends_ms = notice.ends_ms.filter(|_| !due.fires);
+        let ends_ms = ends_ms.unwrap_or_else(|| now_ms().max(notice.starts_ms).saturating_add(hold_ms));
         let mut alert = notice.alert.clone();
         alert.insert("endsAt".to_owned(), time(ends_ms.max(notice.starts_ms)).into());
         Json::Object(alert)
@@ -202,9 +202,4 @@ impl Teller {
         // Give or take a quarter, so that not all daemons come at once.
         pause.min(PAUSE_MAX).mul_f64(0.75 + 0.5 * fastrand::f64())
     }
-}
-
-/// As Alertmanager writes it.
-pub(crate) fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }

@@ -6,16 +6,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::alerts::View;
 use super::coverage::Coverage;
 use super::unjudged::NO_LINE;
-use super::{Mode, throttle};
+use super::{Mode, real_time, throttle};
 
-/// Milliseconds since 1970.
+/// Milliseconds since 1970, by the clock that is believed.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    real_time::now_ms()
 }
 
 /// The flow as a whole. Made before it starts, so that the probes can already say so.

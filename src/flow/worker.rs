@@ -321,6 +321,7 @@ impl<K: Sink> Worker<K> {
         known: Option<Refused>,
     ) -> Result<(), Failure> {
         let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
+        let doubt = lane.doubted(line.offset);
         self.batch.holds_a_line();
         self.crowded |= lane.ledger.span() >= LEDGER_LINES;
         self.tally.bytes_in += (line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len)) as u64;
@@ -331,8 +332,11 @@ impl<K: Sink> Worker<K> {
             let news = lane.memory.news();
             self.tell(&line, &ticket, news)?;
         }
+        if let Some(doubt) = doubt {
+            self.doubts(&line, doubt, source.now());
+        }
         if let Some(countable) = judged.as_ref().ok().and_then(|outcome| outcome.as_ref()?.countable.as_deref()) {
-            self.count_matches(&line, &ticket, countable)?;
+            self.count_matches(&line, &ticket, countable, source.now())?;
         }
         let is_at_now = known.as_ref().is_some_and(|refused| refused.way == Way::AtNow);
         let outcome = match (judged, known.filter(|_| !is_at_now)) {

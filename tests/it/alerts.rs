@@ -2,12 +2,13 @@
 //! they were given; and a real Alertmanager that is told.
 
 mod alertmanager;
+mod clock;
 mod exact;
 mod memory;
 mod replay;
 mod story;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value as Json;
@@ -85,11 +86,25 @@ fn told(stage: &Stage) -> Vec<Json> {
     records.iter().filter_map(|record| serde_json::from_slice(record.value.as_deref()?).ok()).collect()
 }
 
-/// A record that says that an alert is over, as the stretch in which it fired.
-fn over(record: &Json) -> Option<Fired> {
-    let own = &record["fingerpost"];
-    let group = own["group"].as_object()?.values().map(|value| value.as_str().unwrap().to_owned()).collect();
-    Some((own["id"].as_str()?.to_owned(), group, own["starts_at"].as_i64()?, own["ends_at"].as_i64()?))
+/// How far on something was told of a stretch, and until when it fired by that.
+type Word = ((i64, u64), Option<i64>);
+
+/// What stands in the end: of the words on one stretch of a group the one told furthest on holds.
+fn over(records: &[Json]) -> BTreeSet<Fired> {
+    let mut last: BTreeMap<(String, Vec<String>, i64), Word> = BTreeMap::new();
+    for record in records {
+        let own = &record["fingerpost"];
+        let group =
+            own["group"].as_object().unwrap().values().map(|value| value.as_str().unwrap().to_owned()).collect();
+        let key = (own["id"].as_str().unwrap().to_owned(), group, own["starts_at"].as_i64().unwrap());
+        let far = (own["read_to"].as_i64().unwrap(), own["word"].as_u64().unwrap_or(0));
+        let ends_at = own["ends_at"].as_i64();
+        let known = last.entry(key).or_insert((far, None));
+        if known.0 <= far {
+            *known = (far, ends_at.filter(|_| own["withdrawn"] != true));
+        }
+    }
+    last.into_iter().filter_map(|((id, group, start), (_, end))| Some((id, group, start, end?))).collect()
 }
 
 fn difference(found: &BTreeSet<Fired>, wanted: &BTreeSet<Fired>) -> String {

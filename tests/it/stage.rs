@@ -115,12 +115,20 @@ impl Stage {
             .args(["run", "-c"])
             .arg(&config)
             .args(flags)
+            .env("SHIFTED_CLOCK", self.dir.join("clock"))
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
         Daemon { child, log }
+    }
+
+    /// Sets the wall clock of all daemons of this stage ahead, or back.
+    pub(crate) fn shift_clock(&self, ms: i64) {
+        // Never half written.
+        fs::write(self.dir.join("clock.new"), ms.to_string()).unwrap();
+        fs::rename(self.dir.join("clock.new"), self.dir.join("clock")).unwrap();
     }
 
     /// What all daemons said so far.

@@ -28,7 +28,7 @@ fn exactly_once_the_alerts_are_those_that_brute_force_finds() {
 fn runs(mode: Mode) {
     let runs = std::env::var("FINGERPOST_ALERT_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
     let engine = lines::engine();
-    let (mut stretches, mut faults, mut late) = (0, 0, 0);
+    let mut seen = Seen::default();
     for seed in 0..runs {
         let mut random = fastrand::Rng::with_seed(seed);
         let partitions = random.usize(1..=6);
@@ -40,31 +40,48 @@ fn runs(mode: Mode) {
         let clocks: Option<Vec<i64>> = truth.clocks.iter().copied().collect();
         let horizon = clocks.and_then(|clocks| clocks.into_iter().min()).map_or(i64::MIN, |least| least - LATENESS);
         let context = format!("seed {seed}, {mode:?}, horizon {horizon}");
-        same(&told(&fleet, mode, &context), &truth.over(horizon), &format!("over, {context}"));
+        same(&fleet.over(), &truth.over(horizon), &format!("over, {context}"));
         same(&fleet.firing(), &truth.firing(horizon), &format!("firing, {context}"));
         // Ten days later all is over.
         fleet.finish(Some(lines::START + 10 * 24 * 3_600_000));
-        same(&told(&fleet, mode, &context), &truth.stretches, &format!("in the end, {context}"));
+        same(&fleet.over(), &truth.stretches, &format!("in the end, {context}"));
         same(&fleet.firing(), &BTreeSet::new(), &format!("firing in the end, {context}"));
-        assert_eq!(fleet.late.len(), truth.late, "late, {context}");
-        stretches += truth.stretches.len();
-        faults += fleet.faults;
-        late += truth.late;
+        assert_eq!(fleet.too_late.len(), truth.too_late, "too late, {context}");
+        let (repeated, withdrawn) = fleet.repeated_and_withdrawn();
+        assert!(mode == Mode::AtLeastOnce || repeated == 0, "told twice, {context}");
+        seen.add(&truth, fleet.faults, withdrawn);
     }
-    println!("{runs} runs: {stretches} times an alert fired, {faults} faults, {late} matches late");
-    assert!(stretches as u64 > 10 * runs && faults as u64 > 5 * runs && late as u64 > 10 * runs, "too little happened");
+    println!("{runs} runs: {seen:?}");
+    let Seen { stretches, faults, late, too_late, leaps, withdrawn } = seen;
+    for (many, of_ten) in [(stretches, 100), (faults, 50), (late, 100), (too_late, 10), (leaps, 10), (withdrawn, 2)] {
+        assert!(10 * many as u64 > of_ten * runs, "too little happened: {seen:?}");
+    }
+}
+
+/// What has happened in all runs.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    stretches: usize,
+    faults: usize,
+    late: usize,
+    too_late: usize,
+    leaps: usize,
+    withdrawn: usize,
+}
+
+impl Seen {
+    fn add(&mut self, truth: &brute::Truth, faults: usize, withdrawn: usize) {
+        self.stretches += truth.stretches.len();
+        self.faults += faults;
+        self.late += truth.late;
+        self.too_late += truth.too_late;
+        self.leaps += truth.leaps;
+        self.withdrawn += withdrawn;
+    }
 }
 
 /// Shows only what is not in both.
 fn same<T: Ord + Debug>(told: &BTreeSet<T>, truth: &BTreeSet<T>, context: &str) {
     let (wrong, missing): (Vec<&T>, Vec<&T>) = (told.difference(truth).collect(), truth.difference(told).collect());
     assert!(wrong.is_empty() && missing.is_empty(), "{context}: wrong {wrong:#?}, missing {missing:#?}");
-}
-
-/// What was told to be over; exactly once, each once.
-fn told(fleet: &Fleet<'_>, mode: Mode, context: &str) -> BTreeSet<brute::Stretch> {
-    let over = fleet.over();
-    let told: BTreeSet<brute::Stretch> = over.iter().cloned().collect();
-    assert!(mode == Mode::AtLeastOnce || told.len() == over.len(), "told twice, {context}");
-    told
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::alert::{
-    Alerts, Bookmark, Change, Clock, LATENESS_MS, Limits, Match, Origin, Place, Record, State, Watermark, Windows,
+    Alerts, Bookmark, Change, Clock, Final, LATENESS_MS, Limits, Match, Origin, Place, Record, Watermark, Windows,
     event_time,
 };
 use crate::cli::feed::Spot;
@@ -115,7 +115,7 @@ impl Counting {
             }
         };
         let counted = self.alerts.count(line, &place, timestamp_ms, clock);
-        self.late += u64::from(!counted.late.is_empty());
+        self.late += u64::from(!counted.too_late.is_empty());
         let room = MATCHES_MAX.saturating_sub(self.found.len());
         self.dropped += counted.matches.len().saturating_sub(room) as u64;
         self.found.extend(counted.matches.into_iter().take(room));
@@ -127,10 +127,11 @@ impl Counting {
         self.found.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.place.cmp(&b.place)));
         let mut windows = Windows::new(Arc::clone(&self.alerts), LIMITS, Bookmark::start(0));
         let (mut offset, mut horizon) = (0, i64::MIN);
-        let mut fired = Vec::new();
+        let mut told = Final::default();
         let mut read = |record: Record| {
-            let over = windows.read(offset, &record).into_iter().filter(|change| change.state == State::Resolved);
-            fired.extend(over);
+            windows.read(offset, &record).into_iter().for_each(|change| told.take(change));
+            // Nobody goes on from here.
+            windows.committed(&windows.bookmark());
             offset += 1;
         };
         for found in self.found {
@@ -143,7 +144,8 @@ impl Counting {
         read(watermark(i64::MAX));
         let end = self.end.unwrap_or(i64::MAX);
         let is_open = |change: &Change| change.ends_at.is_some_and(|ends_at| ends_at > end);
-        let mut fired: Vec<Fired> = fired.into_iter().map(|change| Fired { open: is_open(&change), change }).collect();
+        let mut fired: Vec<Fired> =
+            told.over().into_iter().map(|change| Fired { open: is_open(&change), change }).collect();
         fired.sort_by(|a, b| {
             let key = |fired: &Fired| (fired.change.starts_at, fired.change.ends_at);
             key(a).cmp(&key(b)).then_with(|| a.change.key().cmp(&b.change.key()))

@@ -130,7 +130,7 @@ fn alerts(replayed: &Replayed, out: &mut String) {
         let _ = writeln!(out, "  … the first {ALERTS_MAX} are shown");
     }
     for (number, what) in [
-        (replayed.late, "matching lines came more than five minutes late and were not counted"),
+        (replayed.late, "matching lines came later than alerts.lateness and were not counted"),
         (replayed.untimed, "matching lines tell no time and were not counted"),
         (replayed.dropped, "matches or groups found no room: alerts may be missing; take a shorter range"),
     ] {

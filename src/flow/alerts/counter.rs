@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::lane::{Lane, bookmark};
+use super::found_late::{self, FoundLate};
+use super::lane::{Lane, Past, bookmark};
 use super::meters::AlertMeters;
 use super::settle::Producing;
 use super::view::View;
-use crate::alert::{self, Alerts, Change, State, Windows, partition_of};
+use crate::alert::{self, Alerts, Bookmark, Change, State, Windows, partition_of};
 use crate::flow::kafka::topics::Route;
-use crate::flow::notify::{Board, Notice};
+use crate::flow::notify::Board;
+use crate::flow::real_time;
 use crate::flow::seldom::Seldom;
 use crate::flow::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use crate::flow::status::{WorkerStatus, now_ms};
@@ -47,6 +49,12 @@ pub(super) struct News {
     pub(super) change: Change,
 }
 
+/// Adds to what is to be told.
+fn add(news: &mut Vec<News>, lane: &mut Lane, changes: Vec<Change>) {
+    let partition = lane.partition.number;
+    news.extend(changes.into_iter().map(|change| News { partition, change: lane.dated(change, now_ms()) }));
+}
+
 /// See the top of the file.
 pub(crate) struct Counter<K> {
     rules: Rules,
@@ -60,6 +68,7 @@ pub(crate) struct Counter<K> {
     pub(super) stop: StopFlag,
     view: Arc<View>,
     board: Option<Arc<Board>>,
+    found_late: FoundLate,
     pub(super) meters: AlertMeters,
     pub(super) lanes: Vec<Lane>,
     pub(super) news: Vec<News>,
@@ -93,6 +102,7 @@ impl<K: Sink> Counter<K> {
             meters: AlertMeters::new(&counted),
             alerts: counted,
             limits: alerts.limits,
+            found_late: FoundLate::new(alerts.notify.found_late, alerts.counting.lateness_ms),
             producing: Producing::new(settings.delivery.mode),
             settings: settings.clone(),
             route,
@@ -151,6 +161,8 @@ impl<K: Sink> Counter<K> {
         let is_due = !self.news.is_empty() && (is_quiet || self.news.len() >= CHANGES_MAX) || now >= self.next_commit;
         if is_due {
             self.next_commit = now + COMMIT_INTERVAL;
+            let horizons = self.lanes.iter().map(|lane| lane.windows.bookmark().horizon);
+            real_time::look(horizons.max()).tell();
             self.renew_rules();
             self.settle(source)?;
             self.trim(source, now);
@@ -169,10 +181,7 @@ impl<K: Sink> Counter<K> {
         }
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.is_of(&line)) else { return };
         match lane.read(line.offset, line.value) {
-            Ok(changes) => {
-                let partition = line.partition;
-                self.news.extend(changes.into_iter().map(|change| News { partition, change }));
-            }
+            Ok(changes) => add(&mut self.news, lane, changes),
             Err(why) => {
                 self.meters.unreadable.increment(1);
                 let why = foreign(why.to_string().as_bytes());
@@ -191,8 +200,8 @@ impl<K: Sink> Counter<K> {
     /// Where everything has been read, silence is over.
     fn look_at_ends<S: Source>(&mut self, source: &S) {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_live() && source.idle(&lane.partition).is_some()) {
-            let partition = lane.partition.number;
-            self.news.extend(lane.at_its_end().into_iter().map(|change| News { partition, change }));
+            let changes = lane.at_its_end();
+            add(&mut self.news, lane, changes);
         }
     }
 
@@ -265,12 +274,12 @@ impl<K: Sink> Counter<K> {
         let mut lanes = Vec::with_capacity(partitions.len());
         let mut starts = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.into_iter().zip(committed) {
-            let (windows, over) = self.windows(source, &partition, committed.as_ref())?;
+            let (windows, past) = self.windows(source, &partition, committed.as_ref())?;
             let from = committed.is_some().then(|| bookmark(committed.as_ref()).from);
             starts.push((partition.clone(), from));
             let mark = committed.as_ref().map_or(-1, |standing| standing.offset);
             let status = self.status.add(partition.topic.clone(), partition.number, mark);
-            lanes.push(Lane::new(partition, windows, status, committed).with_over(over));
+            lanes.push(Lane::new(partition, windows, status, committed).with(past));
         }
         source.assign(&starts)?;
         let partitions: Vec<Partition> = starts.into_iter().map(|(partition, _)| partition).collect();
@@ -282,18 +291,24 @@ impl<K: Sink> Counter<K> {
         Ok(())
     }
 
-    /// Windows that know what fires; what they count is to be read yet. And what is over, and since when.
+    /// Windows that know what fires; what they count is to be read yet. And what is known from the alerts topic besides.
     fn windows<S: Source>(
         &self,
         source: &S,
         partition: &Partition,
         committed: Option<&Standing>,
-    ) -> Result<(Windows, BTreeMap<String, i64>), Failure> {
-        let mut windows = Windows::new(self.alerts.clone(), self.limits, bookmark(committed));
+    ) -> Result<(Windows, Past), Failure> {
+        let now_ms = now_ms();
+        let bookmark = match committed {
+            Some(_) => bookmark(committed),
+            // Nobody of the group has counted this partition before.
+            None => Bookmark { began: now_ms, ..Bookmark::start(0) },
+        };
+        let mut windows = Windows::new(self.alerts.clone(), self.limits, bookmark);
         let mut unreadable = 0_u64;
-        let mut over: BTreeMap<String, i64> = BTreeMap::new();
+        let mut past = Past::default();
         let mut lately: BTreeMap<String, Change> = BTreeMap::new();
-        let since = now_ms() - OVER_LATELY_MS;
+        let since = now_ms - OVER_LATELY_MS;
         source.recall(partition, &|| self.status.turn(), &mut |key, value| {
             let Ok(key) = std::str::from_utf8(key) else { return unreadable += 1 };
             // The alerts topic may have more partitions, or once have had.
@@ -301,22 +316,20 @@ impl<K: Sink> Counter<K> {
                 return;
             }
             unreadable += u64::from(windows.restore(key, value).is_err());
-            over.remove(key);
             lately.remove(key);
             let change = value.and_then(|value| Change::from_json(value).ok());
-            let Some(change) = change else { return };
-            if let Some(ends) = change.ends_at {
-                over.insert(key.to_owned(), ends);
-                if ends >= since {
-                    lately.insert(key.to_owned(), change);
-                }
+            past.says(key, change.as_ref());
+            if let Some(change) = change.filter(|change| change.ends_at.max(change.told_ms) >= Some(since))
+                && change.state == State::Resolved
+            {
+                lately.insert(key.to_owned(), change);
             }
         })?;
         if unreadable > 0 {
             tracing::warn!(partition = partition.number, unreadable, "records of the alerts topic that cannot be read");
         }
-        lately.values().for_each(|change| self.notify(partition.number, change));
-        Ok((windows, over))
+        lately.values().for_each(|change| self.notify(partition.number, bookmark.began, change));
+        Ok((windows, past))
     }
 
     /// Begins anew, with all windows, at what is committed.
@@ -328,8 +341,8 @@ impl<K: Sink> Counter<K> {
         let mut lanes = Vec::with_capacity(partitions.len());
         for (lane, committed) in std::mem::take(&mut self.lanes).into_iter().zip(committed) {
             starts.push((lane.partition.clone(), committed.is_some().then(|| bookmark(committed.as_ref()).from)));
-            let (windows, over) = self.windows(source, &lane.partition, committed.as_ref())?;
-            lanes.push(lane.again(windows, committed).with_over(over));
+            let (windows, past) = self.windows(source, &lane.partition, committed.as_ref())?;
+            lanes.push(lane.again(windows, committed).with(past));
         }
         self.lanes = lanes;
         source.rewind(&starts)?;
@@ -347,20 +360,24 @@ impl<K: Sink> Counter<K> {
         self.alerts = Arc::new(Alerts::new(&engine, self.alerts.settings().clone()));
         self.meters = AlertMeters::new(&self.alerts);
         for lane in &mut self.lanes {
-            let partition = lane.partition.number;
             let changes = lane.windows.exchange(self.alerts.clone());
-            self.news.extend(changes.into_iter().map(|change| News { partition, change }));
+            add(&mut self.news, lane, changes);
         }
     }
 
     /// What was to be told is on the alerts topic, and committed.
     pub(super) fn told(&mut self, news: &[News]) {
+        // Alertmanagers are told what holds, not all that happened on the way.
+        let mut last: BTreeMap<(i32, String), &Change> = BTreeMap::new();
         for News { partition, change } in news {
             self.meters.told(change);
-            self.notify(*partition, change);
-            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.number == *partition) {
-                lane.is_over(&change.key(), change.ends_at);
-            }
+            last.insert((*partition, change.key()), change);
+        }
+        for ((partition, key), change) in last {
+            let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.number == partition) else { continue };
+            lane.is_over(&key, change.ends_at);
+            let began = lane.windows.bookmark().began;
+            self.notify(partition, began, change);
         }
         for lane in self.lanes.iter().filter(|lane| lane.is_live()) {
             let number = lane.partition.number;
@@ -393,7 +410,7 @@ impl<K: Sink> Counter<K> {
         let mut behind: Option<String> = None;
         while self.board.is_some() {
             let changes = windows.firing_behind(behind.as_deref(), CHANGES_MAX);
-            changes.iter().for_each(|change| self.notify(partition, change));
+            changes.iter().for_each(|change| self.notify(partition, i64::MIN, change));
             match changes.last() {
                 Some(last) if changes.len() == CHANGES_MAX => behind = Some(last.key()),
                 _ => return,
@@ -401,12 +418,11 @@ impl<K: Sink> Counter<K> {
         }
     }
 
-    fn notify(&self, partition: i32, change: &Change) {
+    /// Has Alertmanagers told; `began` is when the group began to count.
+    fn notify(&self, partition: i32, began: i64, change: &Change) {
         let Some(board) = &self.board else { return };
-        let serde_json::Value::Object(mut alert) = change.to_postable() else { return };
-        alert.remove("endsAt");
-        let ends_ms = (change.state == State::Resolved).then_some(change.ends_at).flatten();
-        board.put(Notice { key: change.key(), partition, alert, starts_ms: change.starts_at, ends_ms });
+        let fires_for = self.found_late.fires_for(change, began, now_ms());
+        board.put(found_late::notice(partition, change, fires_for));
     }
 
     /// Has deleted what no next owner will read.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::alert::{Bookmark, Change, Meters, Record, Unreadable, Windows};
+use crate::alert::{Bookmark, Change, Meters, Record, State, Unreadable, Windows};
 use crate::flow::status::LaneStatus;
 use crate::flow::transport::{Mark, Partition, Standing};
 
@@ -24,10 +24,32 @@ pub(super) struct Lane {
     /// What the group has.
     committed: Option<Standing>,
     pub(super) meters: Meters,
-    /// What is over and still on the alerts topic: until when it fired, by key.
-    over: BTreeMap<String, i64>,
+    /// What the alerts topic says besides.
+    past: Past,
     /// Records before it may have been deleted.
     trimmed: i64,
+}
+
+/// What the alerts topic says of keys besides what windows need.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// What is over and still there: until when it fired.
+    over: BTreeMap<String, i64>,
+    /// What fires: when that was first told, by the time of day.
+    told: BTreeMap<String, i64>,
+}
+
+impl Past {
+    /// The next record of a key; `None` takes it away.
+    pub(super) fn says(&mut self, key: &str, change: Option<&Change>) {
+        self.over.remove(key);
+        self.told.remove(key);
+        match change {
+            Some(Change { ends_at: Some(ends_at), .. }) => _ = self.over.insert(key.to_owned(), *ends_at),
+            Some(Change { told_ms: Some(told_ms), .. }) => _ = self.told.insert(key.to_owned(), *told_ms),
+            _ => {}
+        }
+    }
 }
 
 /// An alert that is over stays on the alerts topic for so long, by event time.
@@ -54,21 +76,31 @@ impl Lane {
             is_live: committed.is_none(),
             committed,
             meters: Meters::default(),
-            over: BTreeMap::new(),
+            past: Past::default(),
             trimmed: 0,
         }
     }
 
-    /// What is known to be over.
-    pub(super) fn with_over(self, over: BTreeMap<String, i64>) -> Self {
-        Self { over, ..self }
+    /// What is known from the alerts topic.
+    pub(super) fn with(self, past: Past) -> Self {
+        Self { past, ..self }
+    }
+
+    /// The same change, which says when it was first told that it fires.
+    pub(super) fn dated(&mut self, change: Change, now_ms: i64) -> Change {
+        let told_ms = match change.state {
+            State::Firing => Some(*self.past.told.entry(change.key()).or_insert(now_ms)),
+            State::Resolved if change.withdrawn => None,
+            State::Resolved => self.past.told.remove(&change.key()),
+        };
+        Change { told_ms, ..change }
     }
 
     /// The latest word on a key: until when it fired, `None` when it fires or nothing is known of it.
     pub(super) fn is_over(&mut self, key: &str, ends_ms: Option<i64>) {
         match ends_ms {
-            Some(ends_ms) => _ = self.over.insert(key.to_owned(), ends_ms),
-            None => _ = self.over.remove(key),
+            Some(ends_ms) => _ = self.past.over.insert(key.to_owned(), ends_ms),
+            None => _ = self.past.over.remove(key),
         }
     }
 
@@ -78,13 +110,14 @@ impl Lane {
         if !self.is_live {
             return Vec::new();
         }
-        let horizon = self.windows.bookmark().horizon;
-        let mut before = horizon.saturating_sub(OVER_KEPT_MS);
-        if let Some(beyond) = self.over.len().checked_sub(most).filter(|beyond| *beyond > 0) {
-            let mut ends: Vec<i64> = self.over.values().copied().collect();
+        let Bookmark { horizon, floor, .. } = self.windows.bookmark();
+        // What a late line can still change is needed for longer.
+        let mut before = horizon.saturating_sub(OVER_KEPT_MS).min(floor);
+        if let Some(beyond) = self.past.over.len().checked_sub(most).filter(|beyond| *beyond > 0) {
+            let mut ends: Vec<i64> = self.past.over.values().copied().collect();
             before = before.max(ends.select_nth_unstable(beyond - 1).1.saturating_add(1));
         }
-        let past = self.over.iter().filter(|(_, ends)| **ends < before).take(at_a_time);
+        let past = self.past.over.iter().filter(|(_, ends)| **ends < before).take(at_a_time);
         past.map(|(key, _)| key.clone()).collect()
     }
 
@@ -160,6 +193,7 @@ impl Lane {
 
     /// The group has this.
     pub(super) fn committed(&mut self, mark: &Mark) {
+        self.windows.committed(&Bookmark::from_metadata(mark.offset, &mark.note));
         self.committed = Some(Standing { offset: mark.offset, note: mark.note.clone() });
     }
 

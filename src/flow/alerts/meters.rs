@@ -9,9 +9,10 @@ use crate::flow::meters::names;
 
 /// What a worker counts of lines that alerts look at.
 pub(crate) struct MatchMeters {
-    written: HashMap<String, Counter>,
+    /// By alert: all, and those that came late.
+    written: HashMap<String, [Counter; 2]>,
     /// By index into `Alerts::ids`.
-    late: Vec<Counter>,
+    too_late: Vec<Counter>,
     ungrouped: Vec<Counter>,
     absent: Counter,
     unreadable: Counter,
@@ -26,8 +27,8 @@ impl MatchMeters {
             |id: &str, result: &'static str| counter!(names::MATCHES, "alert" => id.to_owned(), "result" => result);
         let replaced = |why: &'static str| counter!(names::EVENT_TIMES, "reason" => why);
         Self {
-            written: alerts.ids().map(|id| (id.to_owned(), of(id, "written"))).collect(),
-            late: alerts.ids().map(|id| of(id, "late")).collect(),
+            written: alerts.ids().map(|id| (id.to_owned(), [of(id, "written"), of(id, "late")])).collect(),
+            too_late: alerts.ids().map(|id| of(id, "too_late")).collect(),
             ungrouped: alerts.ids().map(|id| of(id, "ungrouped")).collect(),
             absent: replaced("absent"),
             unreadable: replaced("unreadable"),
@@ -38,10 +39,12 @@ impl MatchMeters {
 
     /// A line that some alert looks at.
     pub(crate) fn count(&self, counted: &Counted) {
-        for counter in counted.matches.iter().filter_map(|found| self.written.get(&found.alert)) {
-            counter.increment(1);
+        for found in &counted.matches {
+            let Some([written, late]) = self.written.get(&found.alert) else { continue };
+            written.increment(1);
+            late.increment(u64::from(found.late));
         }
-        for (indexes, counters) in [(&counted.late, &self.late), (&counted.ungrouped, &self.ungrouped)] {
+        for (indexes, counters) in [(&counted.too_late, &self.too_late), (&counted.ungrouped, &self.ungrouped)] {
             indexes.iter().filter_map(|index| counters.get(*index)).for_each(|counter| counter.increment(1));
         }
         match counted.time {
@@ -64,6 +67,7 @@ pub(crate) struct AlertMeters {
     behind: Counter,
     unknown: Counter,
     evicted: Counter,
+    let_go: Counter,
     pub(crate) unreadable: Counter,
     pub(crate) too_large: Counter,
 }
@@ -85,6 +89,7 @@ impl AlertMeters {
             unknown: read("unknown"),
             unreadable: read("unreadable"),
             evicted: limit("alert_groups"),
+            let_go: limit("alert_lateness"),
             too_large: limit("alert"),
         }
     }
@@ -105,5 +110,6 @@ impl AlertMeters {
         self.behind.increment(now.behind.saturating_sub(before.behind));
         self.unknown.increment(now.unknown.saturating_sub(before.unknown));
         self.evicted.increment(now.evicted.saturating_sub(before.evicted));
+        self.let_go.increment(now.let_go.saturating_sub(before.let_go));
     }
 }

@@ -52,6 +52,8 @@ pub fn told(settings: &flow::Settings, all: bool) -> Result<Told, Failure> {
     let mut told = Told::default();
     for value in latest.values() {
         match Change::from_json(value) {
+            // What is not so any more is nobody's.
+            Ok(change) if change.withdrawn => {}
             Ok(change) if all || change.state == State::Firing => told.alerts.push(change),
             Ok(_) => {}
             Err(_) => told.unreadable += 1,

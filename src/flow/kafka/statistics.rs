@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::flow::real_time::shift_ms;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::Partition;
 
@@ -122,7 +123,9 @@ impl Statistics {
         };
         let of_topic = |(topic, statistics): (&String, &TopicStatistics)| {
             let idle: Vec<_> = statistics.partitions.values().filter(at_its_end).collect();
-            idle.into_iter().map(|one| ((topic.clone(), one.partition), self.time * 1000)).collect::<Vec<_>>()
+            idle.into_iter()
+                .map(|one| ((topic.clone(), one.partition), self.time * 1000 + shift_ms()))
+                .collect::<Vec<_>>()
         };
         self.topics.iter().flat_map(of_topic).collect()
     }

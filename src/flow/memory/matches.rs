@@ -77,8 +77,9 @@ impl World {
             missing = missing.or_else(|| lost.map(|index| (line.offset, index)));
         }
         let clock = Clock::from_metadata(note).now();
-        // Timestamps grow with offsets here.
-        let least = all[..lines.end].last().map(|line| partition as i64 * 1_000_000 + line.offset + 1);
+        // Timestamps grow with offsets here, and the first is believed with the second.
+        let least = all[..lines.end].last().filter(|_| lines.end > 1);
+        let least = least.map(|line| partition as i64 * 1_000_000 + line.offset + 1);
         if let Some((offset, index)) = missing {
             self.find(format!("match {index} of {partition}/{offset} is lost: its offset is committed"));
         }
@@ -120,7 +121,8 @@ impl super::audit::Audit {
             let here = line.matches.iter().filter(|(place, _)| *place == number).count();
             seen.get(&(partition, line.offset)).copied().unwrap_or(0) < here
         });
-        let least = before().next_back().map(|line| partition as i64 * 1_000_000 + line.offset + 1);
+        let least = before().next_back().filter(|_| before().nth(1).is_some());
+        let least = least.map(|line| partition as i64 * 1_000_000 + line.offset + 1);
         if let Some(line) = missing {
             return Some(format!("{watermark:?} stands on {number} before a match of {partition}/{}", line.offset));
         }

@@ -3,12 +3,14 @@
 //! Bounded: what fires is bounded by those who count; what is over stays only until everybody has heard it, and of that
 //! at most [`OVER_MAX`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Notice;
+use super::crowd::Crowd;
+use super::notice::Notice;
 use crate::flow::meters;
+use crate::flow::status::now_ms;
 
 /// An alert that is over is told for this long.
 const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
@@ -31,12 +33,14 @@ pub(crate) struct Board {
     repeat_interval: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     entries: HashMap<String, Entry>,
     /// Numbers each word that is put.
     words: u64,
     over: usize,
+    crowd: Crowd,
+    listeners: usize,
     stopping: bool,
     running: usize,
 }
@@ -46,6 +50,10 @@ struct Entry {
     notice: Arc<Notice>,
     word: u64,
     put: Instant,
+    /// Until then it is told to fire, although it is over.
+    fires_until: Option<Instant>,
+    /// It takes one of the places of its alert.
+    counts: bool,
     /// The last word that each Alertmanager took, and when.
     heard: Vec<(u64, Instant)>,
 }
@@ -55,19 +63,28 @@ impl Entry {
         self.notice.ends_ms.is_some()
     }
 
+    /// Whether Alertmanagers are told that it fires.
+    fn fires(&self, now: Instant) -> bool {
+        !self.is_over() || self.fires_until.is_some_and(|until| now < until)
+    }
+
     /// When it is to be told next.
     fn due(&self, listener: usize, repeat: Duration) -> Instant {
         match self.heard.get(listener) {
-            Some((word, at)) if *word == self.word => *at + repeat,
+            Some((word, at)) if *word == self.word => {
+                let turns = self.fires_until.filter(|until| *at < *until);
+                turns.map_or(*at + repeat, |turns| turns.min(*at + repeat))
+            }
             _ => self.put,
         }
     }
 
     /// Everybody has heard the end, and long enough.
     fn is_done(&self, now: Instant) -> bool {
+        let ended = self.fires_until.unwrap_or(self.put).max(self.put);
         self.is_over()
-            && now.duration_since(self.put) >= OVER_KEPT
-            && self.heard.iter().all(|(word, _)| *word == self.word)
+            && now.saturating_duration_since(ended) >= OVER_KEPT
+            && self.heard.iter().all(|(word, at)| *word == self.word && *at >= self.fires_until.unwrap_or(*at))
     }
 }
 
@@ -81,12 +98,15 @@ pub(crate) fn memory_bound(firing: usize, listeners: usize) -> usize {
 #[derive(Debug, Clone)]
 pub(super) struct Due {
     pub(super) notice: Arc<Notice>,
+    /// It is to be told to fire.
+    pub(super) fires: bool,
     word: u64,
 }
 
 impl Board {
-    pub(super) fn new(listeners: usize, repeat_interval: Duration) -> Self {
-        let inner = Inner { running: listeners, ..Inner::default() };
+    pub(super) fn new(listeners: usize, repeat_interval: Duration, crowd: Crowd) -> Self {
+        let inner =
+            Inner { entries: HashMap::new(), words: 0, over: 0, crowd, listeners, stopping: false, running: listeners };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners, repeat_interval }
     }
 
@@ -100,20 +120,8 @@ impl Board {
             return;
         }
         let mut inner = self.inner();
-        inner.words += 1;
-        let word = inner.words;
         let now = Instant::now();
-        let key = notice.key.clone();
-        let is_over = notice.ends_ms.is_some();
-        let heard = match inner.entries.remove(&key) {
-            Some(before) => {
-                inner.over -= usize::from(before.is_over());
-                before.heard
-            }
-            None => vec![(0, now); self.listeners],
-        };
-        inner.entries.insert(key, Entry { notice: Arc::new(notice), word, put: now, heard });
-        inner.over += usize::from(is_over);
+        inner.put(notice, now);
         if inner.over > OVER_MAX {
             inner.bound(now);
         }
@@ -124,7 +132,16 @@ impl Board {
     /// Forgets what a partition's owner said: somebody else owns it now, and tells.
     pub(crate) fn forget(&self, partition: i32) {
         let mut inner = self.inner();
-        inner.entries.retain(|_, entry| entry.notice.partition != partition);
+        inner.crowd.forget(partition);
+        let gone: Vec<String> = inner
+            .entries
+            .values()
+            .filter(|entry| entry.notice.partition == partition)
+            .map(|entry| entry.notice.key.clone())
+            .collect();
+        for key in gone {
+            inner.take(&key, Instant::now());
+        }
         inner.over = inner.entries.values().filter(|entry| entry.is_over()).count();
     }
 
@@ -135,12 +152,14 @@ impl Board {
             let now = Instant::now();
             let mut next = now + SLEEP_MAX;
             let mut due = Vec::new();
+            inner.leave_in_time(now);
+            inner.count_the_crowds(now);
             for entry in inner.entries.values() {
                 // At the end only what is new.
                 let is_new = entry.heard.get(listener).is_none_or(|(word, _)| *word != entry.word);
                 let at = entry.due(listener, self.repeat_interval);
                 if at <= now && (is_new || !inner.stopping) {
-                    due.push(Due { notice: entry.notice.clone(), word: entry.word });
+                    due.push(Due { notice: entry.notice.clone(), fires: entry.fires(now), word: entry.word });
                 } else {
                     next = next.min(at);
                 }
@@ -206,10 +225,89 @@ impl Board {
 }
 
 impl Inner {
+    fn put(&mut self, notice: Notice, now: Instant) {
+        let fires = notice.ends_ms.is_none() || !notice.fires_for.is_zero();
+        let is_told = self.entries.get(&notice.key).is_some_and(|entry| entry.counts);
+        let has_waited = !is_told && self.crowd.gives_up(&notice.kind, &notice.key);
+        if fires && !is_told && !self.crowd.admits(&notice, self.words + 1) {
+            self.words += 1;
+            return;
+        }
+        // Nobody has heard that it fired.
+        if !fires && has_waited {
+            return;
+        }
+        let frees = is_told && !fires;
+        let kind = notice.kind.clone();
+        self.enter(notice, fires, now);
+        if frees {
+            self.admit_next(&kind, now);
+        }
+    }
+
+    fn enter(&mut self, notice: Notice, counts: bool, now: Instant) {
+        self.words += 1;
+        let before = self.entries.remove(&notice.key);
+        self.over -= usize::from(before.as_ref().is_some_and(Entry::is_over));
+        self.over += usize::from(notice.ends_ms.is_some());
+        let entry = Entry {
+            word: self.words,
+            put: now,
+            fires_until: (!notice.fires_for.is_zero()).then(|| now + notice.fires_for),
+            counts,
+            heard: before.map_or_else(|| vec![(0, now); self.listeners], |before| before.heard),
+            notice: Arc::new(notice),
+        };
+        self.entries.insert(entry.notice.key.clone(), entry);
+    }
+
+    /// One that was told of has made room.
+    fn admit_next(&mut self, kind: &str, now: Instant) {
+        if let Some(next) = self.crowd.leaves(kind) {
+            self.enter(next, true, now);
+        }
+    }
+
+    /// Takes an entry off.
+    fn take(&mut self, key: &str, now: Instant) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        self.over -= usize::from(entry.is_over());
+        if entry.counts {
+            self.admit_next(&entry.notice.kind.clone(), now);
+        }
+    }
+
+    /// What was told to fire although it is over has done so for long enough.
+    fn leave_in_time(&mut self, now: Instant) {
+        let mut left = Vec::new();
+        for entry in self.entries.values_mut().filter(|entry| entry.counts && !entry.fires(now)) {
+            entry.counts = false;
+            left.push(entry.notice.kind.clone());
+        }
+        left.iter().for_each(|kind| self.admit_next(kind, now));
+    }
+
+    /// Tells how many wait, at once when they begin to and when none do any more; in between it is told with each repetition.
+    fn count_the_crowds(&mut self, now: Instant) {
+        let is_crowds = |entry: &&Entry| entry.notice.key == Crowd::key(&entry.notice.kind) && !entry.is_over();
+        let known = self.entries.values().filter(is_crowds).map(|entry| entry.notice.kind.clone());
+        let kinds: BTreeSet<String> = known.chain(self.crowd.crowded().map(str::to_owned)).collect();
+        for kind in kinds {
+            let before = self.entries.get(&Crowd::key(&kind)).map(|entry| entry.notice.clone());
+            let Some(notice) = self.crowd.notice(&kind, before.as_deref(), now_ms()) else { continue };
+            let is_same = before.as_ref().is_some_and(|before| before.ends_ms.is_none() && notice.ends_ms.is_none());
+            match self.entries.get_mut(&notice.key).filter(|_| is_same) {
+                Some(entry) => entry.notice = Arc::new(notice),
+                None => self.enter(notice, false, now),
+            }
+        }
+    }
+
     fn bound(&mut self, now: Instant) {
         if self.over == 0 {
             return;
         }
+        self.leave_in_time(now);
         self.entries.retain(|_, entry| !entry.is_done(now));
         self.over = self.entries.values().filter(|entry| entry.is_over()).count();
         if self.over > OVER_MAX {
@@ -222,8 +320,7 @@ impl Inner {
             over.sort_unstable();
             // A tenth at a time, so that not each further one costs a look at all.
             for (_, key) in over.into_iter().take(OVER_MAX / 10) {
-                self.entries.remove(&key);
-                self.over -= 1;
+                self.take(&key, now);
                 meters::let_go();
             }
         }
@@ -236,7 +333,73 @@ mod tests {
     use serde_json::Map;
 
     fn notice(key: &str, ends_ms: Option<i64>) -> Notice {
-        Notice { key: key.to_owned(), partition: key.len() as i32, alert: Map::new(), starts_ms: 1, ends_ms }
+        let (kind, fires_for) = ("disk".to_owned(), Duration::ZERO);
+        let partition = key.len() as i32;
+        Notice { key: key.to_owned(), kind, partition, alert: Map::new(), starts_ms: 1, ends_ms, fires_for }
+    }
+
+    fn crowd(most: usize) -> Crowd {
+        Crowd::new(most, "one")
+    }
+
+    /// Hears all there is, and says what it fires and what is over.
+    fn hear(board: &Board) -> Vec<(String, bool)> {
+        let due = board.due(0, 1000).unwrap();
+        board.told(0, &due);
+        due.iter().map(|due| (due.notice.key.clone(), due.fires)).collect()
+    }
+
+    fn heard(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
+        expected.iter().map(|(key, fires)| ((*key).to_owned(), *fires)).collect()
+    }
+
+    #[test]
+    fn of_one_alert_so_many_groups_are_told_and_one_says_how_many_more() {
+        let board = Board::new(1, Duration::from_secs(3600), crowd(2));
+        (0..200_000).for_each(|n| board.put(notice(&format!("{n:06}"), None)));
+        let other = Notice { kind: "other".to_owned(), ..notice("x", None) };
+        board.put(other);
+        assert_eq!(board.waiting(0), 3, "two of the crowd, and one of another alert");
+        let told = hear(&board);
+        assert_eq!(told, heard(&[("000000", true), ("000001", true), ("x", true), ("more of disk", true)]));
+        let summary = |board: &Board| {
+            let inner = board.inner();
+            let notice = &inner.entries["more of disk"].notice;
+            assert_eq!(notice.alert["labels"]["instance"], "one");
+            notice.alert["annotations"]["summary"].as_str().unwrap().split(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(summary(&board), "199998");
+        // One of those told of is over, and the first that waited has its place; one that waits is over, and nobody hears.
+        board.put(notice("000001", Some(5)));
+        board.put(notice("000003", Some(5)));
+        assert_eq!(hear(&board), heard(&[("000001", false), ("000002", true)]));
+        assert_eq!(summary(&board), "199996");
+        // When all others are over, the one that stands for them is.
+        (4..200_000).for_each(|n| board.put(notice(&format!("{n:06}"), Some(5))));
+        assert_eq!(hear(&board), heard(&[("more of disk", false)]));
+    }
+
+    #[test]
+    fn places_of_a_partition_that_goes_are_free() {
+        let board = Board::new(1, Duration::from_secs(3600), crowd(1));
+        ["a", "bb", "cc"].into_iter().for_each(|key| board.put(notice(key, None)));
+        assert_eq!(hear(&board), heard(&[("a", true), ("more of disk", true)]));
+        board.forget(1);
+        assert_eq!(hear(&board), heard(&[("bb", true)]));
+        board.forget(2);
+        assert_eq!(hear(&board), heard(&[("more of disk", false)]));
+        assert_eq!(board.inner().entries.len(), 1);
+    }
+
+    #[test]
+    fn what_was_over_before_it_was_found_fires_for_a_while() {
+        let board = Board::new(1, Duration::from_secs(3600), crowd(1));
+        board.put(notice("a", None));
+        board.put(Notice { fires_for: Duration::from_millis(30), ..notice("a", Some(5)) });
+        board.put(notice("b", None));
+        assert_eq!(hear(&board), heard(&[("a", true), ("more of disk", true)]));
+        // Then it is over, and has its place no more.
+        assert_eq!(hear(&board), heard(&[("a", false), ("b", true), ("more of disk", false)]));
     }
 
     fn keys(due: &[Due]) -> Vec<&str> {
@@ -245,7 +408,7 @@ mod tests {
 
     #[test]
     fn each_listener_hears_the_latest_word_once() {
-        let board = Board::new(2, Duration::from_secs(3600));
+        let board = Board::new(2, Duration::from_secs(3600), crowd(9));
         board.put(notice("a", None));
         board.put(notice("bb", None));
         board.put(notice("a", Some(5)));
@@ -264,7 +427,7 @@ mod tests {
 
     #[test]
     fn what_fires_is_told_again_and_at_the_end_only_what_is_new() {
-        let board = Board::new(1, Duration::ZERO);
+        let board = Board::new(1, Duration::ZERO, crowd(9));
         board.put(notice("a", None));
         for _ in 0..3 {
             let due = board.due(0, 10).unwrap();
@@ -281,7 +444,7 @@ mod tests {
 
     #[test]
     fn what_another_owns_is_his_to_tell() {
-        let board = Board::new(1, Duration::from_secs(3600));
+        let board = Board::new(1, Duration::from_secs(3600), crowd(9));
         board.put(notice("a", None));
         board.put(notice("bb", None));
         board.forget(1);
@@ -290,7 +453,7 @@ mod tests {
 
     #[test]
     fn what_is_over_is_bounded_and_what_fires_is_kept() {
-        let board = Board::new(1, Duration::from_secs(3600));
+        let board = Board::new(1, Duration::from_secs(3600), crowd(9));
         board.put(notice("fires", None));
         for n in 0..OVER_MAX + 3 {
             board.put(notice(&format!("{n}"), Some(1)));

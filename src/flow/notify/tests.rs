@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::notice::Notice;
 use super::*;
 
 /// Nothing here takes as long, unless it is broken.
@@ -69,19 +70,22 @@ fn settings(addresses: &[&String]) -> Settings {
         sign_in: None,
         authorities: None,
         repeat_interval: Duration::from_secs(3600),
+        found_late: Duration::from_secs(600),
+        max_firing: 1000,
     }
 }
 
 fn notice(name: &str, ends_ms: Option<i64>) -> Notice {
     let alert = json!({ "labels": { "alertname": name }, "startsAt": time(1_000) });
     let Json::Object(alert) = alert else { unreachable!() };
-    Notice { key: name.to_owned(), partition: 0, alert, starts_ms: 1_000, ends_ms }
+    let (key, kind, fires_for) = (name.to_owned(), name.to_owned(), Duration::ZERO);
+    Notice { key, kind, partition: 0, alert, starts_ms: 1_000, ends_ms, fires_for }
 }
 
 #[test]
 fn every_replica_is_told_what_fires_and_what_is_over() {
     let servers = [listener(), listener()];
-    let notifier = Notifier::start(&settings(&[&servers[0].1, &servers[1].1])).unwrap();
+    let notifier = Notifier::start(&settings(&[&servers[0].1, &servers[1].1]), "one").unwrap();
     let heard = servers.map(|(listener, _)| serve(listener, |_| 200));
     notifier.board().put(notice("disk", None));
     for requests in &heard {
@@ -101,7 +105,7 @@ fn every_replica_is_told_what_fires_and_what_is_over() {
 #[test]
 fn what_was_not_taken_is_told_until_it_is() {
     let (listener, address) = listener();
-    let notifier = Notifier::start(&settings(&[&address])).unwrap();
+    let notifier = Notifier::start(&settings(&[&address]), "one").unwrap();
     // The port answers nobody yet.
     let began = Instant::now();
     (0..1000).for_each(|n| notifier.board().put(notice(&format!("{n}"), None)));
@@ -127,7 +131,7 @@ fn what_was_not_taken_is_told_until_it_is() {
 #[test]
 fn one_that_is_refused_keeps_no_other_back() {
     let (listener, address) = listener();
-    let notifier = Notifier::start(&settings(&[&address])).unwrap();
+    let notifier = Notifier::start(&settings(&[&address]), "one").unwrap();
     for name in ["a", "bad", "c"] {
         notifier.board().put(notice(name, None));
     }
@@ -152,7 +156,7 @@ fn one_that_is_refused_keeps_no_other_back() {
 fn what_fires_is_told_again_at_each_interval() {
     let (listener, address) = listener();
     let settings = Settings { repeat_interval: Duration::from_millis(50), ..settings(&[&address]) };
-    let notifier = Notifier::start(&settings).unwrap();
+    let notifier = Notifier::start(&settings, "one").unwrap();
     let heard = serve(listener, |_| 200);
     notifier.board().put(notice("disk", None));
     for _ in 0..3 {
@@ -172,14 +176,14 @@ fn secrets_are_read_anew_each_time() {
         line.unwrap_or_default().to_owned()
     };
     std::fs::write(&file, "one\n").unwrap();
-    let bearer = Notifier::start(&settings(SignIn::Bearer { file: file.clone() })).unwrap();
+    let bearer = Notifier::start(&settings(SignIn::Bearer { file: file.clone() }), "one").unwrap();
     bearer.board().put(notice("a", None));
     assert_eq!(authorization(), "Bearer one");
     std::fs::write(&file, "two\n").unwrap();
     bearer.board().put(notice("b", None));
     assert_eq!(authorization(), "Bearer two");
     bearer.stop(Instant::now() + LONGEST);
-    let basic = Notifier::start(&settings(SignIn::Password { name: "me".into(), file: file.clone() })).unwrap();
+    let basic = Notifier::start(&settings(SignIn::Password { name: "me".into(), file: file.clone() }), "one").unwrap();
     basic.board().put(notice("c", None));
     assert_eq!(authorization(), "Basic bWU6dHdv");
     std::fs::remove_file(&file).unwrap();
@@ -189,7 +193,7 @@ fn secrets_are_read_anew_each_time() {
 fn at_the_end_what_is_new_is_told_and_nobody_is_waited_for() {
     let (answers, address) = listener();
     let (_silent, deaf) = listener();
-    let notifier = Notifier::start(&settings(&[&address, &deaf])).unwrap();
+    let notifier = Notifier::start(&settings(&[&address, &deaf]), "one").unwrap();
     let heard = serve(answers, |_| 200);
     notifier.board().put(notice("last", None));
     let began = Instant::now();

@@ -101,6 +101,8 @@ pub(super) fn alerts() -> crate::flow::alerts::Settings {
             sign_in: None,
             authorities: None,
             repeat_interval: std::time::Duration::from_secs(60),
+            found_late: std::time::Duration::from_secs(600),
+            max_firing: 1000,
         },
     }
 }

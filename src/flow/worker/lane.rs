@@ -1,6 +1,6 @@
 //! The partitions that a worker has: each with its ledger, and with what its sources said earlier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::trouble::Refused;
@@ -31,6 +31,12 @@ pub(super) struct Lane {
     pub(super) clock: Clock,
     /// What it was at `committed`.
     committed_clock: Clock,
+    /// The timestamps that waited for a second one behind lines opened since then, by those lines' offsets.
+    waiting: VecDeque<(i64, Option<i64>)>,
+    /// No record is from later than this, as far as is known.
+    latest_ms: i64,
+    /// The last record whose timestamp was not believed.
+    doubt: Option<Doubt>,
     /// It is committed with each offset: somebody counts alerts.
     keeps_clock: bool,
     /// Lines that cannot go as they are when they come again.
@@ -39,6 +45,15 @@ pub(super) struct Lane {
     suspects: BTreeSet<i64>,
     pub(super) last_timestamp_ms: i64,
     pub(super) status: Arc<LaneStatus>,
+}
+
+/// A record whose timestamp was not believed, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub(super) offset: i64,
+    pub(super) timestamp_ms: i64,
+    /// It is from later than now; else it is far ahead of those before it, and those behind it do not bear it out.
+    pub(super) is_future: bool,
 }
 
 /// After going elsewhere: the line that should come. Lines that the client had fetched before may still come first, and
@@ -99,8 +114,29 @@ impl Lane {
         self.expected = None;
         self.first.get_or_insert(line.offset);
         self.last_timestamp_ms = line.timestamp_ms;
-        self.clock.see(line.timestamp_ms);
-        self.ledger.open(line.offset, line.timestamp_ms)
+        let waited = self.clock.ahead();
+        let is_believed = self.clock.see_by(line.timestamp_ms, self.latest_ms);
+        if !is_believed {
+            // One that waits for a second one is remembered.
+            let is_future = self.clock.ahead() == waited;
+            self.doubt = Some(Doubt { offset: line.offset, timestamp_ms: line.timestamp_ms, is_future });
+        }
+        if self.clock.ahead() != waited {
+            self.waiting.push_back((line.offset, self.clock.ahead()));
+        }
+        let ticket = self.ledger.open(line.offset, line.timestamp_ms);
+        self.ledger.counts_as(self.clock.now().unwrap_or(-1));
+        ticket
+    }
+
+    /// A record that is certainly not to be believed, once.
+    pub(super) fn doubted(&mut self, offset: i64) -> Option<Doubt> {
+        let doubt = self.doubt?;
+        let is_past = doubt.offset < offset;
+        if is_past && self.clock.ahead().is_none() {
+            self.doubt = None;
+        }
+        self.doubt.take_if(|doubt| doubt.is_future || is_past)
     }
 
     /// All lines before `offset` came; what stands between the last of them and `offset` is none.
@@ -144,7 +180,7 @@ impl Lane {
     fn news(&self) -> Option<Mark> {
         let clock = self.settled_clock();
         let offset = self.ledger.commit().filter(|offset| self.committed.is_none_or(|committed| *offset > committed));
-        let moved = || self.committed.filter(|_| self.keeps_clock && clock > self.committed_clock);
+        let moved = || self.committed.filter(|_| self.keeps_clock && clock.now() > self.committed_clock.now());
         Some(Mark {
             lane: self.ledger.lane(),
             partition: self.partition.clone(),
@@ -156,9 +192,13 @@ impl Lane {
 
     /// The clock at the offset to commit. With nothing on its way, all lines opened are before that.
     fn settled_clock(&self) -> Clock {
-        let mut clock = self.committed_clock;
-        clock.see(self.ledger.settled_ms());
-        if self.ledger.unsettled() == 0 { clock.max(self.clock) } else { clock }
+        if self.ledger.unsettled() == 0 {
+            return self.clock;
+        }
+        let Some(end) = self.ledger.commit() else { return self.committed_clock };
+        let settled = Some(self.ledger.settled_ms()).filter(|settled| *settled >= 0);
+        let waited = self.waiting.iter().rev().find(|(offset, _)| *offset < end).map(|(_, ahead)| *ahead);
+        Clock::at(settled.max(self.committed_clock.now()), waited.unwrap_or(self.committed_clock.ahead()))
     }
 
     /// How far it is; nothing before the first line.
@@ -186,6 +226,7 @@ impl Lane {
     fn commit(&mut self, offset: i64, lines: usize, note: &str) {
         self.committed = Some(offset);
         self.committed_clock = Clock::from_metadata(note);
+        self.waiting.retain(|(waiting, _)| *waiting >= offset);
         self.ledger.committed(lines);
         self.memory.settle(offset);
         self.poison.retain(|(poison, _)| *poison >= offset);
@@ -201,6 +242,8 @@ impl Lane {
         self.memory.tell_again();
         self.ledger = Ledger::new(lane);
         self.clock = self.committed_clock;
+        self.waiting.clear();
+        self.doubt = None;
         // Gone back before, and nothing read since: the same line is still waited for.
         let expected = self.expected.map(|expected| expected.offset);
         let first = [self.first_ahead.take(), self.first.take(), expected]
@@ -219,6 +262,8 @@ pub(super) struct Lanes {
     /// Index of the lane used last: lines, and their acknowledgements, come in runs of one partition.
     current: usize,
     next_number: u32,
+    /// What [`Lane::latest_ms`] is from the beginning on.
+    latest_ms: Option<i64>,
 }
 
 impl Lanes {
@@ -291,6 +336,9 @@ impl Lanes {
             expected: Some(Expected::new(start.unwrap_or(0))),
             clock,
             committed_clock: clock,
+            waiting: VecDeque::new(),
+            latest_ms: self.latest_ms.unwrap_or(i64::MAX),
+            doubt: None,
             keeps_clock,
             poison: Vec::new(),
             suspects: BTreeSet::new(),
@@ -332,6 +380,12 @@ impl Lanes {
                 lane.commit(offset, if all { lane.ledger.uncommitted() } else { 0 }, &note);
             }
         }
+    }
+
+    /// No record is from later than this.
+    pub(super) fn none_is_later(&mut self, than_ms: i64) {
+        self.latest_ms = Some(than_ms);
+        self.lanes.iter_mut().for_each(|lane| lane.latest_ms = than_ms);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lane> {
@@ -382,5 +436,57 @@ impl Lanes {
     /// Lines published and settled that the group does not know of yet.
     pub(super) fn uncommitted(&self) -> usize {
         self.lanes.iter().map(|lane| lane.ledger.uncommitted()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::record::{Headers, Seen};
+    use crate::flow::status::Status;
+
+    const MINUTE: i64 = 60_000;
+
+    fn line(offset: i64, timestamp_ms: i64) -> Line<'static> {
+        let headers = Seen::Known(Headers::default());
+        Line { topic: "logs", partition: 0, offset, key: None, value: None, timestamp_ms, headers }
+    }
+
+    /// Whatever is acknowledged in which order, what is committed is the clock that the lines before the offset make.
+    #[test]
+    fn the_clock_that_is_committed_is_that_of_the_lines_before_the_offset() {
+        let engine = crate::engine::Engine::new(
+            crate::pack::parse(&crate::pack::builtin()).0.unwrap(),
+            crate::engine::Settings::default(),
+        )
+        .unwrap();
+        let status = Status::default();
+        let (mut leaps, mut commits) = (0, 0);
+        for seed in 0..300 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let partition = Partition { topic: "logs".into(), number: 0 };
+            let mut lanes = Lanes::default();
+            let worker = status.add_worker();
+            lanes.open((partition, None), "", engine.memory(), true, &worker);
+            let lane = &mut lanes.lanes[0];
+            let (mut timestamps, mut open, mut now) = (Vec::new(), Vec::new(), 0);
+            for offset in 0..60 {
+                now += random.i64(0..2 * MINUTE);
+                timestamps.push(if random.u8(0..6) == 0 { now + random.i64(0..30 * MINUTE) } else { now });
+                open.extend(lane.open(&line(offset, timestamps[offset as usize])));
+                if random.bool() && !open.is_empty() {
+                    let ticket = open.swap_remove(random.usize(0..open.len()));
+                    lane.ledger.settle(ticket).unwrap();
+                }
+                let Some(mark) = lane.news().filter(|_| random.u8(0..3) == 0) else { continue };
+                let mut clock = Clock::default();
+                timestamps[..mark.offset as usize].iter().for_each(|timestamp| _ = clock.see(*timestamp));
+                assert_eq!(Clock::from_metadata(&mark.note), clock, "seed {seed}, offset {}", mark.offset);
+                leaps += usize::from(clock.ahead().is_some());
+                commits += 1;
+                lane.commit(mark.offset, mark.lines, &mark.note);
+            }
+        }
+        assert!(commits > 500 && leaps > 100, "{leaps} of {commits}");
     }
 }

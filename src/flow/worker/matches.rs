@@ -3,18 +3,22 @@
 //!
 //! A match goes to the partition of the matches topic that its alert and group name, so all that is to be counted
 //! together meets there, whoever read the lines. A watermark goes to all of them, behind the matches of the lines before
-//! it: one producer keeps the order. Nothing reads the clock for a line; what an input partition without lines may say
-//! is the source's knowledge, see [`Source::idle`].
+//! it: one producer keeps the order. Nothing reads the clock for a line: what time it is, for those that are read as they happen,
+//! is looked at once a second ([`real_time`]); what an input partition without lines may say is the source's knowledge, see
+//! [`Source::idle`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::lane::Doubt;
 use super::{BESIDE_OVERHEAD, Worker};
 use crate::alert::{self, Alerts, Place, Watermark, partition_of};
 use crate::engine::{Countable, Engine};
 use crate::flow::alerts::meters::MatchMeters;
 use crate::flow::kafka::topics::Route;
 use crate::flow::ledger::Ticket;
+use crate::flow::meters;
+use crate::flow::real_time::{self, Seldom};
 use crate::flow::record::{Line, Writer};
 use crate::flow::status::now_ms;
 use crate::flow::transport::{Sink, Source, To};
@@ -32,6 +36,9 @@ pub(super) struct Counting {
     limit: usize,
     meters: MatchMeters,
     next: Instant,
+    next_look: Instant,
+    too_late: Seldom,
+    not_believed: Seldom,
     /// Watermarks not acknowledged. While there are some, telling more would only fill the queue.
     pub(super) in_flight: usize,
 }
@@ -42,7 +49,17 @@ impl Counting {
         let alerts = Arc::new(Alerts::new(engine, settings.alerts.as_ref()?.counting.clone()));
         let meters = MatchMeters::new(&alerts);
         let Route { matches_partitions: partitions, matches_limit: limit, .. } = route;
-        (partitions > 0).then_some(Self { alerts, partitions, limit, meters, next: now, in_flight: 0 })
+        (partitions > 0).then(|| Self {
+            alerts,
+            partitions,
+            limit,
+            meters,
+            next: now,
+            next_look: now,
+            too_late: Seldom::default(),
+            not_believed: Seldom::default(),
+            in_flight: 0,
+        })
     }
 
     /// Other rules.
@@ -59,11 +76,22 @@ impl<K: Sink> Worker<K> {
         line: &Line<'_>,
         ticket: &Ticket,
         countable: &Countable,
+        now: Instant,
     ) -> Result<(), Failure> {
-        let (Some(counting), Some(lane)) = (&self.counting, self.lanes.of(ticket)) else { return Ok(()) };
+        let (Some(counting), Some(lane)) = (&mut self.counting, self.lanes.of(ticket)) else { return Ok(()) };
         let place = Place { topic: line.topic.to_owned(), partition: line.partition, offset: line.offset };
         let counted = counting.alerts.count(countable, &place, line.timestamp_ms, lane.clock);
         counting.meters.count(&counted);
+        if !counted.too_late.is_empty()
+            && let Some(kept_back) = counting.too_late.say(now)
+        {
+            tracing::warn!(
+                behind_s = counted.behind_ms / 1000,
+                limit_s = counting.alerts.settings().lateness_ms / 1000,
+                more = kept_back,
+                "the line at {place} is further behind its partition than alerts.lateness, and no alert counts it"
+            );
+        }
         let (partitions, limit) = (counting.partitions, counting.limit);
         for found in counted.matches {
             let key = found.key();
@@ -78,8 +106,35 @@ impl<K: Sink> Worker<K> {
         Ok(())
     }
 
+    /// A record's timestamp is not believed.
+    pub(super) fn doubts(&mut self, line: &Line<'_>, doubt: Doubt, now: Instant) {
+        let Some(counting) = &mut self.counting else { return };
+        meters::not_believed(if doubt.is_future { "future" } else { "leap" });
+        if let Some(kept_back) = counting.not_believed.say(now) {
+            tracing::warn!(
+                timestamp = crate::alert::time(doubt.timestamp_ms),
+                more = kept_back,
+                "the record at {}/{}/{} is ahead of {}: its timestamp does not move the clock of its partition",
+                line.topic,
+                line.partition,
+                doubt.offset,
+                if doubt.is_future { "now" } else { "those around it" },
+            );
+        }
+    }
+
+    /// Looks what time it is, once a second.
+    fn look_at_clocks(&mut self, now: Instant) {
+        let Some(counting) = self.counting.as_mut().filter(|counting| now >= counting.next_look) else { return };
+        counting.next_look = now + INTERVAL;
+        let furthest = self.lanes.iter().filter_map(|lane| lane.clock.now()).max();
+        real_time::look(furthest).tell();
+        self.lanes.none_is_later(real_time::latest_ms());
+    }
+
     /// Tells how far the partitions are, when it is time.
     pub(super) fn tell_watermarks<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
+        self.look_at_clocks(now);
         let Some(counting) = &self.counting else { return Ok(()) };
         // Blocked, nothing is known of the ends of paused partitions, and nothing more is to wait for the output.
         let nobody_counts = counting.alerts.ids().next().is_none();
@@ -94,7 +149,7 @@ impl<K: Sink> Worker<K> {
         let inputs = source.inputs();
         for lane in self.lanes.iter_mut() {
             if let Some(wall_ms) = source.idle(&lane.partition) {
-                lane.clock.idle(wall_ms);
+                lane.clock.idle(real_time::of(wall_ms));
             }
         }
         let watermarks: Vec<Watermark> = self.lanes.iter().filter_map(|lane| lane.watermark(&inputs)).collect();

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use serde_json::Value as Json;
 
-use super::exact::now_ms;
+use super::exact::{LATER, now_ms};
 use super::replay::{Alert, Line};
-use super::stage;
+use super::{stage, told};
 use crate::broker::broker;
 use crate::records::Record;
 use crate::skip::skipped;
@@ -109,14 +109,18 @@ impl Drop for Alertmanager {
 }
 
 fn say(producer: &BaseProducer, stage: &Stage, cluster: &str, at: i64) {
-    let line = Line { timestamp: at, time: Some(at), rule: Some(0), cluster: Some(cluster.to_owned()), job: None };
+    let line = Line::failure(at, Some(cluster));
     Record::plain(&line.json(), at).send(producer, &stage.name, 0);
     producer.flush(Duration::from_secs(10)).unwrap();
 }
 
-/// Everything before is over.
+/// Everything before is over: so much later, as the daemons' clock and two records say.
 fn let_pass(producer: &BaseProducer, stage: &Stage) {
-    Record::plain("{}", now_ms() + 1_800_000).send(producer, &stage.name, 0);
+    stage.shift_clock(LATER);
+    eventually("the daemon has seen it", Duration::from_secs(20), || stage.logs().contains("has jumped").then_some(()));
+    // Within a second, all that read know of it.
+    std::thread::sleep(Duration::from_millis(1_500));
+    (0..2).for_each(|_| Record::plain("{}", now_ms() + 1_800_000).send(producer, &stage.name, 0));
     producer.flush(Duration::from_secs(10)).unwrap();
 }
 
@@ -141,7 +145,7 @@ fn field_an_alertmanager_receives_groups_shows_silences_and_resolves() {
     let Some(broker) = broker() else { return };
     let mut stage = stage(&broker, "alertmanager", &ALERT.toml());
     let Some(manager) = Alertmanager::start(&stage, "one") else { return };
-    stage.config += &format!("alertmanager = [\"{}\"]\nrepeat_interval = \"1s\"\n", manager.url());
+    stage.config += &format!("alertmanager = [\"{}\"]\nrepeat_interval = \"1s\"\nfound_late = \"0s\"\n", manager.url());
     stage.create(&stage.name, 1, &[]);
     let producer = stage.producer();
     let mut daemon = stage.start();
@@ -195,7 +199,11 @@ fn is_away(time: Duration, lines: usize) {
     else {
         return;
     };
-    stage.config += &format!("alertmanager = [\"{}\", \"{}\"]\nrepeat_interval = \"5s\"\n", there.url(), away.url());
+    stage.config += &format!(
+        "alertmanager = [\"{}\", \"{}\"]\nrepeat_interval = \"5s\"\nfound_late = \"0s\"\n",
+        there.url(),
+        away.url()
+    );
     stage.create(&stage.name, 1, &[]);
     let producer = stage.producer();
     let mut daemon = stage.start();
@@ -226,4 +234,53 @@ fn is_away(time: Duration, lines: usize) {
         eventually("all is over", Duration::from_secs(30), || manager.active().is_empty().then_some(()));
     }
     daemon.stop();
+}
+
+/// A collector delivers what happened while it was away: it is over, and is told to fire for a while all the same. What
+/// happened before anybody counted is nobody's news.
+#[test]
+fn what_is_found_late_is_announced() {
+    const MINUTE: i64 = 60_000;
+    let Some(broker) = broker() else { return };
+    let mut stage = stage(&broker, "foundlate", &ALERT.toml());
+    let Some(manager) = Alertmanager::start(&stage, "one") else { return };
+    stage.config += &format!(
+        "alertmanager = [\"{}\"]\nrepeat_interval = \"1s\"\nfound_late = \"8s\"\n[delivery]\nshutdown_timeout = \"2s\"\n",
+        manager.url()
+    );
+    stage.create(&stage.name, 1, &[]);
+    let producer = stage.producer();
+    // The group begins half an hour ago.
+    stage.shift_clock(-30 * MINUTE);
+    let now = now_ms();
+    say(&producer, &stage, "before", now - 40 * MINUTE);
+    let mut daemon = stage.start();
+    eventually("it is counted", Duration::from_secs(30), || (!told(&stage).is_empty()).then_some(()));
+    daemon.stop();
+    stage.shift_clock(0);
+    let mut daemon = stage.start();
+    daemon.wait_ready();
+    // Two of now, so that the third is late.
+    (0..2).for_each(|_| Record::plain("{}", now_ms()).send(&producer, &stage.name, 0));
+    let late = Line { time: Some(now - 25 * MINUTE), ..Line::failure(now_ms(), Some("late")) };
+    Record::plain(&late.json(), late.timestamp).send(&producer, &stage.name, 0);
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let alert = eventually("it is announced", Duration::from_secs(20), || {
+        let says =
+            |alert: &Json| alert["labels"]["cluster"] == "late" && alert["annotations"]["found_late"].is_string();
+        manager.active().into_iter().find(says)
+    });
+    let words = alert["annotations"]["found_late"].as_str().unwrap_or_default();
+    assert!(words.starts_with("it fired from ") && words.contains("and was found 2"), "{alert}");
+    assert_eq!(manager.clusters(), ["late"], "what was over before the group's first start is no news");
+    eventually("it is over", Duration::from_secs(30), || manager.active().is_empty().then_some(()));
+    daemon.stop();
+    let told: Vec<(String, Option<i64>)> = told(&stage)
+        .iter()
+        .map(|record| &record["fingerpost"])
+        .filter(|own| own["group"]["cluster"] == "late")
+        .map(|own| (own["state"].as_str().unwrap().to_owned(), own["ends_at"].as_i64()))
+        .collect();
+    let ends_at = now - 25 * MINUTE + 2_000;
+    assert_eq!(told, [("firing".to_owned(), None), ("resolved".to_owned(), Some(ends_at))], "the topic is exact");
 }

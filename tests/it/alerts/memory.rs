@@ -60,7 +60,7 @@ fn many_that_fire_stay_below_the_printed_bound_and_are_told_in_pages() {
     let now = now_ms();
     for number in 0..groups {
         let cluster = Some(format!("cluster-{number:07}"));
-        let line = Line { timestamp: now, time: Some(now), rule: Some(0), cluster, job: None };
+        let line = Line { timestamp: now, time: Some(now), rule: Some(0), cluster, job: None, from_the_future: false };
         Record::plain(&line.json(), now).send(&producer, &stage.name, (number % 4) as i32);
     }
     producer.flush(Duration::from_secs(60)).unwrap();

@@ -15,12 +15,20 @@ pub(super) struct Line {
     pub(super) rule: Option<usize>,
     pub(super) cluster: Option<String>,
     pub(super) job: Option<String>,
+    /// Its record is from later than now when it is read: that is believed of nobody.
+    pub(super) from_the_future: bool,
 }
 
 pub(super) const RULES: [&str; 3] = ["count.failed", "count.stuck", "count.known"];
 const MESSAGES: [&str; 3] = ["the job has failed", "nothing has moved", "this is known"];
 
 impl Line {
+    /// A job has failed, and its record is of that time.
+    pub(super) fn failure(at: i64, cluster: Option<&str>) -> Self {
+        let cluster = cluster.map(str::to_owned);
+        Self { timestamp: at, time: Some(at), rule: Some(0), cluster, job: None, from_the_future: false }
+    }
+
     pub(super) fn json(&self) -> String {
         let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
         let members = [
@@ -71,12 +79,15 @@ impl Alert {
     }
 }
 
-/// Lines this far behind the largest timestamp before them are late.
+/// Records this far ahead of the clock wait for a second one, and lines this far behind it are late.
 const LATENESS_MS: i64 = 300_000;
+/// Lines this far behind it count nowhere.
+const LATEST_MS: i64 = 7_200_000;
 const HOUR_MS: i64 = 3_600_000;
 
 struct Counted<'l> {
     at: i64,
+    late: bool,
     line: &'l Line,
 }
 
@@ -84,12 +95,26 @@ struct Counted<'l> {
 pub(super) fn replay(alerts: &[Alert], partitions: &[Vec<Line>]) -> BTreeSet<Fired> {
     let mut counted = Vec::new();
     for lines in partitions {
-        let mut clock = i64::MIN;
+        let (mut clock, mut alone) = (i64::MIN, None);
         for line in lines {
-            clock = clock.max(line.timestamp);
+            if line.from_the_future {
+                // As if it had no timestamp.
+            } else if line.timestamp <= clock.saturating_add(LATENESS_MS) {
+                clock = clock.max(line.timestamp);
+            } else {
+                // Where two have been, the clock is; and one that is near it is with it.
+                let other = alone.replace(line.timestamp);
+                if let Some(other) = other {
+                    let (lower, higher) = (line.timestamp.min(other), line.timestamp.max(other));
+                    clock = if higher <= lower + LATENESS_MS { higher } else { lower };
+                    alone = Some(higher);
+                }
+            }
+            alone = alone.filter(|alone| *alone > clock);
             let at = line.time.filter(|time| *time <= line.timestamp + HOUR_MS).unwrap_or(line.timestamp);
-            if at >= clock - LATENESS_MS {
-                counted.push(Counted { at, line });
+            let behind = clock.saturating_sub(at);
+            if behind <= LATEST_MS {
+                counted.push(Counted { at, late: behind > LATENESS_MS, line });
             }
         }
     }
@@ -110,24 +135,38 @@ fn fired_in_group(alert: &Alert, group: &[String], lines: &[&Counted<'_>]) -> Ve
     let is_of = |rules: &[usize], one: &Counted<'_>| one.line.rule.is_some_and(|rule| rules.contains(&rule));
     let lines: Vec<&&Counted<'_>> =
         lines.iter().filter(|one| is_of(alert.from, one) || is_of(alert.unless, one)).collect();
+    let window = |x: i64| {
+        let (lines, from) = (&lines, x - alert.window_ms);
+        lines.iter().filter(move |one| one.at <= x && from < one.at)
+    };
     let holds = |x: i64| {
-        let window = || lines.iter().filter(|one| one.at <= x && x - alert.window_ms < one.at);
         let mut jobs = BTreeSet::new();
-        let many = window().filter(|one| is_of(alert.from, one)).filter(|one| match &one.line.job {
+        let many = window(x).filter(|one| is_of(alert.from, one)).filter(|one| match &one.line.job {
             Some(job) if alert.distinct_jobs => jobs.insert(job.clone()),
             _ => true,
         });
-        many.count() >= alert.least && !window().any(|one| is_of(alert.unless, one))
+        many.count() >= alert.least && !window(x).any(|one| is_of(alert.unless, one) && !one.late)
     };
     // Nothing changes but where a line comes into the window or goes out of it.
     let times: BTreeSet<i64> = lines.iter().flat_map(|one| [one.at, one.at + alert.window_ms]).collect();
+    let enough = stretches(&times, holds);
+    // What is against and came late ends only what had begun before it.
+    let is_left = |x: i64| {
+        let began = enough.iter().find(|(start, end)| *start <= x && x < *end).map(|(start, _)| *start);
+        began.is_some_and(|began| !window(x).any(|one| is_of(alert.unless, one) && one.late && began < one.at))
+    };
+    let fired = stretches(&times, is_left).into_iter();
+    fired.map(|(start, end)| (alert.id.to_owned(), group.to_vec(), start, end)).collect()
+}
+
+fn stretches(times: &BTreeSet<i64>, holds: impl Fn(i64) -> bool) -> Vec<(i64, i64)> {
     let mut found = Vec::new();
     let mut since = None;
     for time in times {
-        match (holds(time), since) {
-            (true, None) => since = Some(time),
+        match (holds(*time), since) {
+            (true, None) => since = Some(*time),
             (false, Some(start)) => {
-                found.push((alert.id.to_owned(), group.to_vec(), start, time));
+                found.push((start, *time));
                 since = None;
             }
             _ => {}
@@ -147,7 +186,7 @@ fn the_replay_itself_is_right() {
         window_ms: 60_000,
         least: 3,
     };
-    let line = |at: i64| Line { timestamp: at, time: Some(at), rule: Some(0), cluster: None, job: None };
+    let line = |at: i64| Line::failure(at, None);
     let at = |times: &[i64]| {
         replay(&[alert], &[times.iter().map(|time| line(*time)).collect()]).into_iter().collect::<Vec<_>>()
     };

@@ -46,9 +46,8 @@ fn an_alert_is_seen_by_all_who_ask() {
     let producer = stage.producer();
     let began = now_ms();
     for n in 0..4 {
-        let (at, cluster) = (began + n, Some("c1".to_owned()));
-        let line = Line { timestamp: at, time: Some(at), rule: Some(0), cluster, job: None };
-        Record::plain(&line.json(), at).send(&producer, &stage.name, (n % 2) as i32);
+        let at = began + n;
+        Record::plain(&Line::failure(at, Some("c1")).json(), at).send(&producer, &stage.name, (n % 2) as i32);
     }
     producer.flush(Duration::from_secs(10)).unwrap();
     let firing = eventually("it fires", Duration::from_secs(20), || {
@@ -94,8 +93,7 @@ fn what_nobody_needs_any_more_is_deleted() {
     let producer = stage.producer();
     let old = now_ms() - 3 * 24 * 3_600_000;
     for n in 0..800 {
-        let line =
-            Line { timestamp: old + n, time: Some(old + n), rule: Some(0), cluster: Some("c1".to_owned()), job: None };
+        let line = Line::failure(old + n, Some("c1"));
         Record::plain(&line.json(), old + n).send(&producer, &stage.name, 0);
     }
     Record::plain("{}", now_ms()).send(&producer, &stage.name, 0);

@@ -1,6 +1,10 @@
 //! What must come out, worked out the plain way: for each alert and group, every time at which something could begin or
 //! end is asked by the definition, from all lines there are. Nothing slides, nothing is kept, nothing is shared with the
 //! program but the packs' numbers, which stand here once more.
+//!
+//! Of time there are these rules. A partition's clock is where two of its records have been, or one that was near it. A line
+//! more than five minutes behind it is late, one more than two hours behind counts nowhere. An alert holds where enough lines
+//! are and none against that was in time; a late one against takes out what it covers where the alert held before it came.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +25,7 @@ struct Line {
     at: i64,
     counts_as: String,
     against: bool,
+    late: bool,
 }
 
 struct Alert {
@@ -44,8 +49,12 @@ pub(crate) struct Truth {
     pub(crate) stretches: BTreeSet<Stretch>,
     /// The clocks at the ends.
     pub(crate) clocks: Vec<Option<i64>>,
-    /// Lines that alerts would have counted and that were too late.
+    /// Lines that alerts count although they were late.
     pub(crate) late: usize,
+    /// Lines that alerts would have counted and that were too late.
+    pub(crate) too_late: usize,
+    /// Records that were not believed at once.
+    pub(crate) leaps: usize,
     unless: BTreeSet<Key>,
 }
 
@@ -69,21 +78,25 @@ impl Truth {
 
 pub(crate) fn truth(partitions: &[Vec<Written>]) -> Truth {
     let mut lines: BTreeMap<(usize, Key), Vec<Line>> = BTreeMap::new();
-    let (mut clocks, mut late) = (Vec::new(), 0);
+    let (mut clocks, mut late, mut too_late, mut leaps) = (Vec::new(), 0, 0, 0);
     for (number, partition) in partitions.iter().enumerate() {
+        let seen = clocks_of(partition);
         for (offset, written) in partition.iter().enumerate() {
-            let clock = partition[..=offset].iter().map(|earlier| earlier.timestamp).max().filter(|clock| *clock >= 0);
-            let at = event_time(written, clock);
+            let (clock, ahead) = seen[offset];
+            leaps += usize::from(clock.is_some_and(|clock| written.timestamp > clock));
+            let at = event_time(written, clock.or(ahead));
+            let behind = clock.map_or(0, |clock| clock - at);
             let counted = counted(written, &format!("{number}/{offset}"), at);
-            if clock.is_some_and(|clock| at < clock - 5 * MINUTE) {
-                late += counted.len();
+            if behind > 120 * MINUTE {
+                too_late += counted.len();
                 continue;
             }
+            late += if behind > 5 * MINUTE { counted.len() } else { 0 };
             for (alert, key, line) in counted {
-                lines.entry((alert, key)).or_default().push(line);
+                lines.entry((alert, key)).or_default().push(Line { late: behind > 5 * MINUTE, ..line });
             }
         }
-        clocks.push(partition.iter().map(|written| written.timestamp).max().filter(|clock| *clock >= 0));
+        clocks.push(seen.last().and_then(|(clock, _)| *clock));
     }
     let mut stretches = BTreeSet::new();
     for ((alert, key), lines) in &lines {
@@ -91,7 +104,30 @@ pub(crate) fn truth(partitions: &[Vec<Written>]) -> Truth {
             .extend(alert_stretches(&ALERTS[*alert], lines).into_iter().map(|(start, end)| (key.clone(), start, end)));
     }
     let unless = lines.keys().filter(|(alert, _)| ALERTS[*alert].unless).map(|(_, key)| key.clone()).collect();
-    Truth { stretches, clocks, late, unless }
+    Truth { stretches, clocks, late, too_late, leaps, unless }
+}
+
+/// The clock when each record has been seen, and the record that runs ahead of it alone.
+fn clocks_of(partition: &[Written]) -> Vec<(Option<i64>, Option<i64>)> {
+    let (mut clock, mut ahead): (Option<i64>, Option<i64>) = (None, None);
+    let seen = |timestamp: i64| {
+        let is_near = |clock: Option<i64>| clock.is_some_and(|clock| timestamp <= clock + 5 * MINUTE);
+        if timestamp >= 0 && is_near(clock) {
+            clock = clock.max(Some(timestamp));
+        } else if timestamp >= 0 {
+            let mut both = [Some(timestamp), ahead].into_iter().flatten().collect::<Vec<_>>();
+            both.sort_unstable();
+            match both[..] {
+                [one] => ahead = Some(one),
+                [lower, higher] if higher <= lower + 5 * MINUTE => (clock, ahead) = (clock.max(Some(higher)), None),
+                [lower, higher] => (clock, ahead) = (clock.max(Some(lower)), Some(higher)),
+                _ => unreachable!("two at most"),
+            }
+        }
+        ahead = ahead.filter(|ahead| clock.is_none_or(|clock| clock < *ahead));
+        (clock, ahead)
+    };
+    partition.iter().map(|written| written.timestamp).map(seen).collect()
 }
 
 fn event_time(written: &Written, clock: Option<i64>) -> i64 {
@@ -113,9 +149,9 @@ fn counted(written: &Written, place: &str, at: i64) -> Vec<(usize, Key, Line)> {
     let repair = written.what == What::Repair;
     let or_none = |value: Option<&str>| value.unwrap_or("(none)").to_owned();
     let volume = or_none(written.volume);
-    let by_itself = |against| Line { at, counts_as: place.to_owned(), against };
+    let by_itself = |against| Line { at, counts_as: place.to_owned(), against, late: false };
     let by_request =
-        Line { at, counts_as: written.request.map_or(place.to_owned(), |one| format!("={one}")), against: false };
+        Line { counts_as: written.request.map_or(place.to_owned(), |one| format!("={one}")), ..by_itself(false) };
     let all = [
         (full || slow, vec![volume.clone()], by_itself(false)),
         (full, vec![], by_itself(false)),
@@ -139,11 +175,25 @@ fn alert_stretches(alert: &Alert, lines: &[Line]) -> Vec<(i64, i64)> {
         let inside = || lines.iter().filter(|line| time - alert.window < line.at && line.at <= time);
         let counted: BTreeSet<&str> =
             inside().filter(|line| !line.against).map(|line| line.counts_as.as_str()).collect();
-        counted.len() >= alert.least && !inside().any(|line| line.against)
+        counted.len() >= alert.least && !inside().any(|line| line.against && !line.late)
     };
+    let enough = where_it_holds(&times, holds);
+    let took_out = |start: i64, time: i64| {
+        let mut late = lines.iter().filter(|line| line.against && line.late);
+        late.any(|line| start < line.at && time - alert.window < line.at && line.at <= time)
+    };
+    let is_left = |time: i64| {
+        let stretch = enough.iter().find(|(start, end)| *start <= time && time < *end);
+        stretch.is_some_and(|(start, _)| !took_out(*start, time))
+    };
+    where_it_holds(&times, is_left)
+}
+
+/// From these times on something can change.
+fn where_it_holds(times: &BTreeSet<i64>, holds: impl Fn(i64) -> bool) -> Vec<(i64, i64)> {
     let mut stretches: Vec<(i64, i64)> = Vec::new();
     let mut since = None;
-    for time in times {
+    for time in times.iter().copied() {
         match (holds(time), since) {
             (true, None) => since = Some(time),
             (false, Some(start)) => {

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use fingerpost::alert::{
-    Alerts, Bookmark, Change, Clock, Limits, Place, Record, Settings, State, Watermark, Windows, partition_of,
-};
+use fingerpost::alert::{Alerts, Bookmark, Clock, Limits, Place, Record, Settings, Watermark, Windows, partition_of};
 use fingerpost::engine::{Countable, Engine};
+
+use serde_json::Value as Json;
 
 use super::brute::{Key, Stretch};
 use super::lines::Written;
@@ -35,7 +35,7 @@ pub(crate) struct Fleet<'a> {
     lost_some_counter: bool,
     /// How often something was killed or moved.
     pub(crate) faults: usize,
-    pub(crate) late: BTreeSet<(usize, usize, usize)>,
+    pub(crate) too_late: BTreeSet<(usize, usize, usize)>,
 }
 
 /// What the brokers hold.
@@ -85,6 +85,9 @@ fn append_some<T>(random: &mut fastrand::Rng, unsent: &mut VecDeque<T>, topic: &
     topic.extend(unsent.drain(..some));
 }
 
+/// How far on something was told of a stretch, and until when it fired by that.
+type Word = ((i64, u64), Option<i64>);
+
 impl<'a> Fleet<'a> {
     pub(crate) fn new(seed: u64, mode: Mode, engine: &Engine, input: &'a [Vec<Written>]) -> Self {
         let mut memory = engine.memory();
@@ -108,7 +111,7 @@ impl<'a> Fleet<'a> {
             topics,
             lost_some_counter: false,
             faults: 0,
-            late: BTreeSet::new(),
+            too_late: BTreeSet::new(),
         };
         (0..input.len()).for_each(|input| fleet.start_reader(input));
         (0..MATCHES).for_each(|partition| fleet.start_counter(partition));
@@ -191,7 +194,7 @@ impl<'a> Fleet<'a> {
             let Some(line) = &self.judged[reader.input][at] else { continue };
             let place = Place { topic: topic.clone(), partition, offset: i64::try_from(at).unwrap() };
             let counted = self.alerts.count(line, &place, written.timestamp, reader.clock);
-            self.late.extend(counted.late.into_iter().map(|alert| (reader.input, at, alert)));
+            self.too_late.extend(counted.too_late.into_iter().map(|alert| (reader.input, at, alert)));
             for found in counted.matches {
                 let to = partition_of(&found.key(), 12);
                 reader.unsent[usize::try_from(to).unwrap()].push_back(through_bytes(&Record::Match(found)));
@@ -256,6 +259,7 @@ impl<'a> Fleet<'a> {
         if !counter.is_lost {
             let bookmark = counter.windows.bookmark();
             self.topics.counted[counter.partition] = Some((bookmark.next, bookmark.to_metadata()));
+            counter.windows.committed(&bookmark);
         }
     }
 
@@ -352,19 +356,34 @@ impl<'a> Fleet<'a> {
             self.topics.alerts[counter.partition].extend(counter.unsent.drain(..));
             let bookmark = counter.windows.bookmark();
             self.topics.counted[counter.partition] = Some((bookmark.next, bookmark.to_metadata()));
+            counter.windows.committed(&bookmark);
         }
         self.counters = counters;
     }
 
-    /// Every alert that the alerts topic tells to be over, as often as it does.
-    pub(crate) fn over(&self) -> Vec<Stretch> {
-        let changes = self.topics.alerts.iter().flatten().map(|(key, value)| {
-            let change = Change::from_json(value.as_bytes()).unwrap();
-            assert_eq!(change.key(), *key);
-            change
-        });
-        let over = changes.filter(|change| change.state == State::Resolved);
-        over.map(|change| (change.key(), change.starts_at, change.ends_at.unwrap())).collect()
+    /// What the alerts topic says in the end: of the words on one stretch of a group the one told furthest on holds.
+    pub(crate) fn over(&self) -> BTreeSet<Stretch> {
+        let mut last: BTreeMap<(Key, i64), Word> = BTreeMap::new();
+        for (key, value) in self.topics.alerts.iter().flatten() {
+            let record: Json = serde_json::from_str(value).unwrap();
+            let own = &record["fingerpost"];
+            let far = (own["read_to"].as_i64().unwrap(), own["word"].as_u64().unwrap_or(0));
+            let ends_at = own["ends_at"].as_i64().filter(|_| own["withdrawn"] != true);
+            let known = last.entry((key.clone(), own["starts_at"].as_i64().unwrap())).or_insert((far, None));
+            if known.0 <= far {
+                *known = (far, ends_at);
+            }
+        }
+        let over = last.into_iter().filter_map(|((key, start), (_, end))| Some((key, start, end?)));
+        over.collect()
+    }
+
+    /// How often the alerts topic says something twice in a row, and how often it takes something back.
+    pub(crate) fn repeated_and_withdrawn(&self) -> (usize, usize) {
+        let records = || self.topics.alerts.iter();
+        let repeated = records().map(|records| records.windows(2).filter(|two| two[0] == two[1]).count()).sum();
+        let withdrawn = records().flatten().filter(|(_, value)| value.contains("\"withdrawn\":true")).count();
+        (repeated, withdrawn)
     }
 
     /// What fires, by the windows themselves.

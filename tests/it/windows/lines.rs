@@ -1,5 +1,6 @@
 //! Generated input: what each input partition holds, seeded. Clocks run ahead and behind, lines come late and out of
-//! order, partitions stand hours apart, values are missing.
+//! order, singly and as what a collector that was away delivers, records leap ahead, partitions stand hours apart, values are
+//! missing.
 
 use fingerpost::engine::Engine;
 use fingerpost::pack;
@@ -75,13 +76,34 @@ pub(crate) fn generate(random: &mut fastrand::Rng, partitions: usize, lines: usi
     // Times on a coarse grid meet each other, and the ends of windows.
     let grid = [1, 1000, 30_000, MINUTE][random.usize(0..4)];
     let pace = random.i64(1_000..90_000);
+    // Some inputs have none of it, most have some.
+    let (away, leaps) = (random.u32(0..4), random.u32(0..4));
     (0..partitions)
         .map(|_| {
             let mut now = START + random.i64(0..=spread);
+            let mut collector = None;
             (0..random.usize(0..=2 * lines / partitions))
                 .map(|_| {
                     now += random.i64(0..pace) / grid * grid;
-                    written(random, now, grid)
+                    // A pause that is longer than a clock believes at once.
+                    if random.u32(0..60) == 0 {
+                        now += random.i64(4 * MINUTE..70 * MINUTE) / grid * grid;
+                    }
+                    if random.u32(0..100) < 3 * away {
+                        collector = Some((random.usize(1..12), random.i64(MINUTE..135 * MINUTE)));
+                    }
+                    let late = collector.map(|(_, late)| late);
+                    collector = collector.filter(|(left, _)| *left > 1).map(|(left, late)| (left - 1, late));
+                    let mut written = written(random, now, grid);
+                    if let Some(late) = late {
+                        written.time = Some((now - late) / grid * grid);
+                    }
+                    if random.u32(0..100) < 2 * leaps {
+                        let ahead = [5 * MINUTE, 59 * MINUTE, 48 * HOUR][random.usize(0..3)];
+                        written.timestamp = now + ahead + random.i64(-1..=1);
+                        written.time = written.time.filter(|_| random.bool());
+                    }
+                    written
                 })
                 .collect()
         })

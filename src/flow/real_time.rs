@@ -1,0 +1,207 @@
+//! What time it is, by two clocks: the wall clock, which somebody may set, and the monotonic clock, which nobody can and which
+//! does not know the date.
+//!
+//! While the two go together the wall clock is right. When it jumps, the monotonic clock is believed: how far the partitions
+//! are that nobody writes to goes by it and is committed, so one daemon's wrong clock would else be everybody's. A wall clock
+//! that was put right, or a machine that slept, is believed again when the lines of some partition say the same as it does.
+//!
+//! All of a process go by one such pair ([`look`], [`now_ms`]): what is written carries its time, and brokers and Alertmanagers
+//! take nothing from a time that is far from theirs.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::alert::LEAP_MS;
+
+/// The two may drift apart by so much between two looks; more is a jump.
+const DRIFT_MS: i64 = 2_000;
+
+/// See the top of the file.
+#[derive(Debug)]
+struct RealTime {
+    /// At this moment it was so late, by the clock that is believed.
+    known: (Instant, i64),
+    /// What the wall clock said then.
+    wall_ms: i64,
+}
+
+static SHARED: Mutex<Option<RealTime>> = Mutex::new(None);
+
+fn shared() -> MutexGuard<'static, Option<RealTime>> {
+    // Plain numbers: nothing can be half done in there.
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at both clocks, once in a while. `furthest_ms` is the furthest clock of a partition.
+pub(crate) fn look(furthest_ms: Option<i64>) -> Seen {
+    let (wall_ms, now) = (wall_ms(), Instant::now());
+    shared().get_or_insert_with(|| RealTime::new(wall_ms, now)).look(wall_ms, now, furthest_ms)
+}
+
+/// What time it is, milliseconds since 1970. Before the first look it is what the wall clock says.
+pub(crate) fn now_ms() -> i64 {
+    shared().as_ref().map_or_else(wall_ms, |known| known.at(Instant::now()))
+}
+
+/// See [`RealTime::latest_ms`].
+pub(crate) fn latest_ms() -> i64 {
+    shared().as_ref().map_or(i64::MAX, RealTime::latest_ms)
+}
+
+/// See [`RealTime::of`].
+pub(crate) fn of(wall_ms: i64) -> i64 {
+    shared().as_ref().map_or(wall_ms, |known| known.of(wall_ms))
+}
+
+/// What the wall clock says, milliseconds since 1970: the one place that reads it.
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).saturating_add(shift_ms())
+}
+
+/// By how much a test has set the wall clock: what stands in the file that `SHIFTED_CLOCK` names. Not in releases.
+pub(crate) fn shift_ms() -> i64 {
+    static FILE: OnceLock<Option<std::ffi::OsString>> = OnceLock::new();
+    if !cfg!(debug_assertions) {
+        return 0;
+    }
+    let file = FILE.get_or_init(|| std::env::var_os("SHIFTED_CLOCK")).as_ref();
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// What a look at the clocks has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing new.
+    Steady,
+    /// The wall clock has jumped by so many milliseconds, and is not believed.
+    Jumped(i64),
+    /// It is believed again.
+    Believed,
+}
+
+impl RealTime {
+    fn new(wall_ms: i64, now: Instant) -> Self {
+        Self { known: (now, wall_ms), wall_ms }
+    }
+
+    /// Looks at both clocks, once in a while. `furthest_ms` is the furthest clock of a partition.
+    fn look(&mut self, wall_ms: i64, now: Instant, furthest_ms: Option<i64>) -> Seen {
+        let was_off = self.wall_ms - self.known.1;
+        let time = self.at(now);
+        let off = wall_ms - time;
+        let is_borne_out = furthest_ms.is_some_and(|furthest| {
+            furthest > time.saturating_add(LEAP_MS) && furthest <= wall_ms.saturating_add(LEAP_MS)
+        });
+        let (time, seen) = if off.abs() <= DRIFT_MS {
+            (wall_ms, if was_off.abs() > DRIFT_MS { Seen::Believed } else { Seen::Steady })
+        } else if is_borne_out {
+            (wall_ms, Seen::Believed)
+        } else {
+            (time, if (off - was_off).abs() > DRIFT_MS { Seen::Jumped(off - was_off) } else { Seen::Steady })
+        };
+        (self.known, self.wall_ms) = ((now, time), wall_ms);
+        seen
+    }
+
+    /// What time it is at a moment.
+    fn at(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.known.0);
+        self.known.1.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The latest that it can be, by either clock: a line from later than that is from nowhere.
+    fn latest_ms(&self) -> i64 {
+        self.known.1.max(self.wall_ms)
+    }
+
+    /// The time of something that happened lately, when the wall clock said this.
+    fn of(&self, wall_ms: i64) -> i64 {
+        let time = wall_ms.saturating_add(self.known.1 - self.wall_ms);
+        // Read before a jump that was seen since, it would be as far ahead as the jump went back.
+        if self.known.1 == self.wall_ms { time } else { time.min(self.known.1) }
+    }
+}
+
+impl Seen {
+    /// Says it, when it is something new.
+    pub(crate) fn tell(self) {
+        match self {
+            Self::Steady => {}
+            Self::Jumped(by_ms) => tracing::warn!(
+                by_s = by_ms / 1000,
+                "the wall clock of this machine has jumped, and is not followed; is it set by NTP?"
+            ),
+            Self::Believed => tracing::info!("the wall clock of this machine is believed again"),
+        }
+    }
+}
+
+/// What is said once in a while only.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    next: Option<Instant>,
+    kept_back: u64,
+}
+
+impl Seldom {
+    /// Whether to say it now: how often it was not said since the last time, or nothing when it is not to be said.
+    pub(crate) fn say(&mut self, now: Instant) -> Option<u64> {
+        if self.next.is_some_and(|next| now < next) {
+            self.kept_back += 1;
+            return None;
+        }
+        self.next = Some(now + Duration::from_secs(60));
+        Some(std::mem::take(&mut self.kept_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALL: i64 = 1_790_000_000_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn look(real: &mut RealTime, began: Instant, after_s: u64, ahead_ms: i64, furthest: Option<i64>) -> (Seen, i64) {
+        let wall = WALL + after_s as i64 * 1000 + ahead_ms;
+        let seen = real.look(wall, began + Duration::from_secs(after_s), furthest);
+        (seen, real.of(wall) - WALL)
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_not_followed_and_one_that_drifts_is() {
+        for jump in [HOUR, -HOUR, 3_000, -3_000] {
+            let began = Instant::now();
+            let mut real = RealTime::new(WALL, began);
+            assert_eq!(look(&mut real, began, 1, 0, None), (Seen::Steady, 1_000));
+            assert_eq!(look(&mut real, began, 2, 1_500, None), (Seen::Steady, 3_500));
+            assert_eq!(look(&mut real, began, 3, 1_500 + jump, None), (Seen::Jumped(jump), 4_500));
+            assert_eq!(look(&mut real, began, 4, 1_500 + jump, None), (Seen::Steady, 5_500));
+            // What was read before the jump is not after now.
+            assert!(real.of(WALL + 4_500) <= WALL + 5_500);
+            assert_eq!(real.latest_ms(), WALL + 5_500 + jump.max(0));
+            assert_eq!(look(&mut real, began, 5, 1_500, None), (Seen::Believed, 6_500));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_learns_the_time_from_what_it_reads() {
+        let began = Instant::now();
+        let mut real = RealTime::new(WALL, began);
+        assert_eq!(look(&mut real, began, 1, 8 * HOUR, Some(WALL)), (Seen::Jumped(8 * HOUR), 1_000));
+        // One that says something else does not bear it out.
+        assert_eq!(look(&mut real, began, 2, 8 * HOUR, Some(WALL + 20 * HOUR)), (Seen::Steady, 2_000));
+        let read = WALL + 8 * HOUR;
+        assert_eq!(look(&mut real, began, 3, 8 * HOUR, Some(read)), (Seen::Believed, 8 * HOUR + 3_000));
+        assert_eq!(look(&mut real, began, 4, 8 * HOUR, Some(read)), (Seen::Steady, 8 * HOUR + 4_000));
+    }
+
+    #[test]
+    fn what_is_said_seldom_says_how_often_it_was_not() {
+        let (mut seldom, now) = (Seldom::default(), Instant::now());
+        let said = [0, 1, 59, 60, 61, 130].map(|second| seldom.say(now + Duration::from_secs(second)));
+        assert_eq!(said, [Some(0), None, None, Some(2), None, Some(1)]);
+    }
+}
