@@ -3,6 +3,8 @@
 //! Everything that comes from outside (log lines, broker messages, panics at such lines) goes through [`foreign`] before
 //! it is logged: control characters would otherwise forge lines and colours in somebody's terminal.
 
+mod seldom;
+
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -12,6 +14,8 @@ use std::sync::Once;
 use tracing_subscriber::EnvFilter;
 
 use crate::sanitize::{self, steers};
+
+pub(crate) use seldom::Seldom;
 
 /// Bytes of foreign text that are logged.
 const FOREIGN_MAX: usize = 300;

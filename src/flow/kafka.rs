@@ -41,8 +41,7 @@ use rdkafka::config::RDKafkaLogLevel;
 /// What a broker, or the client itself, says is wrong.
 pub(crate) use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::seldom::Seldom;
-use crate::telemetry::foreign;
+use crate::telemetry::{Seldom, foreign};
 
 /// Version of the C library underneath.
 pub(crate) fn client_version() -> String {

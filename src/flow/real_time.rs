@@ -9,7 +9,7 @@
 //! take nothing from a time that is far from theirs.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::alert::LEAP_MS;
 
@@ -138,27 +138,10 @@ impl Seen {
     }
 }
 
-/// What is said once in a while only.
-#[derive(Debug, Default)]
-pub(crate) struct Seldom {
-    next: Option<Instant>,
-    kept_back: u64,
-}
-
-impl Seldom {
-    /// Whether to say it now: how often it was not said since the last time, or nothing when it is not to be said.
-    pub(crate) fn say(&mut self, now: Instant) -> Option<u64> {
-        if self.next.is_some_and(|next| now < next) {
-            self.kept_back += 1;
-            return None;
-        }
-        self.next = Some(now + Duration::from_secs(60));
-        Some(std::mem::take(&mut self.kept_back))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const WALL: i64 = 1_790_000_000_000;
@@ -196,12 +179,5 @@ mod tests {
         let read = WALL + 8 * HOUR;
         assert_eq!(look(&mut real, began, 3, 8 * HOUR, Some(read)), (Seen::Believed, 8 * HOUR + 3_000));
         assert_eq!(look(&mut real, began, 4, 8 * HOUR, Some(read)), (Seen::Steady, 8 * HOUR + 4_000));
-    }
-
-    #[test]
-    fn what_is_said_seldom_says_how_often_it_was_not() {
-        let (mut seldom, now) = (Seldom::default(), Instant::now());
-        let said = [0, 1, 59, 60, 61, 130].map(|second| seldom.say(now + Duration::from_secs(second)));
-        assert_eq!(said, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 }

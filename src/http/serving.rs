@@ -20,14 +20,14 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::telemetry::Seldom;
+
 /// Bytes of a request's header.
 const HEADER_MAX: usize = 16 << 10;
 /// How long a connection may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(5);
 /// After an accept that failed for want of something (file descriptors, memory), which is not had at once.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between two words on the same trouble.
-const QUIET: Duration = Duration::from_secs(60);
 
 /// How many connections, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub(crate) struct Answering {
 pub(crate) async fn serve(listener: TcpListener, answering: Answering, bounds: Bounds) -> io::Result<()> {
     let general = Arc::new(Semaphore::new(bounds.general));
     let mut reserve = Reserve { connections: VecDeque::new(), size: bounds.reserve };
-    let (mut failures, mut crowds) = (Seldom::default(), Seldom::default());
+    let (mut failures, mut crowds) = (Seldom::of(1), Seldom::of(1));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -75,8 +75,8 @@ pub(crate) async fn serve(listener: TcpListener, answering: Answering, bounds: B
                 drop(permit);
             });
         } else {
-            if let Some(count) = crowds.due(Instant::now()) {
-                tracing::warn!(count, "all {} HTTP connections are taken: others hear probes only", bounds.general);
+            if let Some(kept_back) = crowds.say(Instant::now()) {
+                tracing::warn!(kept_back, "all {} HTTP connections are taken: others hear probes only", bounds.general);
             }
             reserve.add(tokio::spawn(connection(stream, answering.probes.clone(), false, bounds)).abort_handle());
         }
@@ -89,8 +89,8 @@ async fn refused(error: &io::Error, failures: &mut Seldom) {
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;
     }
-    if let Some(count) = failures.due(Instant::now()) {
-        tracing::warn!(count, "HTTP connections cannot be accepted: {error}");
+    if let Some(kept_back) = failures.say(Instant::now()) {
+        tracing::warn!(kept_back, "HTTP connections cannot be accepted: {error}");
     }
     sleep(PAUSE).await;
 }
@@ -121,24 +121,6 @@ impl Reserve {
             oldest.abort();
         }
         self.connections.push_back(connection);
-    }
-}
-
-/// Says when something that happens again and again is worth a word, and how often it has happened since the last one.
-#[derive(Default)]
-struct Seldom {
-    told: Option<Instant>,
-    count: u64,
-}
-
-impl Seldom {
-    fn due(&mut self, now: Instant) -> Option<u64> {
-        self.count += 1;
-        let is_due = self.told.is_none_or(|told| now.duration_since(told) >= QUIET);
-        is_due.then(|| {
-            self.told = Some(now);
-            std::mem::take(&mut self.count)
-        })
     }
 }
 
@@ -206,14 +188,5 @@ mod tests {
         let address = served(Bounds { whole: Duration::from_millis(50), ..BOUNDS }).await;
         let mut idle = TcpStream::connect(address).unwrap();
         assert_eq!(idle.read_to_end(&mut Vec::new()).unwrap(), 0);
-    }
-
-    #[test]
-    fn a_trouble_that_repeats_is_told_once_a_minute_with_its_count() {
-        let start = Instant::now();
-        let mut seldom = Seldom::default();
-        let told: Vec<Option<u64>> =
-            [0, 1, 59, 61, 62].map(|second| seldom.due(start + Duration::from_secs(second))).into();
-        assert_eq!(told, [Some(1), None, None, Some(3), None]);
     }
 }

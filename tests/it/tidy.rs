@@ -70,14 +70,14 @@ const LINTS: [&str; 4] = ["src/pack/", "src/pack.rs", "src/engine/trial", "src/c
 /// own. The list may only shrink: whoever cuts a circle lowers its number here.
 const CIRCLES: [(&str, &[usize]); 9] = [
     ("alert", &[2]),
-    ("cli", &[33, 2]),
+    ("cli", &[31, 2]),
     ("config", &[10, 2]),
-    ("engine", &[15, 5]),
-    ("flow", &[40, 12, 5, 3, 2]),
+    ("engine", &[4, 2]),
+    ("flow", &[15, 7, 5, 3, 2, 2]),
     ("gaps", &[3]),
     ("http", &[5]),
-    ("pack", &[10, 3, 2, 2]),
-    ("runbook", &[6]),
+    ("pack", &[9, 2, 2]),
+    ("runbook", &[3]),
 ];
 
 pub(crate) fn sources() -> Vec<(String, String)> {

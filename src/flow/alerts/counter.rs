@@ -17,12 +17,11 @@ use crate::alert::{self, Alerts, Bookmark, Change, State, Windows, partition_of}
 use crate::flow::kafka::topics::Route;
 use crate::flow::notify::Board;
 use crate::flow::real_time;
-use crate::flow::seldom::Seldom;
 use crate::flow::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use crate::flow::status::{WorkerStatus, now_ms};
 use crate::flow::transport::{Delivery, Event, Partition, Problem, Sink, Source, Standing};
 use crate::flow::{Failure, Rules, Settings};
-use crate::telemetry::foreign;
+use crate::telemetry::{Seldom, foreign};
 
 /// How long to wait for a record, and so how late a request to stop is seen at worst.
 const IDLE: Duration = Duration::from_millis(100);

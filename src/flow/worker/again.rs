@@ -23,9 +23,8 @@ use crate::flow::ledger::Ticket;
 use crate::flow::recent::Recent;
 use crate::flow::record::Record;
 use crate::flow::returned::Returned;
-use crate::flow::seldom::Seldom;
 use crate::flow::transport::{Fetched, Sink, Source, Unsent};
-use crate::telemetry::foreign;
+use crate::telemetry::{Seldom, foreign};
 
 /// Between two attempts to publish what was refused for something that may pass.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -18,11 +18,12 @@ use crate::flow::alerts::meters::MatchMeters;
 use crate::flow::kafka::topics::Route;
 use crate::flow::ledger::Ticket;
 use crate::flow::meters;
-use crate::flow::real_time::{self, Seldom};
+use crate::flow::real_time;
 use crate::flow::record::{Line, Writer};
 use crate::flow::status::now_ms;
 use crate::flow::transport::{Sink, Source, To};
 use crate::flow::{Failure, Settings};
+use crate::telemetry::Seldom;
 
 /// Between two watermarks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -56,8 +57,8 @@ impl Counting {
             meters,
             next: now,
             next_look: now,
-            too_late: Seldom::default(),
-            not_believed: Seldom::default(),
+            too_late: Seldom::of(1),
+            not_believed: Seldom::of(1),
             in_flight: 0,
         })
     }

@@ -98,7 +98,7 @@ fn a_circle_is_found_however_it_is_written() {
         file("a/c", "use crate::a::{d, f};\npub(crate) struct Y;"),
         // By way of `a`, which took it in and is no part of the circle.
         file("a/d", "fn f() { println!(\"{}\", super::X::g()) }"),
-        file("a/f", "use super::Own;"),
+        file("a/f", "use super::Own;\npub(super) fn h() {}\npub(in crate::a::d) fn i() {}"),
         file("e", "use crate::a::X;"),
     ];
     let found = by_room(&files);

@@ -193,6 +193,9 @@ impl<'ast> Visit<'ast> for Names {
         visit::visit_path(self, path);
     }
 
+    /// `pub(super)` names who may see an item, which is nothing that it needs.
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
+
     fn visit_macro(&mut self, call: &'ast Macro) {
         self.visit_path(&call.path);
         self.tokens(call.tokens.clone());
