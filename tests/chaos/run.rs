@@ -447,7 +447,10 @@ impl<'p> Run<'p> {
         let took = began.elapsed();
         self.summary.drains.push(drained);
         self.summary.leavings.push(took);
-        if status.code() == Some(75) && self.plan.mode == Mode::ExactlyOnce && undone_while_leaving(&daemon) {
+        let may_be_undone = status.code() == Some(75) && self.plan.mode == Mode::ExactlyOnce;
+        if may_be_undone && self.plan.feed.refused > 0 && left_amid_a_refusal(&daemon) {
+            self.summary.amid_refusals += 1;
+        } else if may_be_undone && undone_while_leaving(&daemon) {
             self.summary.undone += 1;
         } else if !matches!(status.code(), Some(0)) {
             self.summary.surprises.push(format!("SIGTERM ended with {status} after {took:?}: {}", tail(&daemon)));
@@ -625,17 +628,20 @@ pub(crate) fn by_kind(faults: &[Fault]) -> BTreeMap<Fault, usize> {
 }
 
 /// Whether the last transaction of a daemon that was asked to stop came to no good end: in the middle of a rebalance the
-/// group does not take its offsets, and a coordinator may not answer in time; or a line of it was refused. Its lines are for whoever has the partitions
+/// group does not take its offsets, and a coordinator may not answer in time. Its lines are for whoever has the partitions
 /// then.
 pub(crate) fn undone_while_leaving(daemon: &Daemon) -> bool {
     let log = daemon.log();
+    let end = log.rsplit_once("stopping: draining").map_or("", |(_, end)| end);
+    end.contains("a transaction has to be aborted") || end.contains("it is not known how a transaction ended")
+}
+
+/// Whether a batch of a daemon that was asked to stop had a line refused just then, and was not done again yet. The
+/// client's word on it may be kept back.
+fn left_amid_a_refusal(daemon: &Daemon) -> bool {
+    let log = daemon.log();
     let (before, end) = log.rsplit_once("stopping: draining").unwrap_or(("", ""));
-    // A batch that was refused a moment ago is spoiled, and not done again yet. The client's word on it may be kept back.
     let words = ["current transaction must be aborted", "a batch was aborted", "dead letter: refused"];
     let is_spoiled = |text: &str| words.iter().any(|word| text.contains(word));
-    let spoiled_before = before.lines().rev().take(5).any(is_spoiled);
-    spoiled_before
-        || is_spoiled(end)
-        || end.contains("a transaction has to be aborted")
-        || end.contains("it is not known how a transaction ended")
+    before.lines().rev().take(5).any(is_spoiled) || is_spoiled(end)
 }

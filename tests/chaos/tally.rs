@@ -26,6 +26,8 @@ pub(crate) struct Summary {
     pub(crate) leavings: Vec<Duration>,
     /// How often the last batch was undone while a daemon left, as it says by how it ends.
     pub(crate) undone: usize,
+    /// The same, where a line of the batch had been refused just then.
+    pub(crate) amid_refusals: usize,
     /// What no fault explains.
     pub(crate) surprises: Vec<String>,
     /// Packs taken into use by the daemons that were there at the end.
@@ -68,6 +70,7 @@ impl Summary {
             drains: Vec::new(),
             leavings: Vec::new(),
             undone: 0,
+            amid_refusals: 0,
             surprises: Vec::new(),
             hung: 0,
             reloads: 0,
@@ -135,10 +138,11 @@ impl Summary {
         }
         println!("recovery        {}; after kill -9 {}", spread(&self.recoveries), spread(&self.kills));
         println!(
-            "SIGTERM         drained {}; ended {}; {} with the last batch undone",
+            "SIGTERM         drained {}; ended {}; {} with the last batch undone, {} more amid a refusal",
             spread(&self.drains),
             spread(&self.leavings),
-            self.undone
+            self.undone,
+            self.amid_refusals
         );
         println!("last fault      to everything committed {:.1} s", self.drained.as_secs_f64());
         println!("memory          {} MiB at most, of the daemons at the end", self.rss_kib / 1024);
