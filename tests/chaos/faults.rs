@@ -33,7 +33,7 @@ mod topics;
 mod transactions;
 
 /// Doors of the broker that all share.
-const DOORS: usize = 40;
+const DOORS: usize = 80;
 /// The group's session timeout in these tests.
 const SESSION: Duration = Duration::from_secs(2);
 const BOTH: [Mode; 2] = [Mode::AtLeastOnce, Mode::ExactlyOnce];

@@ -447,10 +447,10 @@ impl<'p> Run<'p> {
         let took = began.elapsed();
         self.summary.drains.push(drained);
         self.summary.leavings.push(took);
-        let may_be_undone = status.code() == Some(75) && self.plan.mode == Mode::ExactlyOnce;
-        if may_be_undone && self.plan.feed.refused > 0 && left_amid_a_refusal(&daemon) {
+        let is_undone = status.code() == Some(75);
+        if is_undone && self.plan.feed.refused > 0 && left_amid_a_refusal(&daemon) {
             self.summary.amid_refusals += 1;
-        } else if may_be_undone && undone_while_leaving(&daemon) {
+        } else if is_undone && self.plan.mode == Mode::ExactlyOnce && undone_while_leaving(&daemon) {
             self.summary.undone += 1;
         } else if !matches!(status.code(), Some(0)) {
             self.summary.surprises.push(format!("SIGTERM ended with {status} after {took:?}: {}", tail(&daemon)));
