@@ -8,6 +8,7 @@
 //! for `verify`, `letters` reads dead letters and sends them again. Each worker owns one source, and one sink or two,
 //! and is the only thread that calls them.
 
+mod asking;
 pub(crate) mod clients;
 mod committer;
 pub(crate) mod inputs;

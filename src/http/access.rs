@@ -99,7 +99,8 @@ pub(crate) struct Access {
 pub(crate) async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let (headers, path) = (request.headers(), request.uri().path());
     let brings = access.token.as_ref().is_some_and(|token| token.is_brought(headers));
-    if !brings && let Some(name) = wrong_name(&access, request.uri().host(), headers) {
+    let is_probe = ["/livez", "/readyz"].contains(&path);
+    if !brings && let Some(name) = wrong_name(&access, request.uri().host(), headers, is_probe) {
         return refused(&name).into_response();
     }
     if !brings && Part::of(path).is_some_and(|part| access.token_parts.contains(&part)) {
@@ -108,9 +109,13 @@ pub(crate) async fn guard(State(access): State<Arc<Access>>, request: Request, n
     next.run(request).await
 }
 
-/// The name that a request asks by, when it is none of ours. There must be exactly one.
-fn wrong_name(access: &Access, of_target: Option<&str>, headers: &HeaderMap) -> Option<String> {
+/// The name that a request asks by, when it is none of ours. There must be exactly one; none at all may stand in front of
+/// a probe, as an old load balancer asks it, and no browser does.
+fn wrong_name(access: &Access, of_target: Option<&str>, headers: &HeaderMap, is_probe: bool) -> Option<String> {
     let given: Vec<&[u8]> = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes).collect();
+    if given.is_empty() && is_probe {
+        return None;
+    }
     let [host] = given.as_slice() else { return Some(String::new()) };
     let names = [Some(*host), of_target.map(str::as_bytes)];
     let Access { hosts, on_loopback, .. } = access;
@@ -221,6 +226,15 @@ mod tests {
             assert!(is_ours(host, &names, true), "{host}");
         }
         assert!(!is_ours("a.tags.example", &names, true));
+    }
+
+    #[test]
+    fn a_probe_alone_may_ask_without_a_name() {
+        let access = Access { token: None, token_parts: Vec::new(), hosts: Vec::new(), on_loopback: true };
+        assert_eq!(wrong_name(&access, None, &HeaderMap::new(), true), None);
+        assert_eq!(wrong_name(&access, None, &HeaderMap::new(), false), Some(String::new()));
+        let twice = headers(&[("host", "localhost"), ("host", "evil.example")]);
+        assert!(wrong_name(&access, None, &twice, true).is_some());
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Lane {
     pub(super) status: Arc<LaneStatus>,
     /// The offset after the last one read, and after what is no record behind it.
     next: Option<i64>,
+    /// The offset after the last record read, which markers do not move.
+    read_to: Option<i64>,
     /// After going back: only what stands before this is the beginning of what was asked for. What the client had fetched
     /// before stands behind it, and may come first.
     barrier: Option<i64>,
@@ -71,6 +73,7 @@ impl Lane {
             windows,
             status,
             next: None,
+            read_to: None,
             barrier: None,
             told_to,
             is_live: committed.is_none(),
@@ -134,7 +137,8 @@ impl Lane {
     /// The same partition with other windows, after going back.
     pub(super) fn again(self, windows: Windows, committed: Option<Standing>) -> Self {
         let from = bookmark(committed.as_ref()).from;
-        let read_to = self.barrier.or(self.next);
+        // Only records come again: where there were none but markers, nothing would ever lift it.
+        let read_to = self.barrier.or(self.read_to);
         let fresh = Self::new(self.partition, windows, self.status, committed);
         Self { barrier: read_to.filter(|read_to| *read_to > from), ..fresh }
     }
@@ -146,6 +150,7 @@ impl Lane {
         }
         self.barrier = None;
         self.next = Some(offset + 1);
+        self.read_to = self.next;
         self.is_live |= offset >= self.told_to;
         match value {
             Some(value) => Record::from_json(value).map(|record| self.windows.read(offset, &record)),
@@ -201,7 +206,10 @@ impl Lane {
     pub(super) fn report(&self) {
         // While reading what was told of before, that is progress, too.
         let done = if self.is_live { self.committed.as_ref().map(|standing| standing.offset) } else { self.next };
-        self.status.stands(done, 0, -1);
+        // What is read and not committed yet is not done.
+        let standing = self.committed.as_ref().map_or(0, |standing| standing.offset);
+        let is_open = self.barrier.is_some() || self.next.is_some_and(|next| next > standing);
+        self.status.stands(done, usize::from(is_open), -1);
     }
 }
 
@@ -210,5 +218,53 @@ pub(super) fn bookmark(committed: Option<&Standing>) -> Bookmark {
     match committed {
         Some(Standing { offset, note }) => Bookmark::from_metadata(*offset, note),
         None => Bookmark::start(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Alerts, Limits, Settings};
+    use crate::flow::{Status, test_engine};
+
+    fn standing(offset: i64) -> Standing {
+        Standing { offset, note: Bookmark::start(offset).to_metadata() }
+    }
+
+    fn windows(committed: &Standing) -> Windows {
+        let alerts = Arc::new(Alerts::new(&test_engine(), Settings::default()));
+        Windows::new(alerts, Limits::default(), bookmark(Some(committed)))
+    }
+
+    fn lane(committed: &Standing) -> Lane {
+        let partition = Partition { topic: "matches".into(), number: 0 };
+        let status = Status::default().add_worker().add(partition.topic.clone(), 0, committed.offset);
+        Lane::new(partition, windows(committed), status, Some(committed.clone()))
+    }
+
+    /// After a transaction that came to nothing the lane begins anew; between what was committed and what it had reached
+    /// there may be nothing but markers, which never come.
+    #[test]
+    fn what_comes_behind_markers_is_read_after_going_back() {
+        let committed = standing(10);
+        let mut lane = lane(&committed);
+        lane.reach(14);
+        let mut lane = lane.again(windows(&committed), Some(committed.clone()));
+        lane.read(14, None).unwrap();
+        assert_eq!(lane.reads_next(), Some(15));
+        assert_eq!(lane.news().map(|mark| mark.offset), Some(15));
+    }
+
+    #[test]
+    fn what_was_fetched_before_going_back_is_not_taken_for_what_was_asked_for() {
+        let committed = standing(10);
+        let mut lane = lane(&committed);
+        (10..13).for_each(|offset| _ = lane.read(offset, None).unwrap());
+        lane.reach(14);
+        let mut lane = lane.again(windows(&committed), Some(committed.clone()));
+        lane.read(13, None).unwrap();
+        assert_eq!(lane.news(), None, "it stands behind what was read before");
+        (10..13).for_each(|offset| _ = lane.read(offset, None).unwrap());
+        assert_eq!(lane.news().map(|mark| mark.offset), Some(13));
     }
 }

@@ -37,8 +37,7 @@ impl Committer {
         let (answer, answers) = sync_channel(1);
         let body = move || {
             while let Ok(marks) = asked.recv() {
-                let result = commit(&consumer, &readings, &marks);
-                if answer.send((marks, result)).is_err() {
+                if answer.send(commit(&consumer, &readings, marks)).is_err() {
                     return;
                 }
             }
@@ -68,12 +67,14 @@ impl Committer {
 }
 
 /// Of a topic that was made anew nothing is committed any more: it would be taken for a place in the new one.
-fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, readings: &Readings, marks: &[Mark]) -> Result<(), Code> {
+/// Only what was asked for of the group is answered.
+fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, readings: &Readings, mut marks: Vec<Mark>) -> Answer {
     let gone = readings.check(LOOK).map(|recreated| recreated.topic);
-    let marks = marks.iter().filter(|mark| gone.as_ref() != Some(&mark.partition.topic));
-    list(marks, readings)
+    marks.retain(|mark| gone.as_ref() != Some(&mark.partition.topic));
+    let result = list(marks.iter(), readings)
         .and_then(|list| if list.count() == 0 { Ok(()) } else { consumer.commit(&list, CommitMode::Sync) })
-        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+        .map_err(|error| error.rdkafka_error_code().unwrap_or(Code::Unknown));
+    (marks, result)
 }
 
 /// As the client has it, each with its note.

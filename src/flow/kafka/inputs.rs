@@ -4,8 +4,9 @@
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::asking::Context;
 use super::clients;
 use super::topics::{self, Topic};
 use crate::flow::{Failure, Settings};
@@ -27,8 +28,9 @@ impl Inputs {
     /// Looks from now on, until nobody holds the list any more. `first`: what is there now.
     pub(crate) fn watch(settings: &Settings, first: Vec<(String, i32)>) -> Result<Self, Failure> {
         let inputs = Self(Arc::new(RwLock::new(Arc::new(first))));
-        let client: BaseConsumer<DefaultConsumerContext> =
-            clients::inquirer(settings).create().map_err(|error| clients::refused(settings, &error))?;
+        let client: BaseConsumer<Context> = clients::inquirer(settings)
+            .create_with_context(Context)
+            .map_err(|error| clients::refused(settings, &error))?;
         let client = Arc::new(client);
         settings.kafka.credentials.follow(&client);
         let (settings, held) = (settings.clone(), Arc::downgrade(&inputs.0));
@@ -44,7 +46,7 @@ impl Inputs {
     }
 }
 
-fn look(client: &BaseConsumer<DefaultConsumerContext>, settings: &Settings, held: &Weak<RwLock<List>>) {
+fn look(client: &BaseConsumer<Context>, settings: &Settings, held: &Weak<RwLock<List>>) {
     loop {
         for _ in 0..INTERVAL.as_millis() / STEP.as_millis() {
             std::thread::sleep(STEP);

@@ -6,13 +6,12 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::asking::Context;
 use super::raw::{Broken, Fetched, Records};
 use super::topics::state_too_narrow;
 use super::{Code, clients};
@@ -29,23 +28,6 @@ const POLL: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(20);
 
 type Client = BaseConsumer<Context>;
-
-struct Context;
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        super::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // Where a partition ends is what it is asked for.
-        if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
-            super::complain("looking something up", error.rdkafka_error_code(), reason);
-        }
-    }
-}
-
-impl ConsumerContext for Context {}
 
 /// Reads now and then.
 pub(crate) struct Lookup {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, DefaultConsumerContext};
+use rdkafka::consumer::BaseConsumer;
 
+use super::asking::Context;
 use super::raw::topic_ids;
 use super::topic_id::TopicId;
 use crate::flow::credentials::Credentials;
@@ -25,7 +26,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(1_500);
 pub(crate) struct TopicIds(Arc<Seen>);
 
 struct Seen {
-    client: Arc<BaseConsumer<DefaultConsumerContext>>,
+    client: Arc<BaseConsumer<Context>>,
     /// Looks that were begun: what was answered last need not be the newest.
     looks: AtomicU64,
     /// Of each topic that somebody has asked for: what was told, by the look that was begun last.
@@ -71,7 +72,7 @@ impl Seen {
 impl TopicIds {
     /// Looks from now on, until nobody asks any more, at the topics that somebody has asked for.
     pub(crate) fn watch(config: &ClientConfig, credentials: &Credentials) -> Result<Self, String> {
-        let client = config.create().map_err(|error: rdkafka::error::KafkaError| error.to_string())?;
+        let client = config.create_with_context(Context).map_err(|error| error.to_string())?;
         let client = Arc::new(client);
         credentials.follow(&client);
         let seen =

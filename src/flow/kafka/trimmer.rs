@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::asking::Context;
 use super::clients;
 use crate::flow::transport::Partition;
 use crate::flow::{Failure, Settings};
@@ -28,8 +28,9 @@ pub(super) struct Trimmer {
 
 impl Trimmer {
     pub(super) fn start(settings: &Settings) -> Result<Self, Failure> {
-        let admin: AdminClient<DefaultClientContext> =
-            clients::inquirer(settings).create().map_err(|error| clients::refused(settings, &error))?;
+        let admin: AdminClient<Context> = clients::inquirer(settings)
+            .create_with_context(Context)
+            .map_err(|error| clients::refused(settings, &error))?;
         let admin = Arc::new(admin);
         settings.kafka.credentials.follow(&admin);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,7 +50,7 @@ impl Trimmer {
     }
 }
 
-fn work(admin: &AdminClient<DefaultClientContext>, runtime: &tokio::runtime::Runtime, asked: &Receiver<Ask>) {
+fn work(admin: &AdminClient<Context>, runtime: &tokio::runtime::Runtime, asked: &Receiver<Ask>) {
     let mut has_complained = false;
     while let Ok(ask) = asked.recv() {
         let result = list(&ask).and_then(|list| {

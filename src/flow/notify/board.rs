@@ -228,13 +228,13 @@ impl Inner {
     fn put(&mut self, notice: Notice, now: Instant) {
         let fires = notice.ends_ms.is_none() || !notice.fires_for.is_zero();
         let is_told = self.entries.get(&notice.key).is_some_and(|entry| entry.counts);
-        let has_waited = !is_told && self.crowd.gives_up(&notice.kind, &notice.key);
-        if fires && !is_told && !self.crowd.admits(&notice, self.words + 1) {
+        let place = if is_told { None } else { self.crowd.gives_up(&notice.kind, &notice.key) };
+        if fires && !is_told && !self.crowd.admits(&notice, place.unwrap_or(self.words + 1)) {
             self.words += 1;
             return;
         }
         // Nobody has heard that it fired.
-        if !fires && has_waited {
+        if !fires && place.is_some() {
             return;
         }
         let frees = is_told && !fires;
@@ -351,6 +351,17 @@ mod tests {
 
     fn heard(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
         expected.iter().map(|(key, fires)| ((*key).to_owned(), *fires)).collect()
+    }
+
+    #[test]
+    fn who_waits_keeps_its_place_however_often_it_is_told() {
+        let board = Board::new(1, Duration::from_secs(3600), crowd(1));
+        for key in ["a", "b", "c", "b"] {
+            board.put(notice(key, None));
+        }
+        hear(&board);
+        board.put(notice("a", Some(5)));
+        assert!(hear(&board).contains(&("b".to_owned(), true)), "it came before c");
     }
 
     #[test]

@@ -34,14 +34,15 @@ impl Crowd {
         Self { most, instance: instance.to_owned(), kinds: HashMap::new() }
     }
 
-    /// Whether a group that fires, and was not told of before, finds room. Else it waits; `number` is larger than those before.
+    /// Whether a group that fires, and was not told of before, finds room. Else it waits; `number` is its place among
+    /// those that wait.
     pub(crate) fn admits(&mut self, notice: &Notice, number: u64) -> bool {
         let kind = self.kinds.entry(notice.kind.clone()).or_default();
         if kind.told < self.most {
             kind.told += 1;
             return true;
         }
-        let number = *kind.numbers.entry(notice.key.clone()).or_insert(number);
+        kind.numbers.insert(notice.key.clone(), number);
         kind.waiting.insert(number, notice.clone());
         false
     }
@@ -60,10 +61,10 @@ impl Crowd {
         next
     }
 
-    /// A group waits no more; false when it did not wait.
-    pub(crate) fn gives_up(&mut self, kind: &str, key: &str) -> bool {
-        let Some(kind) = self.kinds.get_mut(kind) else { return false };
-        kind.numbers.remove(key).is_some_and(|number| kind.waiting.remove(&number).is_some())
+    /// A group waits no more; its place, when it waited.
+    pub(crate) fn gives_up(&mut self, kind: &str, key: &str) -> Option<u64> {
+        let kind = self.kinds.get_mut(kind)?;
+        kind.numbers.remove(key).filter(|number| kind.waiting.remove(number).is_some())
     }
 
     /// Those of a partition wait no more.

@@ -249,7 +249,8 @@ impl<K: Sink> Worker<K> {
         let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
         let Some(entry) = lane.ledger.entry(&ticket) else { return Ok(()) };
         let Some(refused) = lane.poison(entry.offset).filter(|refused| refused.way != Way::AtNow) else {
-            return Ok(());
+            // Left as it is, the line would never be settled.
+            return Err(Failure::software(format!("line {} is to go again, and nobody knows as what", entry.offset)));
         };
         let delivery = source.again(&lane.partition, entry.offset)?;
         self.bury(&delivery, ticket, &refused)

@@ -102,16 +102,25 @@ impl<K: Sink> Worker<K> {
         self.holding = true;
         // Lines that come although reading is paused; they are read again afterwards.
         let come: RefCell<Vec<(Partition, i64)>> = RefCell::default();
+        let problem: RefCell<Option<Problem>> = RefCell::default();
         let waiting = || {
             self.status.turn();
-            if let Some(Ok(delivery)) = source.poll(Duration::ZERO) {
-                let line = delivery.line();
-                let partition = Partition { topic: line.topic.into(), number: line.partition };
-                come.borrow_mut().push((partition, line.offset));
+            match source.poll(Duration::ZERO) {
+                Some(Ok(delivery)) => {
+                    let line = delivery.line();
+                    let partition = Partition { topic: line.topic.into(), number: line.partition };
+                    come.borrow_mut().push((partition, line.offset));
+                }
+                Some(Err(Problem::Passing)) | None => {}
+                // Told once only.
+                Some(Err(other)) => _ = problem.borrow_mut().get_or_insert(other),
             }
         };
         let memories =
             starts.iter().map(|(partition, start)| self.recall(source, partition, *start, &waiting)).collect();
+        if let Some(problem) = problem.into_inner() {
+            self.trouble(source, problem)?;
+        }
         let mut gone_back: Vec<Partition> = Vec::new();
         for (partition, offset) in come.into_inner() {
             if !gone_back.contains(&partition) && self.lanes.read_again(source, &partition, offset)? {

@@ -101,6 +101,8 @@ impl<K: Sink> Worker<K> {
         let (code, whose) = (refusal.code, whose(refusal.code));
         self.meters.refused(code);
         if matches!(whose, Whose::Everybody | Whose::Denied | Whose::Unknown) {
+            // Nothing behind it may go out: it would again after the next start.
+            self.trouble.forget();
             return Err(self.undeliverable(&refusal));
         }
         let is_culprit = whose == Whose::Record && refusal.alone;
