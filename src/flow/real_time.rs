@@ -3,7 +3,8 @@
 //!
 //! While the two go together the wall clock is right. When it jumps, the monotonic clock is believed: how far the partitions
 //! are that nobody writes to goes by it and is committed, so one daemon's wrong clock would else be everybody's. A wall clock
-//! that was put right, or a machine that slept, is believed again when the lines of some partition say the same as it does.
+//! that goes on ahead, as after a machine slept, is believed again when the lines of some partition say the same as it does.
+//! One that was ahead at the start and is put back is not: lines from earlier prove nothing, as they may be a backlog.
 //!
 //! All of a process go by one such pair ([`look`], [`now_ms`]): what is written carries its time, and brokers and Alertmanagers
 //! take nothing from a time that is far from theirs.
