@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -99,7 +99,7 @@ pub(crate) struct Access {
 pub(crate) async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let (headers, path) = (request.headers(), request.uri().path());
     let brings = access.token.as_ref().is_some_and(|token| token.is_brought(headers));
-    let is_probe = ["/livez", "/readyz"].contains(&path);
+    let is_probe = request.version() == Version::HTTP_10 && ["/livez", "/readyz"].contains(&path);
     if !brings && let Some(name) = wrong_name(&access, request.uri().host(), headers, is_probe) {
         return refused(&name).into_response();
     }
@@ -110,7 +110,7 @@ pub(crate) async fn guard(State(access): State<Arc<Access>>, request: Request, n
 }
 
 /// The name that a request asks by, when it is none of ours. There must be exactly one; none at all may stand in front of
-/// a probe, as an old load balancer asks it, and no browser does.
+/// a probe in HTTP/1.0, as old load balancers ask it, and no browser does.
 fn wrong_name(access: &Access, of_target: Option<&str>, headers: &HeaderMap, is_probe: bool) -> Option<String> {
     let given: Vec<&[u8]> = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes).collect();
     if given.is_empty() && is_probe {
