@@ -31,7 +31,7 @@ pub struct Settings {
     pub alerts: Option<alerts::Settings>,
     /// What of it this process does.
     pub roles: Roles,
-    /// Lines per second of which each worker looks whether they are errors, for [`coverage`]; none with 0.
+    /// Lines per second of which each worker looks whether they are errors, for [`coverage`](super::coverage); none with 0.
     pub looked_at: u32,
     /// Bytes of memory above which it refuses to start, when what it may take is more.
     pub memory_limit: Option<usize>,
