@@ -10,13 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::alerts::View;
 use super::coverage::Coverage;
+pub(crate) use super::real_time::now_ms;
 use super::unjudged::NO_LINE;
-use super::{Mode, real_time, throttle};
-
-/// Milliseconds since 1970, by the clock that is believed.
-pub(crate) fn now_ms() -> i64 {
-    real_time::now_ms()
-}
+use super::{Mode, throttle};
 
 /// The flow as a whole. Made before it starts, so that the probes can already say so.
 #[derive(Debug)]

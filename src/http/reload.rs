@@ -116,14 +116,7 @@ fn told<'d>(problem: &'d Diagnostic, places: &mut Places<'d>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, value.parse().unwrap());
-        }
-        headers
-    }
+    use crate::http::access::tests::headers;
 
     fn is_elsewhere(permitted: Result<(), Refusal>) -> bool {
         matches!(permitted, Err(Refusal::Elsewhere(_)))
