@@ -50,8 +50,8 @@ pub(crate) fn latest_ms() -> i64 {
 }
 
 /// See [`RealTime::of`].
-pub(crate) fn of(wall_ms: i64) -> i64 {
-    shared().as_ref().map_or(wall_ms, |known| known.of(wall_ms))
+pub(crate) fn of(wall_ms: i64) -> Option<i64> {
+    shared().as_ref().map_or(Some(wall_ms), |known| known.of(wall_ms, Instant::now()))
 }
 
 /// What the wall clock says, milliseconds since 1970: the one place that reads it.
@@ -117,11 +117,12 @@ impl RealTime {
         self.known.1.max(self.wall_ms)
     }
 
-    /// The time of something that happened lately, when the wall clock said this.
-    fn of(&self, wall_ms: i64) -> i64 {
+    /// The time of something that happened lately, when the wall clock said this. `None` when that is not yet: the wall
+    /// clock has jumped between it and the last look.
+    fn of(&self, wall_ms: i64, now: Instant) -> Option<i64> {
         let time = wall_ms.saturating_add(self.known.1 - self.wall_ms);
-        // Read before a jump that was seen since, it would be as far ahead as the jump went back.
-        if self.known.1 == self.wall_ms { time } else { time.min(self.known.1) }
+        let latest = self.at(now);
+        (time <= latest.saturating_add(DRIFT_MS)).then_some(time.min(latest))
     }
 }
 
@@ -150,8 +151,9 @@ mod tests {
 
     fn look(real: &mut RealTime, began: Instant, after_s: u64, ahead_ms: i64, furthest: Option<i64>) -> (Seen, i64) {
         let wall = WALL + after_s as i64 * 1000 + ahead_ms;
-        let seen = real.look(wall, began + Duration::from_secs(after_s), furthest);
-        (seen, real.of(wall) - WALL)
+        let now = began + Duration::from_secs(after_s);
+        let seen = real.look(wall, now, furthest);
+        (seen, real.of(wall, now).unwrap() - WALL)
     }
 
     #[test]
@@ -163,11 +165,24 @@ mod tests {
             assert_eq!(look(&mut real, began, 2, 1_500, None), (Seen::Steady, 3_500));
             assert_eq!(look(&mut real, began, 3, 1_500 + jump, None), (Seen::Jumped(jump), 4_500));
             assert_eq!(look(&mut real, began, 4, 1_500 + jump, None), (Seen::Steady, 5_500));
-            // What was read before the jump is not after now.
-            assert!(real.of(WALL + 4_500) <= WALL + 5_500);
+            // What was heard before the jump, and is asked for after it, is not after now.
+            let heard_before = real.of(WALL + 4_500, began + Duration::from_secs(4));
+            assert!(heard_before.is_none_or(|time| time <= WALL + 5_500), "{heard_before:?}");
             assert_eq!(real.latest_ms(), WALL + 5_500 + jump.max(0));
             assert_eq!(look(&mut real, began, 5, 1_500, None), (Seen::Believed, 6_500));
         }
+    }
+
+    /// Else a jump bears itself out: a partition read to its end would be as far ahead as the wall clock.
+    #[test]
+    fn a_jump_that_nobody_has_seen_yet_is_no_time_to_go_by() {
+        let began = Instant::now();
+        let mut real = RealTime::new(WALL, began);
+        assert_eq!(look(&mut real, began, 1, 0, None), (Seen::Steady, 1_000));
+        let half_past = began + Duration::from_millis(1_500);
+        assert_eq!(real.of(WALL + 1_500 + HOUR, half_past), None);
+        assert_eq!(real.of(WALL + 1_900, half_past), Some(WALL + 1_500), "it drifts");
+        assert_eq!(look(&mut real, began, 2, HOUR, None), (Seen::Jumped(HOUR), 2_000));
     }
 
     #[test]

@@ -136,8 +136,8 @@ pub(crate) trait Source {
     /// Everything that the state topic says of a partition, oldest first, key and value. Waits for as long as it takes,
     /// calling `waiting` now and then.
     fn recall(&self, partition: &Partition, waiting: &dyn Fn(), tell: &mut Teller<'_>) -> Result<(), Failure>;
-    /// The wall clock, milliseconds since 1970, at the last moment at which a partition was surely read to its end; `None`
-    /// when there is more to read, or no sign that the broker would have told.
+    /// The last moment at which a partition was surely read to its end, milliseconds since 1970 by the clock that is believed;
+    /// `None` when there is more to read, or no sign that the broker would have told.
     fn idle(&self, partition: &Partition) -> Option<i64>;
     /// All input topics and their numbers of partitions, those of other members among them, as far as they are known.
     fn inputs(&self) -> Vec<(String, i32)>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::flow::real_time::shift_ms;
+use crate::flow::real_time;
 use crate::flow::status::WorkerStatus;
 use crate::flow::transport::Partition;
 
@@ -14,7 +14,7 @@ use crate::flow::transport::Partition;
 /// Of a partition that was given anew, or read from elsewhere, the client tells for a while where it stood before.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// Milliseconds since 1970 of the statistics that said so.
+    /// Of the statistics that said so, milliseconds since 1970 by the clock that is believed.
     idle: HashMap<(String, i32), i64>,
     /// When reading began, or went elsewhere.
     began: HashMap<(String, i32), i64>,
@@ -27,7 +27,8 @@ const NEW_MS: i64 = 3_000;
 impl Ends {
     /// Takes in what the client says.
     pub(super) fn hear(&mut self, statistics: &Statistics) {
-        self.idle = statistics.idle();
+        // By a wall clock that has just jumped, nothing is known of when that was.
+        self.idle = real_time::of(statistics.wall_ms()).map(|time| statistics.idle(time)).unwrap_or_default();
     }
 
     /// A partition is read from somewhere from now on.
@@ -108,9 +109,14 @@ fn nobody() -> i32 {
 }
 
 impl Statistics {
+    /// Milliseconds since 1970, by the wall clock.
+    fn wall_ms(&self) -> i64 {
+        self.time.saturating_mul(1000).saturating_add(real_time::shift_ms())
+    }
+
     /// The partitions that are read to their ends, whatever transactions are open in them, and whose broker would have
     /// told of more; with the time at which that was so.
-    pub(super) fn idle(&self) -> HashMap<(String, i32), i64> {
+    fn idle(&self, time: i64) -> HashMap<(String, i32), i64> {
         let answers = |nodeid: i32| {
             self.brokers.values().any(|broker| {
                 let is_heard = (0..SILENCE_MAX_MICROS).contains(&broker.rxidle);
@@ -123,9 +129,7 @@ impl Statistics {
         };
         let of_topic = |(topic, statistics): (&String, &TopicStatistics)| {
             let idle: Vec<_> = statistics.partitions.values().filter(at_its_end).collect();
-            idle.into_iter()
-                .map(|one| ((topic.clone(), one.partition), self.time * 1000 + shift_ms()))
-                .collect::<Vec<_>>()
+            idle.into_iter().map(|one| ((topic.clone(), one.partition), time)).collect::<Vec<_>>()
         };
         self.topics.iter().flat_map(of_topic).collect()
     }
@@ -162,11 +166,11 @@ mod tests {
     fn idle_is_who_is_read_to_the_end_on_a_broker_that_answers() {
         let statistics = |next: i64, state: &str, rxidle: i64, broker: i32, waiting: i64| {
             let json = format!(
-                r#"{{"time":1790000000,"brokers":{{"b:9092/1":{{"nodeid":1,"state":"{state}","rxidle":{rxidle}}}}},
+                r#"{{"brokers":{{"b:9092/1":{{"nodeid":1,"state":"{state}","rxidle":{rxidle}}}}},
                 "topics":{{"logs":{{"partitions":{{"3":{{"partition":3,"broker":{broker},"fetch_state":"active",
                 "fetchq_cnt":{waiting},"next_offset":{next},"lo_offset":0,"hi_offset":100,"ls_offset":95}}}}}}}}}}"#
             );
-            serde_json::from_str::<Statistics>(&json).unwrap().idle()
+            serde_json::from_str::<Statistics>(&json).unwrap().idle(1_790_000_000_000)
         };
         let idle = HashMap::from([(("logs".to_owned(), 3), 1_790_000_000_000)]);
         assert_eq!(statistics(100, "UP", 90_000, 1, 0), idle);
@@ -227,6 +231,6 @@ mod tests {
         let statistics: Statistics = serde_json::from_slice(json).unwrap();
         let partition = &statistics.topics["logs"].partitions["3"];
         assert_eq!((partition.partition, partition.ls_offset, partition.next_offset), (3, 95, 90));
-        assert_eq!(statistics.idle(), HashMap::new());
+        assert_eq!(statistics.idle(0), HashMap::new());
     }
 }

@@ -149,8 +149,8 @@ impl<K: Sink> Worker<K> {
         }
         let inputs = source.inputs();
         for lane in self.lanes.iter_mut() {
-            if let Some(wall_ms) = source.idle(&lane.partition) {
-                lane.clock.idle(real_time::of(wall_ms));
+            if let Some(time) = source.idle(&lane.partition) {
+                lane.clock.idle(time);
             }
         }
         let watermarks: Vec<Watermark> = self.lanes.iter().filter_map(|lane| lane.watermark(&inputs)).collect();
