@@ -32,6 +32,7 @@ pub mod files;
 pub mod flow;
 pub mod gaps;
 pub mod http;
+pub mod level;
 pub mod pack;
 pub mod runbook;
 pub mod sanitize;

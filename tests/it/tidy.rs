@@ -12,7 +12,8 @@ mod planted;
 mod reading;
 
 /// Rooms from the bottom of the picture up: a room may name only those before it.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
+    "level",
     "sanitize",
     "files",
     "telemetry",
@@ -30,7 +31,7 @@ const ROOMS: [&str; 14] = [
 ];
 
 /// Rooms that only think.
-const PURE: [&str; 8] = ["sanitize", "diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
+const PURE: [&str; 9] = ["level", "sanitize", "diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
 
 /// What they must not name.
 const IMPURE: [&str; 10] = [
