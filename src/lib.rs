@@ -33,6 +33,7 @@ pub mod flow;
 pub mod gaps;
 pub mod http;
 pub mod level;
+pub mod moment;
 pub mod pack;
 pub mod runbook;
 pub mod sanitize;

@@ -1,10 +1,7 @@
 //! When a line happened: its own time, unless there is none or it cannot be right. Milliseconds since 1970 throughout.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
-
 use super::clock::Clock;
+use crate::moment::{self, Resolve, Resolved};
 
 /// A line's own time this far ahead of its record's timestamp is believed; one further ahead is not.
 const AHEAD_MS: i64 = 60 * 60 * 1000;
@@ -37,8 +34,8 @@ pub enum Origin {
 
 /// When a line happened: its own time, unless there is none or it cannot be right; then the record's timestamp.
 ///
-/// A time without a zone is UTC. A number is seconds, milliseconds, microseconds or nanoseconds by its magnitude, with the
-/// borders at 10¹¹, 10¹⁴ and 10¹⁷. `timestamp_ms` is negative when the record has none; `clock` is what holds then.
+/// Times are read by [`moment::read`]. One without a zone is UTC, and one without a year is in that in which it is nearest to
+/// the record's. `timestamp_ms` is negative when the record has none; `clock` is what holds then.
 ///
 /// ```
 /// use fingerpost::alert::{Clock, Origin, event_time};
@@ -50,8 +47,8 @@ pub enum Origin {
 /// ```
 #[must_use]
 pub fn event_time(text: Option<&str>, timestamp_ms: i64, clock: Clock) -> EventTime {
-    let own = text.map(read);
     let record = if timestamp_ms >= 0 { Some(timestamp_ms) } else { clock.newest() };
+    let own = text.map(|text| read(text, record));
     let instead = |origin| EventTime { at: record.unwrap_or(0), origin };
     match own {
         None => instead(Origin::Absent),
@@ -62,41 +59,13 @@ pub fn event_time(text: Option<&str>, timestamp_ms: i64, clock: Clock) -> EventT
     }
 }
 
-fn read(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Ok(number) = text.parse::<i64>() {
-        return Some(number_in_ms(number));
+/// Nothing when it is no time, or nobody can tell which.
+fn read(text: &str, record: Option<i64>) -> Option<i64> {
+    let by = Resolve { zone: None, reference_ms: record };
+    match moment::read(text)?.as_utc_where_nobody_says(by) {
+        Resolved::At(at) => Some(at),
+        Resolved::UnknownZone | Resolved::NoYear => None,
     }
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return decimal_in_ms(text);
-    }
-    let timestamp = text
-        .parse::<Timestamp>()
-        .or_else(|_| text.parse::<DateTime>().and_then(|time| TimeZone::UTC.to_timestamp(time)))
-        .ok()?;
-    let whole = timestamp.round(TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Floor)).ok()?;
-    Some(whole.as_millisecond())
-}
-
-fn number_in_ms(number: i64) -> i64 {
-    match number.unsigned_abs() {
-        0..100_000_000_000 => number.saturating_mul(1000),
-        100_000_000_000..100_000_000_000_000 => number,
-        100_000_000_000_000..100_000_000_000_000_000 => number.div_euclid(1000),
-        _ => number.div_euclid(1_000_000),
-    }
-}
-
-/// Seconds with a fraction, as some loggers write; of the other units the fraction is dropped.
-fn decimal_in_ms(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.')?;
-    let number: i64 = whole.parse().ok()?;
-    let at = number_in_ms(number);
-    if at != number.saturating_mul(1000) {
-        return Some(at);
-    }
-    let thousandths: String = fraction.chars().chain("000".chars()).take(3).collect();
-    Some(at.saturating_add(thousandths.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -127,9 +96,12 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(read("1709630364"), Some(AT - 120));
-        assert_eq!(read("2024-03-05"), Some(AT - AT % 86_400_000), "a day begins at midnight");
-        for text in ["", "yesterday", ".", "1.2.3", "12:30", "2024-13-05T00:00:00Z", "٣"] {
+        assert_eq!(read("1709630364", None), Some(AT - 120));
+        assert_eq!(read("2024-03-05", None), Some(AT - AT % 86_400_000), "a day begins at midnight");
+        assert_eq!(read("Mar  5 09:19:24", Some(AT)), Some(AT - 120), "the year is the record's");
+        assert_eq!(read("05/Mar/2024:10:19:24 +0100", None), Some(AT - 120));
+        // Of the last one nobody can tell the zone.
+        for text in ["", "yesterday", ".", "1.2.3", "12:30", "2024-13-05T00:00:00Z", "٣", "2024-03-05 09:19:24 IST"] {
             assert_eq!(event_time(Some(text), AT, Clock::default()).origin, Origin::Unreadable, "{text}");
         }
     }

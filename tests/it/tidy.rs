@@ -12,8 +12,9 @@ mod planted;
 mod reading;
 
 /// Rooms from the bottom of the picture up: a room may name only those before it.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "level",
+    "moment",
     "sanitize",
     "files",
     "telemetry",
@@ -31,7 +32,8 @@ const ROOMS: [&str; 15] = [
 ];
 
 /// Rooms that only think.
-const PURE: [&str; 9] = ["level", "sanitize", "diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
+const PURE: [&str; 10] =
+    ["level", "moment", "sanitize", "diagnostic", "document", "runbook", "pack", "engine", "alert", "gaps"];
 
 /// What they must not name.
 const IMPURE: [&str; 10] = [
