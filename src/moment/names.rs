@@ -37,5 +37,5 @@ fn place(scan: &mut Scan<'_>, names: &[&str]) -> Option<usize> {
         let front = name.get(..written.len()).is_some_and(|front| front.eq_ignore_ascii_case(written));
         front && matches!(written.len(), length if length == 3 || length == name.len() || length == 4 && name.len() > 7)
     };
-    names.iter().position(|name| is(&name))
+    names.iter().position(is)
 }

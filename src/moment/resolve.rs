@@ -97,7 +97,7 @@ fn in_zone(civil: DateTime, zone: Zone<'_>, by: Resolve<'_>) -> Option<i64> {
 /// never does, as one of spring, the clock was not put forward yet.
 fn on_clock_of(zone: &TimeZone, civil: DateTime, by: Resolve<'_>) -> i64 {
     let times = zone.to_ambiguous_timestamp(civil);
-    let earlier = times.clone().compatible();
+    let earlier = times.compatible();
     let later = if matches!(times.offset(), AmbiguousOffset::Fold { .. }) { times.later().ok() } else { None };
     let both = earlier.into_iter().chain(later).map(Timestamp::as_millisecond);
     // The earlier of the two where nothing is known beside it. What jiff cannot tell lies at the ends of its calendar.

@@ -88,9 +88,9 @@ fn numbers<'t>(scan: &mut Scan<'t>) -> Option<Moment<'t>> {
     let date = match second {
         Second::Month(month) => Date { year: Some(year), month, day: first },
         Second::Number(second) => match order(first, second, sign, digits, time.is_american)? {
-            Order::DayFirst => Date { year: Some(year), month: second, day: first },
-            Order::MonthFirst => Date { year: Some(year), month: first, day: second },
-            Order::YearFirst => {
+            Order::Day => Date { year: Some(year), month: second, day: first },
+            Order::Month => Date { year: Some(year), month: first, day: second },
+            Order::Year => {
                 Date { year: Some(of_two(u32::try_from(first).ok()?)), month: second, day: number_of(third)? }
             }
         },
@@ -110,21 +110,22 @@ impl Second {
     }
 }
 
+/// What comes first.
 enum Order {
-    DayFirst,
-    MonthFirst,
-    YearFirst,
+    Day,
+    Month,
+    Year,
 }
 
 /// Nothing where nobody can tell: `05/03/2024` is a day in March or in May.
 fn order(first: i8, second: i8, sign: u8, year_digits: usize, is_american: bool) -> Option<Order> {
     match (sign, year_digits) {
-        (b'.', _) => Some(Order::DayFirst),
-        (_, 4) if first > 12 => Some(Order::DayFirst),
-        (_, 4) if second > 12 => Some(Order::MonthFirst),
-        _ if is_american && sign == b'/' => Some(Order::MonthFirst),
+        (b'.', _) => Some(Order::Day),
+        (_, 4) if first > 12 => Some(Order::Day),
+        (_, 4) if second > 12 => Some(Order::Month),
+        _ if is_american && sign == b'/' => Some(Order::Month),
         (_, 4) => None,
-        _ => Some(Order::YearFirst),
+        _ => Some(Order::Year),
     }
 }
 
