@@ -35,6 +35,7 @@ mod shutdown;
 mod simulation;
 mod state;
 mod status;
+mod takes;
 mod throttle;
 mod transport;
 mod unjudged;
@@ -64,6 +65,7 @@ use crate::telemetry::caught;
 use alerts::counter::Counter;
 use notify::Notifier;
 use shutdown::{StopFlag, Word};
+use takes::Written;
 use worker::Worker;
 
 /// A running flow. Dropped without [`Flow::wait`], it stops in the background.
@@ -93,7 +95,7 @@ const TURN_PATIENCE: Duration = Duration::from_secs(120);
 /// When the brokers cannot be reached, a topic is missing and may not be created, or an option is not understood; and when
 /// it may take more memory than it is told to.
 pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<Flow, Failure> {
-    let (route, inputs) = kafka::topics::prepare(settings)?;
+    let (route, told, inputs) = kafka::topics::prepare(settings)?;
     let alerts = rules.borrow().packs().alerts.len();
     if settings.alerts.is_none() && alerts > 0 {
         tracing::info!(
@@ -110,6 +112,8 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let no_ids = |why| Failure::software(format!("the topics' ids cannot be looked at: {why}"));
     let asks = kafka::clients::inquirer(settings);
     let ids = kafka::topic_ids::TopicIds::watch(&asks, &settings.kafka.credentials).map_err(no_ids)?;
+    let written =
+        if settings.roles.classify { kafka::topic_settings::watch(settings, told)? } else { Written::default() };
     let stop = StopFlag::default();
     let (sender, words) = channel();
     let role = settings.alerts.as_ref().filter(|_| settings.roles.alert);
@@ -119,12 +123,16 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     for _ in 0..classifiers {
         let own = status.add_worker();
         let source = kafka::source::Member::new(settings, own.clone(), inputs.clone(), ids.clone())?;
-        let sink = |turn| kafka::sink::Producer::new(settings, &route, source.membership(), &own, turn);
+        let sink = |turn| {
+            let member = source.membership();
+            kafka::sink::Producer::new(settings, (&route, written.clone()), member, &own, turn)
+        };
         let sinks = match settings.delivery.mode {
             Mode::AtLeastOnce => (sink(None)?, None),
             Mode::ExactlyOnce => (sink(Some(0))?, Some(sink(Some(1))?)),
         };
-        let worker = Worker::new(rules.clone(), settings, route, sinks, own.clone(), stop.clone(), Instant::now());
+        let to = (route, written.clone());
+        let worker = Worker::new(rules.clone(), settings, to, sinks, own.clone(), stop.clone(), Instant::now());
         workers.push((worker, source));
     }
     let counter = role.map(|alerts| counter(rules, (settings, alerts), route, &status, &stop, ids)).transpose()?;
@@ -176,7 +184,8 @@ fn counter(
     let role = alerts::settings(settings, alerts);
     let own = status.add_counter();
     let source = kafka::source::Member::new(&role, own.clone(), kafka::inputs::Inputs::default(), ids)?;
-    let sink = kafka::sink::Producer::new(&role, &route, source.membership(), &own, None)?;
+    let to = (&route, Written::default());
+    let sink = kafka::sink::Producer::new(&role, to, source.membership(), &own, None)?;
     let notifier = (!alerts.notify.alertmanagers.is_empty())
         .then(|| Notifier::start(&alerts.notify, &settings.delivery.instance))
         .transpose();

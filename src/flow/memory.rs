@@ -40,6 +40,10 @@ pub(super) const INPUT: &str = "in";
 /// A member that was not heard of for so long is thrown out, and so long may a transaction be open.
 pub(super) const SESSION: u64 = 10_000_000;
 
+/// Lines that nothing is wrong with are from this time on, milliseconds since 1970; those whose timestamp is refused are
+/// older.
+pub(super) const USUAL_MS: i64 = 2_000_000_000;
+
 /// No history takes longer, microseconds.
 const FOREVER: u64 = 1_000_000_000;
 
@@ -66,7 +70,8 @@ pub(super) struct Input {
 impl Input {
     /// Names the line on the output, since timestamps go out as they came.
     pub(super) fn timestamp_ms(&self) -> i64 {
-        i64::from(self.partition) * 1_000_000 + self.offset + 1
+        let begin = if self.poison_time { 0 } else { USUAL_MS };
+        begin + i64::from(self.partition) * 1_000_000 + self.offset + 1
     }
 }
 
@@ -80,6 +85,7 @@ pub(super) struct Unseen {
 
 /// The partition and the offset of the line that a timestamp names.
 fn named_by(timestamp_ms: i64) -> (usize, i64) {
+    let timestamp_ms = timestamp_ms % USUAL_MS;
     ((timestamp_ms / 1_000_000) as usize, timestamp_ms % 1_000_000 - 1)
 }
 
@@ -186,6 +192,8 @@ pub(super) struct World {
     pub(super) story: Option<Vec<String>>,
     /// A refusal does not end a producer without transactions: what is behind goes on.
     pub(super) overtakes: bool,
+    /// Until then the output refuses everything with a code that nobody knows.
+    pub(super) strange_until: u64,
     /// After so many calls of this client, or of its producer, its process ends.
     pub(super) crash: Option<(usize, u32)>,
 }
@@ -210,6 +218,7 @@ impl World {
             seen: BTreeMap::new(),
             story: None,
             overtakes: false,
+            strange_until: 0,
             crash: None,
         }
     }
@@ -222,7 +231,7 @@ impl World {
     /// The wall clock beside a partition. Timestamps name lines here, so each partition has an age of its own; and what
     /// an idle partition's clock is said to be is about the time that has passed.
     fn wall_ms(&self, partition: usize) -> i64 {
-        partition as i64 * 1_000_000 + IDLE_BEHIND_MS + (self.now / 1000) as i64
+        USUAL_MS + partition as i64 * 1_000_000 + IDLE_BEHIND_MS + (self.now / 1000) as i64
     }
 
     /// Where a partition ends, at some time; nothing while it is empty.

@@ -35,6 +35,13 @@ pub(crate) struct Line<'m> {
     pub(crate) headers: Seen<'m>,
 }
 
+impl Line<'_> {
+    /// Bytes of key, value and the headers that stay; on the wire it takes some more.
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len) + self.headers.get().bytes
+    }
+}
+
 /// The headers of a record. The client takes them apart when they are first looked at, which a line that goes nowhere need
 /// not pay for.
 #[derive(Debug, Clone, Copy)]
@@ -237,10 +244,14 @@ impl Writer {
         Some(fitting.unwrap_or_else(|| self.bare(line, judged)))
     }
 
+    /// The output topic takes as many bytes now.
+    pub(crate) fn limit(&mut self, record_limit: usize) {
+        self.record_limit = record_limit;
+    }
+
     /// Whether the topic may refuse even the original, for its size.
     pub(crate) fn is_risky(&self, line: &Line<'_>) -> bool {
-        let bytes = line.key.map_or(0, <[u8]>::len) + line.value.map_or(0, <[u8]>::len) + line.headers.get().bytes;
-        bytes + RECORD_OVERHEAD > self.record_limit
+        line.bytes() + RECORD_OVERHEAD > self.record_limit
     }
 
     /// Whether the topic surely takes it, compressed or not.

@@ -26,13 +26,14 @@ use super::memory::{Member, Producer, Rates, Shared, World};
 use super::shutdown::{StopFlag, Turn};
 use super::state::Recalled;
 use super::status::Status;
+use super::takes::{Told, Written};
 use super::transport::{Partition, To};
 use super::worker::Worker;
 use super::{Failure, Mode, RefusedTime};
 use crate::engine::Engine;
 use crate::telemetry::caught;
 use lines::ENGINES;
-use plan::{Fault, Plan};
+use plan::{Fault, Plan, Tells};
 
 /// Turns that everything takes at most to drain once nothing fails any more.
 const TURNS_MAX: usize = 300_000;
@@ -59,6 +60,8 @@ struct Simulation {
     rng: Rng,
     rules: watch::Sender<Arc<Engine>>,
     status: Status,
+    /// What the brokers tell of the topics.
+    written: Written,
     processes: Vec<Process>,
     reloads: usize,
 }
@@ -90,6 +93,8 @@ impl Simulation {
         world.unseen = unseen;
         world.story = tells.then(Vec::new);
         let (rules, _) = watch::channel(ENGINES[0].clone());
+        let first = if plan.tells == Tells::Asked { Told::default() } else { plan.tells.told() };
+        let written = Written::new(first);
         Self {
             plan,
             planted,
@@ -97,6 +102,7 @@ impl Simulation {
             rng,
             rules,
             status: Status::default(),
+            written,
             processes: Vec::new(),
             reloads: 0,
         }
@@ -137,7 +143,8 @@ impl Simulation {
         let stop = StopFlag::default();
         let now = self.world.borrow().instant();
         let status = self.status.add_worker();
-        let worker = Worker::new(self.rules.subscribe(), settings, self.plan.route, sinks, status, stop.clone(), now);
+        let to = (self.plan.route, self.written.clone());
+        let worker = Worker::new(self.rules.subscribe(), settings, to, sinks, status, stop.clone(), now);
         let worker = Some((worker, source));
         self.processes.push(Process { worker, client, tids, stop, until: 0, is_frozen: false });
     }
@@ -214,6 +221,9 @@ impl Simulation {
     /// Gives somebody a turn.
     fn turn(&mut self) {
         self.look_after();
+        if self.plan.tells == Tells::Asked && self.written.is_asked() {
+            self.written.tell(self.plan.tells.told());
+        }
         match self.some_runner() {
             Some(one) => self.step(one),
             None => self.world.borrow_mut().advance(Duration::from_millis(50)),
@@ -396,6 +406,7 @@ const MUST_HAPPEN: &[&str] = &[
     "frozen processes",
     "late ends done",
     "late ends refused",
+    "lines known to be refused",
     "lines of partitions given up",
     "lines read again",
     "lines repeated",
@@ -495,6 +506,38 @@ fn of_two_rivals_for_the_same_names_one_goes_on() {
         complaints += complained;
     }
     assert!(complaints > 100, "in {complaints} of 200 they met");
+}
+
+/// What becomes of lines that the output refuses with a code that nobody knows for so long; the failure of the last worker.
+fn strange_for(micros: u64, seed: u64) -> (Option<Failure>, Option<String>) {
+    let mut rng = Rng::with_seed(seed);
+    let plan = Plan::without_faults(Mode::ExactlyOnce, Duration::from_secs(1), &mut rng);
+    let mut simulation = Simulation::of(plan, rng, Planted::Nothing, false);
+    simulation.world.borrow_mut().strange_until = micros;
+    simulation.start(None);
+    let Some((mut worker, source)) = simulation.processes[0].worker.take() else { return (None, None) };
+    let mut failure = None;
+    while failure.is_none() && !simulation.is_over() && !simulation.is_drained() {
+        match caught(AssertUnwindSafe(|| worker.step(&source))) {
+            Ok(step) => failure = step.err(),
+            // Something is wrong.
+            Err(_) => break,
+        }
+    }
+    let finding = simulation.world.borrow_mut().audit.finding.take();
+    (failure, finding)
+}
+
+#[test]
+fn a_code_that_nobody_knows_is_tried_again_and_not_for_ever() {
+    for seed in 0..50 {
+        let (failure, finding) = strange_for(500_000, seed);
+        assert!(failure.is_none() && finding.is_none(), "seed {seed}: it passes: {failure:?} {finding:?}");
+        let (failure, finding) = strange_for(u64::MAX, seed);
+        let Some(failure) = failure else { panic!("seed {seed}: {finding:?}") };
+        assert!(failure.message.contains("refused its record"), "seed {seed}: {failure}");
+        assert!(failure.message.contains("eplication"), "seed {seed}: it names the code: {failure}");
+    }
 }
 
 fn is_found(planted: Planted) {

@@ -26,6 +26,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::coverage::Sampler;
+use super::kafka::Code;
 use super::kafka::clients::{self, LEDGER_LINES, WINDOW_BYTES, WINDOW_LINES};
 use super::kafka::topics::Route;
 use super::ledger::Ticket;
@@ -34,6 +35,7 @@ use super::record::{self, Line, Notes, Record, Writer};
 use super::shutdown::{Drained, StopFlag, Turn, Word, turns};
 use super::state;
 use super::status::{WorkerStatus, now_ms};
+use super::takes::Written;
 use super::transport::{Ack, Delivery, Event, Fetched, Problem, Sink, Source, To};
 use super::unjudged::Beside;
 use super::{Failure, Mode, Rules, Settings};
@@ -46,6 +48,7 @@ use linger::Linger;
 use matches::Counting;
 use report::Tally;
 use trouble::{Refused, Way};
+use wary::Outlook;
 
 /// How long to wait for a line when nothing is in flight, and so how late a request to stop is seen at worst.
 const IDLE: Duration = Duration::from_millis(100);
@@ -99,6 +102,13 @@ pub(crate) struct Worker<K> {
     stop: StopFlag,
     settings: Settings,
     route: Route,
+    /// What the topics take, and the last edition of that which was looked at.
+    written: Written,
+    edition: Option<u64>,
+    /// What is sent is not compressed.
+    is_plain: bool,
+    /// What time it was at the last beat, milliseconds since 1970.
+    now_ms: i64,
     /// Blocked for longer, the partitions are paused, so that polling can go on and the group does not take us for dead.
     hold_after: Duration,
     /// A transaction that is open for longer would have to fear the broker's own patience.
@@ -139,14 +149,14 @@ impl<K: Sink> Worker<K> {
     pub(crate) fn new(
         mut rules: Rules,
         settings: &Settings,
-        route: Route,
+        (route, written): (Route, Written),
         (sink, ahead): (K, Option<K>),
         status: Arc<WorkerStatus>,
         stop: StopFlag,
         now: Instant,
     ) -> Self {
         let engine = rules.borrow_and_update().clone();
-        Self {
+        let mut worker = Self {
             rules,
             writer: Writer::new(&settings.output, route.record_limit, route.partitions, route.dead_letter_partitions),
             sink,
@@ -158,6 +168,10 @@ impl<K: Sink> Worker<K> {
             status,
             stop,
             route,
+            edition: None,
+            written,
+            is_plain: clients::is_plain(settings),
+            now_ms: now_ms(),
             hold_after: clients::max_poll_interval(settings) / 4,
             longest_batch: clients::transaction_timeout(settings) / 3,
             lanes: Lanes::default(),
@@ -181,7 +195,9 @@ impl<K: Sink> Worker<K> {
             next_commit: now + settings.delivery.commit_interval,
             commit_pause: now,
             settings: settings.clone(),
-        }
+        };
+        worker.take_limits();
+        worker
     }
 
     /// Moves lines until asked to stop or unable to go on, then leaves in good order.
@@ -290,35 +306,43 @@ impl<K: Sink> Worker<K> {
         }
         let known = lane.poison(line.offset);
         let is_suspect = lane.is_suspect(line.offset);
-        let is_risky = known.is_none() && self.trouble.wary.suspects(&self.writer, &line, now_ms);
-        let alone = is_risky && self.settings.delivery.mode == Mode::ExactlyOnce;
+        let outlook = match known {
+            Some(_) => Outlook::Good,
+            None => self.trouble.wary.outlook(&self.writer, &line, self.now_ms),
+        };
+        let doubt = if let Outlook::Doubtful(doubt) = outlook { Some(doubt) } else { None };
+        let company = match doubt {
+            Some(_) => Some(1),
+            None => is_suspect.then_some(self.trouble.group),
+        };
         // Paused too late: nothing may be added to a full window or to what is being settled, so the line is read again
         // afterwards.
-        let fits = !self.is_full() && self.begin(source, alone)?;
+        let fits = !self.is_full() && self.begin(source, company)?;
         let Some(lane) = self.lanes.find(line.topic, line.partition) else { return Ok(()) };
-        // For one that is to be alone the batch before it was ended, and may have come to nothing: then reading has gone back
-        // to lines before this one.
+        // For one that may spoil its batch the one before it was ended, and may have come to nothing: then reading has gone
+        // back to lines before this one.
         if !fits || !lane.is_next(line.offset) {
             let partition = lane.partition.clone();
             return self.lanes.read_again(source, &partition, line.offset).map(|_| ());
         }
         let Some(ticket) = lane.open(&line) else { return Ok(()) };
-        if is_risky {
-            self.trouble.wary.tries();
+        if let Some(doubt) = doubt {
+            self.trouble.wary.tries(doubt);
+            self.trouble.is_doubtful = self.settings.delivery.mode == Mode::AtLeastOnce;
         }
-        self.trouble.suspects = is_suspect || is_risky && !alone;
-        let done = self.judge_and_send(source, delivery, (line, ticket), known);
-        self.trouble.suspects = false;
+        let foreseen = if let Outlook::Refused(code) = outlook { Some(code) } else { None };
+        let done = self.judge_and_send(source, delivery, (line, ticket), (known, foreseen));
+        self.trouble.is_doubtful = false;
         done
     }
 
-    /// Judges a line and hands its records over.
+    /// Judges a line and hands its records over. It is known to be refused, or it is foreseen, should it have a record.
     fn judge_and_send<S: Source>(
         &mut self,
         source: &S,
         delivery: &S::Delivery<'_>,
         (line, ticket): (Line<'_>, Ticket),
-        known: Option<Refused>,
+        (known, foreseen): (Option<Refused>, Option<Code>),
     ) -> Result<(), Failure> {
         let Some(lane) = self.lanes.of(&ticket) else { return Ok(()) };
         let doubt = lane.doubted(line.offset);
@@ -338,7 +362,7 @@ impl<K: Sink> Worker<K> {
         if let Some(countable) = judged.as_ref().ok().and_then(|outcome| outcome.as_ref()?.countable.as_deref()) {
             self.count_matches(&line, &ticket, countable, source.now())?;
         }
-        let is_at_now = known.as_ref().is_some_and(|refused| refused.way == Way::AtNow);
+        let mut is_at_now = known.as_ref().is_some_and(|refused| refused.way == Way::AtNow);
         let outcome = match (judged, known.filter(|_| !is_at_now)) {
             (_, Some(refused)) => return self.bury(delivery, ticket, &refused),
             (Ok(outcome), None) => outcome,
@@ -361,6 +385,14 @@ impl<K: Sink> Worker<K> {
         }
         let mut notes = Notes::default();
         let mut record = self.writer.write(&self.engine, &line, outcome.as_ref(), &mut notes);
+        if let Some(refused) = foreseen.filter(|_| record.is_some()).and_then(|code| self.foresee(code, &line, &ticket))
+        {
+            if refused.way != Way::AtNow {
+                self.count(&line, outcome.as_ref(), record.as_ref(), notes);
+                return self.bury(delivery, ticket, &refused);
+            }
+            is_at_now = true;
+        }
         if is_at_now {
             record = record.map(|record| self.writer.at_now(&line, outcome.as_ref(), record, now_ms()));
         }
@@ -462,13 +494,15 @@ impl<K: Sink> Worker<K> {
         if let Some(code) = ack.refused {
             return self.came_back(ack, ticket, code);
         }
-        if self.trouble.is_alone
-            && let Some(lane) = self.lanes.of(&ticket)
-        {
-            lane.clear(&ticket);
-        }
-        if ack.to == To::Output {
-            self.batch.published(&mut self.tally);
+        match ack.to {
+            To::Output => {
+                self.batch.published(&mut self.tally);
+                if self.trouble.is_alone() || self.batch.is_for_one_line() {
+                    self.was_taken(&ticket);
+                }
+            }
+            To::DeadLetter => self.buried(&ticket),
+            To::State | To::Matches => {}
         }
         let timestamp_ms = self.settle(ticket);
         if self.acked.is_multiple_of(SAMPLED) && timestamp_ms >= 0 {
@@ -488,6 +522,8 @@ impl<K: Sink> Worker<K> {
     /// What runs beside the lines: acknowledgements, troubled lines, status, commits, new rules.
     fn beat<S: Source>(&mut self, source: &S) -> Result<(), Failure> {
         let now = source.now();
+        self.now_ms = now_ms();
+        self.take_limits();
         let before = self.acked;
         self.take_acks()?;
         if self.linger.is_over(now, self.window.records) {
@@ -515,6 +551,20 @@ impl<K: Sink> Worker<K> {
             self.next_report = now + REPORT_INTERVAL;
         }
         Ok(())
+    }
+
+    /// Takes in what the topics take, if that is something else than before.
+    fn take_limits(&mut self) {
+        let edition = Some(self.written.edition());
+        if edition == self.edition {
+            return;
+        }
+        self.edition = edition;
+        let told = self.written.told();
+        self.trouble.wary.told(told.output, self.is_plain);
+        self.route.limit(&self.settings, told);
+        self.writer.limit(self.route.record_limit);
+        self.counting.iter_mut().for_each(|counting| counting.limit = self.route.matches_limit);
     }
 
     /// Takes the newest rules, if there are newer ones.

@@ -26,7 +26,7 @@ const MAX_POLL_INTERVAL_MS: u64 = 60_000;
 const SESSION_TIMEOUT_MS: u64 = 10_000;
 
 /// Bytes of a record batch, where the output topic takes as many: librdkafka's own default.
-const BATCH_BYTES: usize = 1_000_000;
+pub(super) const BATCH_BYTES: usize = 1_000_000;
 
 /// Lines of one worker in flight, at most, however many a transaction may hold: what counts is bytes, unless lines are
 /// very short.
@@ -242,6 +242,12 @@ pub(crate) fn producer(settings: &Settings, route: &Route, worker: usize, turn: 
         }
     };
     config
+}
+
+/// Whether what is sent is not compressed.
+pub(crate) fn is_plain(settings: &Settings) -> bool {
+    let config = client(settings, PRODUCER, &settings.output.options);
+    ALIASES[1].iter().filter_map(|name| config.get(name)).any(|codec| codec == "none")
 }
 
 /// How long a record lingers in the producer before the worker has it sent. `None` where librdkafka does so by itself: as

@@ -3,11 +3,12 @@
 //! Nothing here waits except [`Sink::wait`] and [`Sink::hurry`], for a given time. The binding's own `flush` is never
 //! called: it takes steps of 100 ms, and the acknowledgements say the same thing sooner. A producer is replaced after a
 //! refusal, see `worker/batch.rs` and `worker/trouble.rs`; with transactions also whenever it cannot be known how one ended,
-//! see `transactor`.
+//! see `transactor`. A new one takes half a second to be ready, nearly all of it waiting for its first connection; so once one
+//! was replaced the next one is made at once, and kept for a while.
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{Producer as _, PurgeConfig};
@@ -21,21 +22,36 @@ use crate::flow::credentials::Credentials;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::Record;
 use crate::flow::status::WorkerStatus;
+use crate::flow::takes::Written;
 use crate::flow::transport::{Ack, Fate, Mark, Sink, To, Unsent};
 use crate::flow::{Failure, Lines, Mode, Settings};
+
+/// So long is the next producer kept after one was replaced.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// Where records go.
 pub(crate) struct Producer {
     /// Dropped first: it keeps the client.
     way: Way,
     client: Arc<Writing>,
+    /// What takes their place next.
+    spare: RefCell<Option<Spare>>,
     /// All lines go out, so what was fetched is not kept for a few of them.
     lends: bool,
     /// For making the next one.
     config: ClientConfig,
+    /// What the topics take by then.
+    written: Written,
     credentials: Credentials,
     topics: Topics,
     transactions: Option<Transactions>,
+}
+
+/// A producer that is connected and has nothing to do yet.
+struct Spare {
+    way: Way,
+    client: Arc<Writing>,
+    since: Instant,
 }
 
 /// The topics that are written, by name.
@@ -90,7 +106,7 @@ impl Producer {
     /// of two it is that take turns.
     pub(crate) fn new(
         settings: &Settings,
-        route: &Route,
+        (route, written): (&Route, Written),
         membership: Membership,
         status: &Arc<WorkerStatus>,
         turn: Option<usize>,
@@ -117,8 +133,10 @@ impl Producer {
         Ok(Self {
             way: Way::new(&client, &topics)?,
             client,
+            spare: RefCell::default(),
             lends: settings.output.lines == Lines::All,
             config,
+            written,
             credentials: settings.kafka.credentials.clone(),
             topics,
             transactions,
@@ -128,6 +146,35 @@ impl Producer {
     /// Takes in the next thing that the client says, waiting at most `time`; false when it says nothing.
     fn hear(&self, time: Duration) -> bool {
         self.way.reports.poll(time).map(|polled| self.way.in_flight.borrow_mut().hear(polled)).is_some()
+    }
+
+    /// A new one, which takes batches as the topics take them now.
+    fn make(&mut self) -> Result<Spare, Failure> {
+        if let Some(bytes) = self.written.told().least_bytes() {
+            self.config.set("batch.size", bytes.min(clients::BATCH_BYTES).to_string());
+        }
+        let client = self
+            .config
+            .create_with_context(Context::default())
+            .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
+        let client = Arc::new(client);
+        self.credentials.follow(&client);
+        Ok(Spare { way: Way::new(&client, &self.topics)?, client, since: Instant::now() })
+    }
+
+    /// Looks after the next one: what it says is heard, and when it was not needed for long it goes.
+    fn mind_spare(&self) {
+        let spare = &mut *self.spare.borrow_mut();
+        if let Some(Spare { way, .. }) = spare {
+            while let Some(polled) = way.reports.poll(Duration::ZERO) {
+                way.in_flight.borrow_mut().hear(polled);
+            }
+        }
+        if let Some(Spare { client, .. }) = spare.take_if(|spare| spare.since.elapsed() > KEPT)
+            && let Err(failure) = let_go(client)
+        {
+            tracing::debug!("{failure}");
+        }
     }
 
     fn ask(&self, ask: Ask<Context>) {
@@ -141,6 +188,15 @@ fn may_not_write(topic: &str) -> Failure {
     Failure::unavailable(format!(
         "writing to topic {topic} is not allowed; grant WRITE on it. What was sent in the transaction does not count"
     ))
+}
+
+/// A client takes its time to go.
+fn let_go(client: Arc<Writing>) -> Result<(), Failure> {
+    std::thread::Builder::new()
+        .name("old-producer".to_owned())
+        .spawn(move || drop(client))
+        .map(drop)
+        .map_err(|error| Failure::software(format!("no thread to let a producer go: {error}")))
 }
 
 fn create(config: &ClientConfig, settings: &Settings) -> Result<Writing, Failure> {
@@ -163,6 +219,7 @@ impl Sink for Producer {
     fn acks(&self, into: &mut Vec<Ack>) {
         while self.hear(Duration::ZERO) {}
         self.way.in_flight.borrow_mut().take(into);
+        self.mind_spare();
     }
 
     fn wait(&self, time: Duration) {
@@ -200,18 +257,16 @@ impl Sink for Producer {
     }
 
     fn renew(&mut self) -> Result<(), Failure> {
-        let client = self
-            .config
-            .create_with_context(Context::default())
-            .map_err(|error| Failure::software(format!("no new producer could be made: {error}")))?;
-        let old = std::mem::replace(&mut self.client, Arc::new(client));
-        self.credentials.follow(&self.client);
-        self.way = Way::new(&self.client, &self.topics)?;
+        let spare = self.spare.borrow_mut().take();
+        let Spare { way, client, .. } = spare.map_or_else(|| self.make(), Ok)?;
+        self.way = way;
+        let old = std::mem::replace(&mut self.client, client);
         match &self.transactions {
             Some(transactions) => transactions.transactor.ask(Ask::Ready(self.client.clone(), Some(old))),
-            // A client takes its time to go.
-            None => drop(std::thread::spawn(move || drop(old))),
+            None => let_go(old)?,
         }
+        let next = self.make()?;
+        *self.spare.borrow_mut() = Some(next);
         Ok(())
     }
 

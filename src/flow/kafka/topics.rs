@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
+use super::topic_settings::{TopicSettings, asked_about};
 use super::{LastWord, clients, inputs};
 use crate::flow::alerts::Settings as Alerts;
+use crate::flow::takes::Told;
 use crate::flow::{Failure, Mode, Settings};
 use crate::telemetry::foreign;
 
@@ -28,7 +30,7 @@ const START_PATIENCE: Duration = Duration::from_secs(15);
 /// Kafka's default of `max.message.bytes`, taken where the broker does not say.
 const DEFAULT_RECORD_LIMIT: usize = 1_048_588;
 
-/// Where records go to.
+/// Where records go to, as of the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Route {
     /// Partitions of the output topic.
@@ -59,10 +61,12 @@ const COMPACTED: [(&str, &str); 3] =
 /// Room for what a dead letter's headers add to the line.
 const DEAD_LETTER_HEADERS: usize = 16 << 10;
 
-/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Returns the inputs, too, each
-/// with its number of partitions. Blocks for up to half a
-/// minute; must not be called on a tokio thread.
-pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Vec<(String, i32)>), Failure> {
+/// The inputs that there are, each with its number of partitions.
+type Inputs = Vec<(String, i32)>;
+
+/// Looks the topics up, creates the output when it is missing, and waits for what it needs. Returns what the topics take, and
+/// the inputs, too. Blocks for up to half a minute; must not be called on a tokio thread.
+pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Told, Inputs), Failure> {
     let inquirer = Inquirer::new(settings)?;
     let (topics, brokers) = inquirer.cluster()?;
     check_inputs(&settings.input.topics, &topics)?;
@@ -70,11 +74,9 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Vec<(String, i32)>)
     let readable: Vec<Topic> = topics.iter().filter(|topic| !written.contains(&&*topic.name)).cloned().collect();
     let widest = input_partitions(&settings.input.topics, &readable);
     let output = &settings.output.topic;
-    let partitions = inquirer.ensure("output", output, widest, &[], &topics)?;
-    let record_limit = settings.output.record_limit.unwrap_or_else(|| inquirer.record_limit(output));
     let mut route = Route {
-        partitions,
-        record_limit,
+        partitions: inquirer.ensure("output", output, widest, &[], &topics)?,
+        record_limit: DEFAULT_RECORD_LIMIT,
         dead_letter_partitions: 1,
         state_limit: DEFAULT_RECORD_LIMIT,
         matches_partitions: 0,
@@ -82,29 +84,54 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Vec<(String, i32)>)
         alerts_limit: DEFAULT_RECORD_LIMIT,
         brokers,
     };
-    tracing::info!(topic = %output, partitions, record_limit, "output topic");
     if let Some(name) = &settings.state {
         let partitions = inquirer.ensure("state", name, widest, &COMPACTED, &topics)?;
         if let Some(wanted) = widest.filter(|widest| *widest > partitions) {
             inquirer.grow_state(name, partitions, wanted)?;
         }
-        route.state_limit = inquirer.record_limit(name);
     }
     if let Some(name) = &settings.dead_letter {
-        let largest = read_by_name(&settings.input.topics).map(|input| inquirer.record_limit(input)).max();
-        let limit = (largest.unwrap_or(DEFAULT_RECORD_LIMIT) + DEAD_LETTER_HEADERS).to_string();
+        let largest = inquirer.largest(read_by_name(&settings.input.topics).collect());
+        let limit = (largest + DEAD_LETTER_HEADERS).to_string();
         route.dead_letter_partitions =
             inquirer.ensure("dead-letter", name, widest, &[("max.message.bytes", &limit)], &topics)?;
     }
     if let Some(alerts) = &settings.alerts {
         route.matches_partitions = inquirer.ensure_alerts(alerts, &topics)?;
-        route.matches_limit = inquirer.record_limit(&alerts.matches);
-        route.alerts_limit = inquirer.record_limit(&alerts.topic);
+    }
+    let found = inquirer.settings_of(&asked_about(settings));
+    let told = found.told(settings, Told::default());
+    route.limit(settings, told);
+    tracing::info!(topic = %output, partitions = route.partitions, record_limit = route.record_limit, "output topic");
+    if let Some(alerts) = &settings.alerts {
+        warn_of_alerts(alerts, &found);
     }
     if settings.delivery.mode == Mode::ExactlyOnce {
         inquirer.can_keep_exactly_once()?;
     }
-    Ok((route, inputs::read_of(settings, &topics)))
+    Ok((route, told, inputs::read_of(settings, &topics)))
+}
+
+impl Route {
+    /// Records may be as large as the topics tell; what they do not tell stays as it is.
+    pub(crate) fn limit(&mut self, settings: &Settings, told: Told) {
+        self.record_limit = settings.output.record_limit.or(told.output.bytes).unwrap_or(self.record_limit);
+        self.state_limit = told.state.bytes.unwrap_or(self.state_limit);
+        self.matches_limit = told.matches.bytes.unwrap_or(self.matches_limit);
+        self.alerts_limit = told.alerts.bytes.unwrap_or(self.alerts_limit);
+    }
+}
+
+/// What alerts rest on must be kept, and each record of it be taken.
+fn warn_of_alerts(alerts: &Alerts, found: &TopicSettings) {
+    let Alerts { matches, topic, .. } = alerts;
+    let wanted =
+        [(matches, "retention.ms", "-1"), (matches, "cleanup.policy", "delete"), (topic, "cleanup.policy", "compact")];
+    for (name, key, wanted) in wanted {
+        if let Some(value) = found.text(name, key).filter(|value| *value != wanted) {
+            tracing::warn!(topic = %name, "{key} is {value} and should be {wanted}: what alerts rest on may be deleted");
+        }
+    }
 }
 
 fn read_by_name(inputs: &[String]) -> impl Iterator<Item = &str> {
@@ -295,11 +322,6 @@ impl<'s> Inquirer<'s> {
                  as many: give it more with kafka-topics.sh --alter --topic {topic} --partitions {partitions}"
             )));
         }
-        for (name, key, wanted) in [(matches, "retention.ms", "-1"), (topic, "cleanup.policy", "compact")] {
-            if let Some(value) = self.setting(name, key).filter(|value| value != wanted) {
-                tracing::warn!(topic = %name, "{key} is {value} and should be {wanted}: what alerts rest on may be deleted");
-            }
-        }
         Ok(partitions)
     }
 
@@ -400,27 +422,31 @@ impl<'s> Inquirer<'s> {
         )))
     }
 
-    /// `max.message.bytes` of the output topic. Not being allowed to read it is no reason not to start.
+    /// Bytes of a record batch that a topic takes; Kafka's default where it does not tell.
     pub(super) fn record_limit(&self, topic: &str) -> usize {
-        self.setting(topic, "max.message.bytes").and_then(|value| value.parse().ok()).unwrap_or(DEFAULT_RECORD_LIMIT)
+        self.settings_of(&[topic]).takes(topic).bytes.unwrap_or(DEFAULT_RECORD_LIMIT)
     }
 
-    /// A setting of a topic, where it may be read.
-    fn setting(&self, topic: &str, key: &str) -> Option<String> {
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let answer = self.runtime.block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options));
-        match answer.map(|resources| resources.into_iter().next()) {
-            Ok(Some(Ok(resource))) => resource.get(key).and_then(|entry| entry.value.clone()),
-            Ok(Some(Err(code))) => {
-                tracing::warn!(topic, "{key} could not be read: {code}");
-                None
-            }
-            Ok(None) => None,
-            Err(error) => {
-                tracing::warn!(topic, "{key} could not be read: {error}");
-                None
-            }
+    /// The same of whichever of these takes most.
+    fn largest(&self, topics: Vec<&str>) -> usize {
+        let found = self.settings_of(&topics);
+        topics.iter().filter_map(|topic| found.takes(topic).bytes).max().unwrap_or(DEFAULT_RECORD_LIMIT)
+    }
+
+    /// The settings of topics, where they may be read. Not being allowed to is no reason not to start.
+    fn settings_of(&self, topics: &[&str]) -> TopicSettings {
+        let found = TopicSettings::ask(&self.admin, &self.runtime, topics, PATIENCE).unwrap_or_else(|error| {
+            tracing::warn!("the settings of topics could not be read: {error}");
+            TopicSettings::default()
+        });
+        let missing: Vec<&str> = topics.iter().copied().filter(|topic| !found.tells(topic)).collect();
+        if !missing.is_empty() {
+            tracing::warn!(
+                topics = missing.join(" "),
+                "these topics do not tell what they refuse, so it is found out line by line; grant DESCRIBE_CONFIGS on them"
+            );
         }
+        found
     }
 }
 

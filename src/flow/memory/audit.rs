@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::broker::Stored;
-use super::{INPUT, World};
+use super::{INPUT, USUAL_MS, World};
 use crate::flow::Mode;
 use crate::flow::transport::To;
 
@@ -204,7 +204,7 @@ impl Audit {
 
 /// No line has such a timestamp, nor a later one.
 fn after_all_lines(partitions: usize) -> i64 {
-    partitions as i64 * 1_000_000
+    USUAL_MS + partitions as i64 * 1_000_000
 }
 
 impl World {
@@ -225,6 +225,11 @@ impl World {
         }
         if to == To::DeadLetter {
             self.count("dead letters");
+        }
+        let is_poisoned =
+            self.audit.index(partition, offset).is_some_and(|at| self.audit.lines[partition][at].poison_time);
+        if is_poisoned && !self.audit.refused.contains(&stored.line) {
+            self.count("lines known to be refused");
         }
         match (self.audit.judge(to, number, stored), transaction) {
             (Err(wrong), None) => self.find(format!("{to:?} record of {partition}/{offset} {wrong}")),

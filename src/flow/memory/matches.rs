@@ -77,9 +77,9 @@ impl World {
             missing = missing.or_else(|| lost.map(|index| (line.offset, index)));
         }
         let clock = Clock::from_metadata(note).now();
-        // Timestamps grow with offsets here, and the first is believed with the second.
-        let least = all[..lines.end].last().filter(|_| lines.end > 1);
-        let least = least.map(|line| partition as i64 * 1_000_000 + line.offset + 1);
+        // Timestamps grow with offsets here, but for those that are refused, and the first is believed with the second.
+        let least = all[..lines.end].iter().rfind(|line| !line.poison_time).filter(|_| lines.end > 1);
+        let least = least.map(|line| line.timestamp_ms);
         if let Some((offset, index)) = missing {
             self.find(format!("match {index} of {partition}/{offset} is lost: its offset is committed"));
         }
@@ -121,8 +121,8 @@ impl super::audit::Audit {
             let here = line.matches.iter().filter(|(place, _)| *place == number).count();
             seen.get(&(partition, line.offset)).copied().unwrap_or(0) < here
         });
-        let least = before().next_back().filter(|_| before().nth(1).is_some());
-        let least = least.map(|line| partition as i64 * 1_000_000 + line.offset + 1);
+        let least = before().rfind(|line| !line.poison_time).filter(|_| before().nth(1).is_some());
+        let least = least.map(|line| line.timestamp_ms);
         if let Some(line) = missing {
             return Some(format!("{watermark:?} stands on {number} before a match of {partition}/{}", line.offset));
         }

@@ -147,6 +147,7 @@ impl World {
         let culprits: Vec<Option<Code>> =
             batch.iter().map(|pending| self.own_refusal(place.to(), &pending.stored)).collect();
         let verdict = culprits.iter().flatten().next().copied();
+        let is_strange = place.to() == To::Output && self.now < self.strange_until;
         let unnamed = verdict.is_some() && self.chance(self.rates.unnamed);
         if unnamed && batch.len() > 1 && !fenced && !missing {
             self.count("batches refused without a culprit named");
@@ -161,6 +162,8 @@ impl World {
                 Some(Code::InvalidProducerEpoch)
             } else if missing {
                 Some(Code::UnknownTopicOrPartition)
+            } else if is_strange {
+                Some(Code::InvalidReplicationFactor)
             } else if unnamed {
                 verdict
             } else {

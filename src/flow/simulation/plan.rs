@@ -6,7 +6,9 @@ use fastrand::Rng;
 
 use super::lines::Mix;
 use crate::flow::kafka::topics::Route;
-use crate::flow::memory::Rates;
+use crate::flow::memory::{Rates, USUAL_MS};
+use crate::flow::status::now_ms;
+use crate::flow::takes::{Takes, Told};
 use crate::flow::{Lines, Mode, Place, RefusedTime, Settings};
 
 /// Something that goes wrong, or is done to the flow.
@@ -47,6 +49,33 @@ pub(super) struct Plan {
     pub(super) keeps_names: bool,
     /// When, in microseconds, and what.
     pub(super) faults: Vec<(u64, Fault)>,
+    pub(super) tells: Tells,
+}
+
+/// What the brokers tell of the timestamps that the output takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// Nothing, ever.
+    Nothing,
+    /// What is true.
+    All,
+    /// What is true, once somebody asks.
+    Asked,
+    /// Less than it takes.
+    TooLittle,
+}
+
+impl Tells {
+    /// What is told of the output.
+    pub(super) fn told(self) -> Told {
+        let limit_ms = match self {
+            Self::Nothing => return Told::default(),
+            Self::All | Self::Asked => now_ms() - USUAL_MS / 2,
+            Self::TooLittle => now_ms() - USUAL_MS / 2 * 3,
+        };
+        let output = Takes { before_ms: Some(limit_ms), after_ms: Some(i64::MAX), ..Takes::default() };
+        Told { output, ..Told::default() }
+    }
 }
 
 impl Plan {
@@ -84,12 +113,14 @@ impl Plan {
                 horizon,
                 poison: troubled && rng.bool(),
                 panics: troubled && rng.u8(..4) == 0,
+                many: rng.u8(..8) == 0,
             },
             rates,
             queue_limit: if rng.u8(..4) == 0 { rng.usize(4..30) } else { 10_000 },
             keeps_names: rng.bool(),
             faults,
             settings,
+            tells: rng.choice([Tells::Nothing, Tells::All, Tells::Asked, Tells::TooLittle]).unwrap_or(Tells::All),
         }
     }
 

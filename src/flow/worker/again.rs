@@ -3,13 +3,15 @@
 //! ```text
 //!     in flight   a b c d e f      the batch of b, c and d is refused; the producer ends, and e and f come back
 //!     taken       a                when nothing is on its way any more, a new producer takes the place
-//!     again       b c d e f        b, c, d: each alone on its way; c is refused, and so the culprit
-//!                 d e f
+//!     again       [b] c d e f      half of those that may be the culprit, with nothing else on its way: b is taken
+//!                 [c d] e f        twice as many: refused
+//!                 [c] d e f        half as many: refused, and so the culprit; its dead letter goes first
+//!                 [c'] [d] e f
 //! ```
 //!
-//! Nothing is read meanwhile, so nothing new comes between. At least once, everything that goes through here is a copy of
-//! what was sent; in a transaction these are the records of lines that may be culprits, on their way out for the second
-//! time, and what comes behind them.
+//! Nothing is read meanwhile, so nothing new comes between, and what is taken is settled and committed. Everything that goes
+//! through here is a copy of what was sent. In a transaction nothing is sent again: there, the lines of a batch that was
+//! refused are read again, in batches of as many (`batch`).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ use crate::flow::ledger::Ticket;
 use crate::flow::recent::Recent;
 use crate::flow::record::Record;
 use crate::flow::returned::Returned;
-use crate::flow::transport::{Fetched, Sink, Source, Unsent};
+use crate::flow::transport::{Fetched, Sink, Source, To, Unsent};
 use crate::telemetry::{Seldom, foreign};
 
 /// Between two attempts to publish what was refused for something that may pass.
@@ -33,8 +35,8 @@ const TIME: Duration = Duration::from_millis(100);
 
 /// Something to be sent again, or behind what is.
 pub(super) enum Again {
-    /// As it was; `alone` on its way, as it may be a culprit.
-    Record { ticket: Ticket, record: Box<Returned>, alone: bool },
+    /// As it was. A suspect may be a culprit: it goes with other suspects, or alone.
+    Record { ticket: Ticket, record: Box<Returned>, is_suspect: bool },
     /// A line that is to become a dead letter, once it was read again.
     Line(Ticket),
 }
@@ -43,7 +45,7 @@ pub(super) enum Again {
 struct Back {
     ticket: Ticket,
     record: Box<Returned>,
-    alone: bool,
+    is_suspect: bool,
 }
 
 /// What became of a record that was handed over.
@@ -57,7 +59,6 @@ pub(super) enum Handed {
 }
 
 /// See the top of the file.
-#[derive(Default)]
 pub(super) struct Trouble {
     again: VecDeque<Again>,
     /// In any order.
@@ -68,23 +69,75 @@ pub(super) struct Trouble {
     must_pause: bool,
     must_renew: bool,
     not_before: Option<Instant>,
-    /// The record on its way is alone there.
-    pub(super) is_alone: bool,
-    /// The records of the line at hand are each to be alone on their way.
-    pub(super) suspects: bool,
+    /// So many suspects go together, or in one batch: half as many when they are refused, twice as many when they are taken.
+    pub(super) group: usize,
+    /// Those on their way, with nothing else.
+    out: usize,
+    /// Those refused since the last time that this was settled; each may be the culprit.
+    blamed: usize,
+    /// The records of the line at hand may be refused.
+    pub(super) is_doubtful: bool,
     pub(super) panics: Recent,
     warnings: Seldom,
     /// Of dead letters.
     pub(super) buried: Seldom,
     /// In a row.
     pub(super) watermarks_refused: u32,
+    /// Batches in a row that were refused for something that is not in the table.
+    pub(super) strange: u32,
     pub(super) wary: Wary,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self {
+            again: VecDeque::new(),
+            back: Vec::new(),
+            halted: None,
+            must_pause: false,
+            must_renew: false,
+            not_before: None,
+            group: 1,
+            out: 0,
+            blamed: 0,
+            is_doubtful: false,
+            panics: Recent::default(),
+            warnings: Seldom::default(),
+            buried: Seldom::default(),
+            watermarks_refused: 0,
+            strange: 0,
+            wary: Wary::default(),
+        }
+    }
 }
 
 impl Trouble {
     /// No line waits for another attempt. While some do, reading on would only add to them.
     pub(super) fn is_empty(&self) -> bool {
-        self.again.is_empty() && self.halted.is_none() && !self.is_alone
+        self.again.is_empty() && self.halted.is_none() && self.out == 0
+    }
+
+    /// Whether a record that comes back now was alone on its way.
+    pub(super) fn is_alone(&self) -> bool {
+        self.out == 1
+    }
+
+    /// One that is refused may be the culprit.
+    pub(super) fn blame(&mut self) {
+        self.blamed += 1;
+    }
+
+    /// A group of suspects was taken.
+    pub(super) fn is_cleared(&mut self) {
+        self.group = self.group.saturating_mul(2);
+    }
+
+    /// All that was refused is known: of so many suspects half go the next time.
+    fn halve(&mut self) {
+        if self.blamed > 0 {
+            self.group = (self.blamed / 2).max(1);
+        }
+        self.blamed = 0;
     }
 
     /// What is on its way is waited for until there is nothing.
@@ -95,8 +148,9 @@ impl Trouble {
     }
 
     /// It came back, and is sent again.
-    pub(super) fn keep(&mut self, ticket: Ticket, record: Box<Returned>, alone: bool) {
-        self.back.push(Back { ticket, record, alone });
+    pub(super) fn keep(&mut self, ticket: Ticket, record: Box<Returned>, is_suspect: bool) {
+        self.blamed += usize::from(is_suspect);
+        self.back.push(Back { ticket, record, is_suspect });
     }
 
     pub(super) fn goes_first(&mut self, again: Again) {
@@ -107,23 +161,26 @@ impl Trouble {
     pub(super) fn forget(&mut self) {
         self.again.clear();
         self.back.clear();
-        (self.halted, self.must_pause, self.must_renew, self.is_alone) = (None, false, false, false);
+        self.halve();
+        (self.halted, self.must_pause, self.must_renew, self.out) = (None, false, false, 0);
     }
 
     /// Everything is here again: it goes before what was to go behind it.
     fn line_up(&mut self) {
         let mut back = std::mem::take(&mut self.back);
         back.sort_by_key(|back| back.record.sequence);
-        for Back { ticket, record, alone } in back.into_iter().rev() {
-            self.again.push_front(Again::Record { ticket, record, alone });
+        for Back { ticket, record, is_suspect } in back.into_iter().rev() {
+            self.again.push_front(Again::Record { ticket, record, is_suspect });
         }
-        (self.halted, self.is_alone) = (None, false);
+        self.halve();
+        (self.halted, self.out) = (None, 0);
     }
 
-    /// The next one, where it need not wait.
+    /// The next one, where it need not wait. `is_clear`: nothing is on its way but suspects.
     fn next(&mut self, is_clear: bool) -> Option<Again> {
         match self.again.front()? {
-            Again::Record { alone: true, .. } if !is_clear => None,
+            Again::Record { is_suspect: true, .. } if !is_clear || self.out >= self.group => None,
+            Again::Record { is_suspect: false, .. } | Again::Line(_) if self.out > 0 => None,
             _ => self.again.pop_front(),
         }
     }
@@ -138,11 +195,11 @@ impl<K: Sink> Worker<K> {
         ticket: Ticket,
     ) -> Result<Handed, Failure> {
         let copy = || Box::new(Returned::of(record, of.map(Fetched::copied_headers).unwrap_or_default()));
-        if self.trouble.suspects || !self.trouble.is_empty() {
+        let is_suspect = self.trouble.is_doubtful && record.to == To::Output;
+        if self.trouble.is_doubtful || !self.trouble.is_empty() {
             // A watermark says less than the next one, and may say too much when it comes late.
             if !ticket.is_nobodys() {
-                let alone = self.trouble.suspects;
-                self.trouble.again.push_back(Again::Record { ticket, record: copy(), alone });
+                self.trouble.again.push_back(Again::Record { ticket, record: copy(), is_suspect });
             }
             return Ok(Handed::Waits);
         }
@@ -168,8 +225,8 @@ impl<K: Sink> Worker<K> {
             // What is undone is read again.
             return Ok(());
         }
-        if self.window.records == 0 {
-            self.trouble.is_alone = false;
+        if self.window.records == 0 && self.trouble.halted.is_none() && std::mem::take(&mut self.trouble.out) > 0 {
+            self.trouble.is_cleared();
         }
         if self.trouble.halted.is_some() && !self.are_back(now)? {
             return Ok(());
@@ -180,14 +237,13 @@ impl<K: Sink> Worker<K> {
         self.trouble.not_before = None;
         // After a while, the group wants to hear of us, and so does the watchdog.
         while self.trouble.halted.is_none()
-            && !self.trouble.is_alone
             && source.now().duration_since(now) < TIME
-            && let Some(next) = self.trouble.next(self.window.records == 0)
+            && let Some(next) = self.trouble.next(self.window.records == self.trouble.out)
         {
             match next {
                 Again::Line(ticket) => self.bury_again(source, ticket)?,
-                Again::Record { ticket, record, alone } => {
-                    if !self.record_again(record, ticket, alone)? {
+                Again::Record { ticket, record, is_suspect } => {
+                    if !self.record_again(record, ticket, is_suspect)? {
                         break;
                     }
                 }
@@ -220,7 +276,7 @@ impl<K: Sink> Worker<K> {
     }
 
     /// False when nothing more can be sent now.
-    fn record_again(&mut self, record: Box<Returned>, ticket: Ticket, alone: bool) -> Result<bool, Failure> {
+    fn record_again(&mut self, record: Box<Returned>, ticket: Ticket, is_suspect: bool) -> Result<bool, Failure> {
         if self.lanes.of(&ticket).is_none() {
             // Its partition was given up: it is its new owner's.
             return Ok(true);
@@ -229,11 +285,11 @@ impl<K: Sink> Worker<K> {
             Ok(()) => {
                 self.window.records += 1;
                 self.window.bytes += record.record().weight();
-                self.trouble.is_alone = alone;
+                self.trouble.out += usize::from(is_suspect);
                 Ok(true)
             }
             Err((Unsent::Full, ticket)) => {
-                self.trouble.goes_first(Again::Record { ticket, record, alone });
+                self.trouble.goes_first(Again::Record { ticket, record, is_suspect });
                 Ok(false)
             }
             Err((Unsent::Refused(code), ticket)) => {
@@ -253,6 +309,10 @@ impl<K: Sink> Worker<K> {
             return Err(Failure::software(format!("line {} is to go again, and nobody knows as what", entry.offset)));
         };
         let delivery = source.again(&lane.partition, entry.offset)?;
-        self.bury(&delivery, ticket, &refused)
+        // Offsets wait for it, and it for nothing.
+        let others = std::mem::take(&mut self.trouble.again);
+        let done = self.bury(&delivery, ticket, &refused);
+        self.trouble.again.extend(others);
+        done
     }
 }

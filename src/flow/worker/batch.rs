@@ -125,10 +125,17 @@ struct Contents {
     published: u64,
     /// Dead letters, by kind.
     buried: Vec<&'static str>,
-    /// It holds one line, which may spoil it, and is to hold no more.
-    alone: bool,
-    /// It holds lines, and not watermarks alone.
-    has_lines: bool,
+    /// Each of its lines may spoil it, so it is to hold no more than this.
+    most: Option<usize>,
+    /// Lines that it holds; a batch may be of watermarks alone.
+    lines: usize,
+}
+
+impl Contents {
+    /// It is to hold no more lines.
+    fn is_full(&self) -> bool {
+        self.most.is_some_and(|most| self.lines >= most)
+    }
 }
 
 /// The transaction at hand, and the one ahead of it.
@@ -187,7 +194,7 @@ impl Batch {
 
     /// A line was added.
     pub(super) fn holds_a_line(&mut self) {
-        self.contents.has_lines = true;
+        self.contents.lines += 1;
         self.quiet = 0;
     }
 
@@ -220,14 +227,19 @@ impl Batch {
         self.at_hand.holds_a_batch() || self.ahead.holds_a_batch()
     }
 
-    /// It holds one line, or held one when it came to an end.
+    /// It holds one line that may spoil it, or held one when it came to an end.
     pub(super) fn is_for_one_line(&self) -> bool {
-        self.contents.alone
+        self.contents.most.is_some() && self.contents.lines == 1
     }
 
-    /// It holds one line and is to hold no more.
-    pub(super) fn is_alone(&self) -> bool {
-        self.contents.alone && self.is_open()
+    /// It holds lines that may spoil it, and is to hold nothing else.
+    pub(super) fn is_small(&self) -> bool {
+        self.contents.most.is_some() && self.is_open()
+    }
+
+    /// It cannot be committed any more.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.spoiled.is_some()
     }
 
     /// What comes back of it says nothing any more.
@@ -267,7 +279,7 @@ impl Batch {
             self.course = Course::Undoing(Undo::default());
         }
         let Course::Undoing(undo) = &mut self.course else { unreachable!("set above") };
-        undo.has_lines |= self.contents.has_lines;
+        undo.has_lines |= self.contents.lines > 0;
         undo
     }
 
@@ -276,7 +288,7 @@ impl Batch {
         *self.stage(who) = Stage::Renewing { asked: false, not_before };
     }
 
-    /// A line became a dead letter; true when that counts at once.
+    /// A dead letter was taken; true when that counts at once.
     pub(super) fn buried(&mut self, kind: &'static str) -> bool {
         let at_once = matches!(self.course, Course::Never);
         if !at_once {
@@ -295,9 +307,13 @@ impl Batch {
 }
 
 impl<K: Sink> Worker<K> {
-    /// Makes sure that a batch is open for a line, which may have to be alone in it. False when none can be had now.
-    pub(super) fn begin<S: Source>(&mut self, source: &S, alone: bool) -> Result<bool, Failure> {
-        if self.batch.is_open() && (alone || self.batch.contents.alone) {
+    /// Makes sure that a batch is open for a line. One that may spoil it goes with so many of its kind at most. False when none
+    /// can be had now.
+    pub(super) fn begin<S: Source>(&mut self, source: &S, most: Option<usize>) -> Result<bool, Failure> {
+        let contents = &self.batch.contents;
+        let is_another = contents.most.is_some() != most.is_some() || most == Some(1) && contents.lines > 0;
+        if self.batch.is_open() && (is_another || contents.is_full()) {
+            // What came before is done, whatever comes of this.
             self.close_batch(source, source.now() + self.settings.delivery.shutdown_timeout);
         }
         match (&self.batch.course, &self.batch.at_hand) {
@@ -305,7 +321,7 @@ impl<K: Sink> Worker<K> {
             (Course::On, Stage::Idle) => {}
             _ => return Ok(false),
         }
-        self.batch.contents = Contents { alone, ..Contents::default() };
+        self.batch.contents = Contents { most, ..Contents::default() };
         if let Err(fate) = self.sink.begin() {
             self.fell(Who::AtHand, fate, source.now())?;
             return Ok(false);
@@ -394,7 +410,7 @@ impl<K: Sink> Worker<K> {
 
     /// Nothing more can be added to the batch at hand.
     fn must_end(&self) -> bool {
-        self.is_long() || self.batch.contents.alone || self.rules_are_stale()
+        self.is_long() || self.batch.contents.is_full() || self.rules_are_stale()
     }
 
     /// The batch at hand is old enough.
@@ -482,6 +498,10 @@ impl<K: Sink> Worker<K> {
             self.meters.transactions.increment(1);
             self.meters.transaction.record(now.duration_since(since));
             self.tally.published += contents.published;
+            self.trouble.strange = 0;
+            if contents.most.is_some() {
+                self.trouble.is_cleared();
+            }
             contents.buried.into_iter().for_each(|kind| self.meters.dead_letter(kind));
         }
     }
@@ -540,7 +560,7 @@ impl<K: Sink> Worker<K> {
     /// Something else came of it than was asked for.
     fn fell(&mut self, who: Who, fate: Fate, now: Instant) -> Result<(), Failure> {
         let had_lines = match self.batch.stage(who) {
-            Stage::Committing { contents, .. } => contents.has_lines,
+            Stage::Committing { contents, .. } => contents.lines > 0,
             _ => false,
         };
         self.batch.undo().has_lines |= had_lines;

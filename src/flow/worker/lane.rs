@@ -1,6 +1,6 @@
 //! The partitions that a worker has: each with its ledger, and with what its sources said earlier.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::trouble::Refused;
@@ -40,7 +40,7 @@ pub(super) struct Lane {
     /// It is committed with each offset: somebody counts alerts.
     keeps_clock: bool,
     /// Lines that cannot go as they are when they come again.
-    poison: Vec<(i64, Refused)>,
+    poison: BTreeMap<i64, Refused>,
     /// Lines that may be such ones.
     suspects: BTreeSet<i64>,
     pub(super) last_timestamp_ms: i64,
@@ -149,7 +149,8 @@ impl Lane {
 
     /// Why a line cannot go as it is, when it cannot.
     pub(super) fn poison(&self, offset: i64) -> Option<Refused> {
-        self.poison.iter().find(|(poison, _)| *poison == offset).map(|(_, refused)| refused.clone())
+        // Nearly always there is none.
+        if self.poison.is_empty() { None } else { self.poison.get(&offset).cloned() }
     }
 
     /// A record of the line at `offset` was refused with its batch.
@@ -157,23 +158,15 @@ impl Lane {
         self.suspects.insert(offset);
     }
 
-    /// Whether its records are to be alone on their way.
+    /// Whether it may be the one that a batch was refused for.
     pub(super) fn is_suspect(&self, offset: i64) -> bool {
         !self.suspects.is_empty() && self.suspects.contains(&offset)
-    }
-
-    /// The line of a ticket is no culprit.
-    pub(super) fn clear(&mut self, ticket: &Ticket) {
-        if let Some(entry) = self.ledger.entry(ticket) {
-            self.suspects.remove(&entry.offset);
-        }
     }
 
     /// From now on the line at `offset` goes another way.
     pub(super) fn condemn(&mut self, offset: i64, refused: Refused) {
         self.suspects.remove(&offset);
-        self.poison.retain(|(poison, _)| *poison != offset);
-        self.poison.push((offset, refused));
+        self.poison.insert(offset, refused);
     }
 
     /// The offset to commit, when there is a new one, or a new clock of the same.
@@ -229,7 +222,7 @@ impl Lane {
         self.waiting.retain(|(waiting, _)| *waiting >= offset);
         self.ledger.committed(lines);
         self.memory.settle(offset);
-        self.poison.retain(|(poison, _)| *poison >= offset);
+        self.poison = self.poison.split_off(&offset);
         self.suspects = self.suspects.split_off(&offset);
         for first in [&mut self.first, &mut self.first_ahead] {
             *first = first.filter(|first| *first >= offset);
@@ -340,7 +333,7 @@ impl Lanes {
             latest_ms: self.latest_ms.unwrap_or(i64::MAX),
             doubt: None,
             keeps_clock,
-            poison: Vec::new(),
+            poison: BTreeMap::new(),
             suspects: BTreeSet::new(),
             last_timestamp_ms: -1,
         });

@@ -34,7 +34,7 @@ pub(super) struct Counting {
     /// Of the matches topic.
     partitions: i32,
     /// Bytes of a record batch that it takes.
-    limit: usize,
+    pub(super) limit: usize,
     meters: MatchMeters,
     next: Instant,
     next_look: Instant,
@@ -140,11 +140,11 @@ impl<K: Sink> Worker<K> {
         // Blocked, nothing is known of the ends of paused partitions, and nothing more is to wait for the output.
         let nobody_counts = counting.alerts.ids().next().is_none();
         let must_wait = now < counting.next || counting.in_flight > 0 || self.holding || self.is_full();
-        if nobody_counts || must_wait || self.batch.is_alone() || self.lanes.is_empty() {
+        if nobody_counts || must_wait || self.batch.is_small() || self.lanes.is_empty() {
             return Ok(());
         }
         let partitions = counting.partitions;
-        if !self.begin(source, false)? {
+        if !self.begin(source, None)? {
             return Ok(());
         }
         let inputs = source.inputs();

@@ -1,21 +1,24 @@
 //! Lines that cannot go the usual way: the output refuses their record, or the classifier fails at them.
 //!
-//! Brokers refuse whole batches, and mostly for one record in it that nobody names (`whose`). So what came back is sent
-//! again, in its order and before anything behind it: those that may be the culprit each alone on its way, the others
-//! as usual (`again`). A record that is refused when it is alone will never be taken. Its line becomes a dead letter (the
-//! original bytes, with headers that say where it came from and why), or, where only its timestamp is wrong and
-//! `output.refused_time` says so, goes out with the time of now.
+//! What the output will refuse is mostly known before it is sent (`wary`). Its line becomes a dead letter (the original bytes,
+//! with headers that say where it came from and why), or, where only its timestamp is wrong and `output.refused_time` says so,
+//! goes out with the time of now.
+//!
+//! What is not known is refused with its whole batch, and mostly for one record in it that nobody names (`whose`). So what came
+//! back is sent again, in its order and before anything behind it: those that may be the culprit in groups, half as many when
+//! a group is refused, twice as many when it is taken; the others as usual (`again`). A record that is refused when it is
+//! alone will never be taken.
 //!
 //! At least once, a refusal brings the producer to its end: what is behind the batch comes back, too, and a new producer
 //! sends all of it again. In a transaction a refusal spoils the whole batch. It is aborted and read again, and the lines are
-//! remembered: those that may be the culprit, and those that were. For a while, lines like the culprit are each alone from
-//! the beginning (`wary`).
+//! remembered: those that may be the culprit, which come in batches of as many as a group, and those that were.
 
 use std::time::Instant;
 
 use super::Worker;
 use super::again::Again;
-use super::whose::{Whose, ends_the_producer, whose};
+use super::wary::is_too_large;
+use super::whose::{Whose, ends_the_producer, is_fencing, whose};
 use crate::flow::kafka::Code;
 use crate::flow::ledger::Ticket;
 use crate::flow::record::{Line, Name};
@@ -29,6 +32,8 @@ use crate::telemetry::foreign;
 const PANICS_MAX: usize = 100;
 /// Watermarks may be refused so often in a row; each time the next ones say more.
 const WATERMARKS_MAX: u32 = 5;
+/// So many batches in a row may be refused for something that nobody knows; it might have passed.
+const STRANGE_MAX: u32 = 10;
 
 /// Where a line goes that cannot go as it is, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +90,7 @@ pub(super) struct Refusal {
 impl<K: Sink> Worker<K> {
     /// A record came back. The ticket stays open until the line is elsewhere.
     pub(super) fn came_back(&mut self, ack: Ack, ticket: Ticket, code: Code) -> Result<(), Failure> {
-        let alone = self.trouble.is_alone || self.batch.is_for_one_line();
+        let alone = self.trouble.is_alone() || self.batch.is_for_one_line();
         let Ack { weight: bytes, to, returned: record, .. } = ack;
         self.refused(Refusal { to, ticket, bytes, code, record, alone, at_once: false })
     }
@@ -100,6 +105,7 @@ impl<K: Sink> Worker<K> {
     fn refused_in_the_stream(&mut self, refusal: Refusal) -> Result<(), Failure> {
         let (code, whose) = (refusal.code, whose(refusal.code));
         self.meters.refused(code);
+        self.written.ask_soon();
         if matches!(whose, Whose::Everybody | Whose::Denied | Whose::Unknown) {
             // Nothing behind it may go out: it would again after the next start.
             self.trouble.forget();
@@ -141,7 +147,7 @@ impl<K: Sink> Worker<K> {
             (Way::AtNow, Some(mut record)) => {
                 record.added.push((Name::Timestamp, record.timestamp_ms.to_string().into_bytes()));
                 record.timestamp_ms = now_ms();
-                Again::Record { ticket: refusal.ticket, record, alone: true }
+                Again::Record { ticket: refusal.ticket, record, is_suspect: true }
             }
             _ => Again::Line(refusal.ticket),
         };
@@ -157,15 +163,13 @@ impl<K: Sink> Worker<K> {
             Some((entry, lane.poison(entry.offset).map(|refused| refused.way)))
         });
         let Some((entry, known)) = found else { return Ok(None) };
-        let at_now = self.settings.output.refused_time == RefusedTime::Now && code == Code::InvalidTimestamp;
-        let has_dead_letters = self.settings.dead_letter.is_some();
         let way = match to {
-            To::Output if at_now && known != Some(Way::AtNow) => Way::AtNow,
-            To::Output if has_dead_letters => Way::DeadLetter,
-            To::DeadLetter if known != Some(Way::Reference) => Way::Reference,
-            _ => return Err(self.undeliverable(refusal)),
+            To::Output => self.way(code, known),
+            To::DeadLetter if known != Some(Way::Reference) => Some(Way::Reference),
+            _ => None,
         };
-        if to == To::Output {
+        let Some(way) = way else { return Err(self.undeliverable(refusal)) };
+        if to == To::Output && known.is_none() {
             let has_key = record.as_ref().is_none_or(|record| record.key.is_some());
             self.trouble.wary.learn(code, entry.timestamp_ms, has_key, now_ms());
         }
@@ -173,6 +177,29 @@ impl<K: Sink> Worker<K> {
             lane.condemn(entry.offset, Refused::by_broker(code, way));
         }
         Ok(Some(way))
+    }
+
+    /// Where a line goes that the output refuses so, and that went this way before; nothing where there is nowhere.
+    fn way(&self, code: Code, known: Option<Way>) -> Option<Way> {
+        let takes_now = self.settings.output.refused_time == RefusedTime::Now && code == Code::InvalidTimestamp;
+        match known {
+            None if takes_now => Some(Way::AtNow),
+            _ => self.settings.dead_letter.is_some().then_some(Way::DeadLetter),
+        }
+    }
+
+    /// The output would refuse a line so: it goes another way, from now on. Nothing where there is none; then the output has
+    /// to say it.
+    pub(super) fn foresee(&mut self, code: Code, line: &Line<'_>, ticket: &Ticket) -> Option<Refused> {
+        let dead_letter = self.written.told().dead_letter;
+        let is_too_large = |bytes| is_too_large(line, bytes, self.is_plain);
+        let way = match self.way(code, None)? {
+            Way::DeadLetter if dead_letter.bytes.is_some_and(is_too_large) => Way::Reference,
+            way => way,
+        };
+        let refused = Refused::by_broker(code, way);
+        self.lanes.of(ticket)?.condemn(line.offset, refused.clone());
+        Some(refused)
     }
 
     fn refused_in_a_batch(&mut self, refusal: Refusal) -> Result<(), Failure> {
@@ -186,11 +213,16 @@ impl<K: Sink> Worker<K> {
             return Ok(());
         }
         self.meters.refused(code);
-        if matches!(whose, Whose::Everybody | Whose::Denied) {
+        self.written.ask_soon();
+        let is_of_a_line = !refusal.ticket.is_nobodys();
+        let is_strange = whose == Whose::Unknown && !is_fencing(code);
+        // Once for each batch.
+        self.trouble.strange += u32::from(is_strange && !self.batch.is_spoiled());
+        // Whoever hears of the failure may have something to do first; of this batch nothing may count.
+        self.batch.spoil(format!("{code}"), whose == Whose::Record && is_of_a_line);
+        if matches!(whose, Whose::Everybody | Whose::Denied) || is_strange && self.trouble.strange > STRANGE_MAX {
             return Err(self.undeliverable(&refusal));
         }
-        let is_of_a_line = !refusal.ticket.is_nobodys();
-        self.batch.spoil(format!("{code}"), whose == Whose::Record && is_of_a_line);
         match whose {
             _ if !is_of_a_line => self.watermark_refused(&refusal, whose),
             Whose::Record if refusal.alone => self.divert(&refusal).map(|_| ()),
@@ -199,6 +231,7 @@ impl<K: Sink> Worker<K> {
                     && let Some(entry) = lane.ledger.entry(&refusal.ticket)
                 {
                     lane.suspect(entry.offset);
+                    self.trouble.blame();
                 }
                 Ok(())
             }
@@ -213,15 +246,36 @@ impl<K: Sink> Worker<K> {
         if let Some(kept_back) = self.trouble.buried.say(self.last_ack) {
             tracing::warn!(topic, partition, offset, kept_back, "dead letter: {}", refused.reason);
         }
-        if self.batch.buried(refused.kind()) {
-            self.meters.dead_letter(refused.kind());
-        }
         let is_reference = refused.way == Way::Reference;
         let record = match is_reference {
             true => self.writer.reference(&line, &refused.reason, now_ms()),
             false => self.writer.dead_letter(&line, &refused.reason, now_ms()),
         };
         self.dispatch(&record, delivery.fetched().filter(|_| !is_reference), ticket)
+    }
+
+    /// A record was taken that might have been refused.
+    pub(super) fn was_taken(&mut self, ticket: &Ticket) {
+        let own = self.lanes.of(ticket).and_then(|lane| {
+            let entry = lane.ledger.entry(ticket)?;
+            // With the time of now it says nothing about its own.
+            lane.poison(entry.offset).is_none().then_some(entry.timestamp_ms)
+        });
+        if let Some(timestamp_ms) = own.filter(|own| *own >= 0) {
+            self.trouble.wary.is_taken(timestamp_ms, self.now_ms);
+        }
+    }
+
+    /// A dead letter was taken.
+    pub(super) fn buried(&mut self, ticket: &Ticket) {
+        let refused = self.lanes.of(ticket).and_then(|lane| {
+            let entry = lane.ledger.entry(ticket)?;
+            lane.poison(entry.offset)
+        });
+        // Of a partition given up since, the new owner counts it.
+        if let Some(refused) = refused.filter(|refused| self.batch.buried(refused.kind())) {
+            self.meters.dead_letter(refused.kind());
+        }
     }
 
     /// The classifier failed at a line. One line is an accident; many are a fault of the program.

@@ -66,6 +66,11 @@ pub(super) fn whose(code: Code) -> Whose {
     TABLE.iter().find(|(known, _)| *known == code).map_or(Whose::Unknown, |(_, whose)| *whose)
 }
 
+/// Whether it says that another producer has our name, which whoever ends the transaction hears too.
+pub(super) fn is_fencing(code: Code) -> bool {
+    matches!(code, Code::Fenced | Code::InvalidProducerEpoch | Code::ProducerFenced)
+}
+
 /// Whether the client's producer has come to its end with it: of what it sends the brokers miss a number, or it takes
 /// nothing more. A passing error has been tried again by the client itself, and leaves no gap.
 pub(super) fn ends_the_producer(code: Code) -> bool {

@@ -54,7 +54,11 @@ impl Scene<'_> {
         let committed = || (self.stage.committed(&self.topic("any"), 1) == all).then_some(());
         let done = within(Duration::from_secs(90), committed);
         assert!(done.is_some(), "{:?} of {all:?}\n{}", self.stage.committed(&self.topic("any"), 1), daemon.log());
-        println!("{} lines in {:.1} s", records.len(), began.elapsed().as_secs_f64());
+        let (lines, time) = (records.len() as f64, began.elapsed().as_secs_f64());
+        println!("{lines} lines in {time:.1} s, {:.0}/s", lines / time);
+        assert_eq!(daemon.get("/livez").0, 200);
+        let letters = daemon.metric("fingerpost_dead_letters_total").unwrap_or(0.0);
+        assert_eq!(letters as usize, self.letters().len(), "counted as they are taken");
         daemon.stop();
     }
 
@@ -167,6 +171,36 @@ fn fault_49_many_lines_from_the_past_and_the_future_are_told_apart_from_their_ne
         dead.sort_unstable();
         assert_eq!(dead, (0..LINES).filter(|n| odd(*n).is_some()).collect::<Vec<_>>(), "{mode:?}");
     }
+}
+
+/// Of 10,000 lines every so-manieth is from two days ahead, and is known to be refused before it is sent.
+fn ten_thousand_lines(test: &str, every: i64) {
+    const LINES: i64 = 10_000;
+    for mode in BOTH {
+        let Some(scene) = scene(test, mode, &[]) else { return };
+        let now = now_ms();
+        let is_odd = |n: i64| n % every == 1;
+        let one = |n: i64| {
+            let time = if is_odd(n) { now + TWO_DAYS_MS + n } else { now - LINES + n };
+            Record::plain(&format!(r#"{{"n":{n}}}"#), time)
+        };
+        scene.pass(&(0..LINES).map(one).collect::<Vec<_>>());
+        let healthy: Vec<i64> = (0..LINES).filter(|n| !is_odd(*n)).collect();
+        assert!(numbers(&scene.outputs()) == healthy, "{mode:?}: all others, in their order, once");
+        let mut dead = numbers(&scene.letters());
+        dead.sort_unstable();
+        assert!(dead == (0..LINES).filter(|n| is_odd(*n)).collect::<Vec<_>>(), "{mode:?}");
+    }
+}
+
+#[test]
+fn fault_49_of_ten_thousand_lines_one_in_a_hundred_is_from_the_future() {
+    ten_thousand_lines("f49-hundredth", 100);
+}
+
+#[test]
+fn fault_49_of_ten_thousand_lines_every_second_is_from_the_future() {
+    ten_thousand_lines("f49-second", 2);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! A connected client, and what the cluster said of itself.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::AdminClient;
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -14,6 +13,7 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use super::causes::{explain, offered};
 use super::finding::{Finding, Mark, counted};
 use crate::flow::Settings;
+use crate::flow::kafka::topic_settings::TopicSettings;
 
 /// Hears what librdkafka says while it connects.
 #[derive(Debug, Default)]
@@ -90,19 +90,10 @@ impl<'a> Brokers<'a> {
         all.filter(|address| !configured.contains(&address.as_str())).collect()
     }
 
-    /// The settings of topics, as far as they are told: without the right DescribeConfigs there is no error, only no
-    /// answer.
+    /// The settings of topics, as far as they are told.
     pub(crate) fn topic_settings(&self, topics: &[&str]) -> TopicSettings {
-        let options = AdminOptions::new().request_timeout(Some(self.timeout));
-        let what: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-        let answers = self.admin().and_then(|admin| wait(admin.describe_configs(&what, &options)));
-        let answers = answers.unwrap_or_default().into_iter().zip(topics);
-        let told = |(answer, topic): (Result<rdkafka::admin::ConfigResource, _>, &&str)| {
-            let entries = answer.ok()?.entries;
-            let settings = entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
-            Some(((*topic).to_owned(), settings))
-        };
-        TopicSettings(answers.filter_map(told).collect())
+        let asked = self.admin().and_then(|admin| TopicSettings::ask(&admin, &runtime()?, topics, self.timeout));
+        asked.unwrap_or_default()
     }
 
     pub(crate) fn admin(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {
@@ -118,31 +109,6 @@ impl<'a> Brokers<'a> {
     /// Of several brokers, one is as good as the other for a command line.
     pub(crate) fn first_address(&self) -> &str {
         self.settings.kafka.bootstrap_servers.split(',').next().unwrap_or_default()
-    }
-}
-
-/// What brokers tell of topics' settings.
-#[derive(Debug, Default)]
-pub(crate) struct TopicSettings(BTreeMap<String, BTreeMap<String, String>>);
-
-impl TopicSettings {
-    /// A number of a topic that is told.
-    pub(crate) fn number(&self, topic: &str, name: &str) -> Option<i64> {
-        self.text(topic, name)?.parse().ok()
-    }
-
-    pub(crate) fn text(&self, topic: &str, name: &str) -> Option<&str> {
-        self.0.get(topic)?.get(name).map(String::as_str)
-    }
-}
-
-#[cfg(test)]
-impl TopicSettings {
-    pub(crate) fn of(topics: &[(&str, &[(&str, &str)])]) -> Self {
-        let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let one =
-            |(topic, settings): &(&str, &[(&str, &str)])| ((*topic).to_owned(), settings.iter().map(text).collect());
-        Self(topics.iter().map(one).collect())
     }
 }
 
@@ -235,8 +201,11 @@ pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 
 /// The admin client answers through a future; a check has nothing else to do meanwhile.
 pub(crate) fn wait<T>(answer: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    runtime()?.block_on(answer)
+}
+
+fn runtime() -> KafkaResult<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| KafkaError::AdminOpCreation(error.to_string()))?;
-    runtime.block_on(answer)
+        .map_err(|error| KafkaError::AdminOpCreation(error.to_string()))
 }

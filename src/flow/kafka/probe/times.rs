@@ -1,14 +1,13 @@
 //! Which timestamps topics take, held against each other: a line goes out with the timestamp that it came with, and an
 //! output that refuses some that the input takes turns such lines into dead letters.
 //!
-//! Brokers since 3.6 have two limits, `message.timestamp.before.max.ms` and `…after.max.ms`, and since 4.0 the second one
-//! is an hour unless set. Where a topic has `message.timestamp.type=LogAppendTime` the broker sets the time itself, and
-//! refuses none.
+//! Which they take is read from their settings (`topic_settings`). Where a topic has `message.timestamp.type=LogAppendTime`
+//! the broker sets the time itself, and refuses none.
 
 use std::time::Duration;
 
-use super::brokers::TopicSettings;
 use super::finding::{Finding, Mark};
+use crate::flow::kafka::topic_settings::TopicSettings;
 
 /// What we write with the time of now is refused where a limit is shorter than clocks are apart.
 const CLOCKS_APART_MS: i64 = 60_000;
@@ -26,14 +25,12 @@ struct Rule {
 }
 
 fn rule(settings: &TopicSettings, topic: &str) -> Option<Rule> {
-    let number = |name: &str| settings.number(topic, name);
-    let both = number("message.timestamp.difference.max.ms");
-    let limit = |name: &str| number(name).or(both).unwrap_or(i64::MAX);
+    let takes = settings.takes(topic);
     Some(Rule {
         is_append_time: settings.text(topic, "message.timestamp.type")? == "LogAppendTime",
-        before_ms: limit("message.timestamp.before.max.ms"),
-        after_ms: limit("message.timestamp.after.max.ms"),
-        retention_ms: number("retention.ms").filter(|kept| *kept >= 0).unwrap_or(i64::MAX),
+        before_ms: takes.before_ms.unwrap_or(i64::MAX),
+        after_ms: takes.after_ms.unwrap_or(i64::MAX),
+        retention_ms: settings.number(topic, "retention.ms").filter(|kept| *kept >= 0).unwrap_or(i64::MAX),
     })
 }
 

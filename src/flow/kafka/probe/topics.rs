@@ -10,9 +10,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use regex::Regex;
 
 use super::access::grant;
-use super::brokers::{Brokers, TopicSettings, code, refused, wait};
+use super::brokers::{Brokers, code, refused, wait};
 use super::finding::{Finding, Mark, counted};
 use crate::flow::kafka::raw::rights::Operation;
+use crate::flow::kafka::topic_settings::TopicSettings;
 
 /// The input topics that there are.
 pub(crate) fn inputs<'b>(brokers: &'b Brokers<'_>) -> Vec<&'b MetadataTopic> {

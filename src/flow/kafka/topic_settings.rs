@@ -1,0 +1,205 @@
+//! What brokers tell of topics' settings, asked for in one request (DescribeConfigs), and what of them says which records a
+//! topic takes. Without the right to ask there is no error, only no answer.
+//!
+//! Brokers since 3.6 have two limits for timestamps, and since 4.0 `message.timestamp.after.max.ms` is an hour unless set;
+//! until 3.9 the one limit from before them counts where the newer ones were left as they are.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::error::KafkaResult;
+use tokio::runtime::{Builder, Runtime};
+
+use super::asking::Context;
+use super::clients;
+use crate::flow::takes::{Takes, Told, Written};
+use crate::flow::{Failure, Settings};
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The same while records are refused.
+const SOON: Duration = Duration::from_secs(2);
+/// How soon the thread notices that it is asked, or that nobody asks any more.
+const STEP: Duration = Duration::from_millis(500);
+/// One request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// See the top of the file.
+#[derive(Debug, Default)]
+pub(super) struct TopicSettings(BTreeMap<String, BTreeMap<String, String>>);
+
+impl TopicSettings {
+    /// Asks for all settings of these topics. What a broker does not tell is left out.
+    pub(super) fn ask<C: ClientContext>(
+        admin: &AdminClient<C>,
+        runtime: &Runtime,
+        topics: &[&str],
+        time: Duration,
+    ) -> KafkaResult<Self> {
+        if topics.is_empty() {
+            return Ok(Self::default());
+        }
+        let options = AdminOptions::new().request_timeout(Some(time));
+        let what: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answers = runtime.block_on(admin.describe_configs(&what, &options))?;
+        let told = answers.into_iter().filter_map(|answer| {
+            let resource = answer.ok()?;
+            let OwnedResourceSpecifier::Topic(topic) = resource.specifier else { return None };
+            let settings = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+            Some((topic, settings.collect()))
+        });
+        Ok(Self(told.collect()))
+    }
+
+    /// A number of a topic that is told.
+    pub(super) fn number(&self, topic: &str, name: &str) -> Option<i64> {
+        self.text(topic, name)?.parse().ok()
+    }
+
+    pub(super) fn text(&self, topic: &str, name: &str) -> Option<&str> {
+        self.0.get(topic)?.get(name).map(String::as_str)
+    }
+
+    /// Whether anything is told of a topic.
+    pub(super) fn tells(&self, topic: &str) -> bool {
+        self.0.contains_key(topic)
+    }
+
+    /// Which records a topic takes.
+    pub(super) fn takes(&self, topic: &str) -> Takes {
+        // The broker sets the time itself, and refuses none.
+        let is_append_time = self.text(topic, "message.timestamp.type") == Some("LogAppendTime");
+        let limit = |name: &str| if is_append_time { Some(i64::MAX) } else { self.time_limit(topic, name) };
+        // A batch that no segment has room for is refused as well.
+        let sizes = ["max.message.bytes", "segment.bytes"].map(|name| self.number(topic, name));
+        Takes {
+            bytes: sizes.into_iter().flatten().min().and_then(|bytes| usize::try_from(bytes).ok()),
+            before_ms: limit("message.timestamp.before.max.ms"),
+            after_ms: limit("message.timestamp.after.max.ms"),
+            needs_key: self.text(topic, "cleanup.policy").is_some_and(|policy| policy.contains("compact")),
+        }
+    }
+
+    /// Milliseconds; `i64::MAX` where there is no limit, nothing where nothing is told.
+    fn time_limit(&self, topic: &str, name: &str) -> Option<i64> {
+        self.tells(topic).then(|| {
+            let both = || self.number(topic, "message.timestamp.difference.max.ms");
+            self.number(topic, name).filter(|limit| *limit != i64::MAX).or_else(both).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// What the topics that are written take. One that is not there at the moment, or may not be asked about any more, is
+    /// taken to be what it was.
+    pub(super) fn told(&self, settings: &Settings, before: Told) -> Told {
+        let takes = |topic: Option<&String>, before: Takes| {
+            topic.filter(|topic| self.tells(topic)).map_or(before, |topic| self.takes(topic))
+        };
+        let alerts = settings.alerts.as_ref();
+        Told {
+            output: takes(Some(&settings.output.topic), before.output),
+            dead_letter: takes(settings.dead_letter.as_ref(), before.dead_letter),
+            state: takes(settings.state.as_ref(), before.state),
+            matches: takes(alerts.map(|alerts| &alerts.matches), before.matches),
+            alerts: takes(alerts.map(|alerts| &alerts.topic), before.alerts),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(topics: &[(&str, &[(&str, &str)])]) -> Self {
+        let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let one =
+            |(topic, settings): &(&str, &[(&str, &str)])| ((*topic).to_owned(), settings.iter().map(text).collect());
+        Self(topics.iter().map(one).collect())
+    }
+}
+
+/// The topics that are written, and are to be asked about: of an output whose limit is configured nothing is asked.
+pub(super) fn asked_about(settings: &Settings) -> Vec<&str> {
+    let is_known = |topic: &&str| settings.output.record_limit.is_some() && *topic == settings.output.topic;
+    clients::written(settings).into_iter().filter(|topic| !is_known(topic)).collect()
+}
+
+/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now.
+pub(crate) fn watch(settings: &Settings, first: Told) -> Result<Written, Failure> {
+    let written = Written::new(first);
+    if asked_about(settings).is_empty() {
+        return Ok(written);
+    }
+    let admin: AdminClient<Context> =
+        clients::inquirer(settings).create_with_context(Context).map_err(|error| clients::refused(settings, &error))?;
+    let admin = std::sync::Arc::new(admin);
+    settings.kafka.credentials.follow(&admin);
+    let runtime = Builder::new_current_thread()
+        .build()
+        .map_err(|error| Failure::software(format!("no runtime for the topics' settings: {error}")))?;
+    let (settings, own) = (settings.clone(), written.clone());
+    std::thread::Builder::new()
+        .name("topic-settings".to_owned())
+        .spawn(move || look(&admin, &runtime, &settings, &own))
+        .map_err(|error| Failure::software(format!("no thread for the topics' settings: {error}")))?;
+    Ok(written)
+}
+
+fn look(admin: &AdminClient<Context>, runtime: &Runtime, settings: &Settings, written: &Written) {
+    let topics = asked_about(settings);
+    let (mut last, mut is_asked) = (Instant::now(), false);
+    while !written.is_alone() {
+        std::thread::sleep(STEP);
+        is_asked |= written.is_asked();
+        if last.elapsed() < if is_asked { SOON } else { INTERVAL } {
+            continue;
+        }
+        (last, is_asked) = (Instant::now(), false);
+        match TopicSettings::ask(admin, runtime, &topics, PATIENCE) {
+            Ok(found) => written.tell(found.told(settings, written.told())),
+            Err(error) => tracing::debug!("the topics' settings could not be asked for: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(settings: &[(&str, &str)]) -> Takes {
+        TopicSettings::of(&[("out", settings)]).takes("out")
+    }
+
+    #[test]
+    fn what_a_topic_takes_stands_in_its_settings() {
+        let told = takes(&[
+            ("max.message.bytes", "3000"),
+            ("segment.bytes", "1000000"),
+            ("message.timestamp.type", "CreateTime"),
+            ("message.timestamp.before.max.ms", "9223372036854775807"),
+            ("message.timestamp.after.max.ms", "3600000"),
+            ("cleanup.policy", "delete,compact"),
+        ]);
+        let expected =
+            Takes { bytes: Some(3000), before_ms: Some(i64::MAX), after_ms: Some(3_600_000), needs_key: true };
+        assert_eq!(told, expected);
+        assert_eq!(takes(&[("max.message.bytes", "3000000"), ("segment.bytes", "1000")]).bytes, Some(1000));
+        assert_eq!(TopicSettings::default().takes("out"), Takes::default(), "nothing is told");
+    }
+
+    #[test]
+    fn where_the_broker_sets_the_time_it_refuses_none() {
+        let told = takes(&[("message.timestamp.type", "LogAppendTime"), ("message.timestamp.after.max.ms", "1")]);
+        assert_eq!((told.before_ms, told.after_ms), (Some(i64::MAX), Some(i64::MAX)));
+    }
+
+    #[test]
+    fn the_older_limit_counts_where_the_newer_ones_were_left_alone() {
+        let any = "9223372036854775807";
+        let told = takes(&[
+            ("message.timestamp.difference.max.ms", "5000"),
+            ("message.timestamp.before.max.ms", any),
+            ("message.timestamp.after.max.ms", "7000"),
+        ]);
+        assert_eq!((told.before_ms, told.after_ms), (Some(5000), Some(7000)));
+        let before_3_6 = takes(&[("message.timestamp.difference.max.ms", "5000")]);
+        assert_eq!((before_3_6.before_ms, before_3_6.after_ms), (Some(5000), Some(5000)));
+    }
+}
