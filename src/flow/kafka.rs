@@ -4,7 +4,7 @@
 //! `lookup`), `sink` one idempotent producer (its transactions run in `transactor`), `topics` what is looked up and
 //! created before the first line, `clients` what librdkafka is told; `options` knows its settings, `probe` tries the
 //! way to the brokers for `config check`; `topic_ids` sees a topic that was made anew under its name (`readings`,
-//! `recreated`), which is told by what was committed (`topic_id`); `topic_settings` asks which records a topic takes; `reader` and `survey` read topics from end to end
+//! `recreated`), which is told by what was committed (`topic_id`); `topic_settings` asks which records a topic takes, `limits` does so again and again; `reader` and `survey` read topics from end to end
 //! for `verify`, `letters` reads dead letters and sends them again. Each worker owns one source, and one sink or two,
 //! and is the only thread that calls them.
 
@@ -14,6 +14,7 @@ mod committer;
 pub(crate) mod inputs;
 pub mod known;
 pub(crate) mod letters;
+pub(crate) mod limits;
 pub(crate) mod lookup;
 pub(crate) mod options;
 mod positions;
@@ -28,7 +29,7 @@ mod statistics;
 pub(crate) mod survey;
 mod topic_id;
 pub(crate) mod topic_ids;
-pub(crate) mod topic_settings;
+mod topic_settings;
 pub(crate) mod topics;
 mod transactor;
 mod trimmer;

@@ -182,6 +182,12 @@ pub(crate) fn written(settings: &Settings) -> Vec<&str> {
     std::iter::once(&settings.output.topic).chain(others).chain(alerts).map(String::as_str).collect()
 }
 
+/// The topics that are written, and are to be asked about: of an output whose limit is configured nothing is asked.
+pub(super) fn asked_about(settings: &Settings) -> Vec<&str> {
+    let is_known = |topic: &&str| settings.output.record_limit.is_some() && *topic == settings.output.topic;
+    written(settings).into_iter().filter(|topic| !is_known(topic)).collect()
+}
+
 /// A reader of any topic, outside of every group: it is given partitions by hand, and commits nothing.
 pub(crate) fn reader(settings: &Settings) -> ClientConfig {
     let mut config = consumer(settings);

@@ -3,12 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message, OwnedHeaders, OwnedMessage};
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::asking::Context;
 use super::lookup::Lookup;
 use super::{Code, clients};
 use crate::flow::dead_letters::{Letter, Replayed, Timestamps, Which};
@@ -24,7 +25,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Letters of one transaction.
 const BATCH: usize = 500;
 
-type Client = BaseConsumer<DefaultConsumerContext>;
+type Client = BaseConsumer<Context>;
 
 /// What is in one partition of the topic, from a first offset to before a last one.
 struct Stretch {
@@ -45,7 +46,7 @@ impl<'s> Letters<'s> {
         let group = format!("{}.dead-letter", settings.kafka.group_id);
         let consumer = clients::lookup(settings, "read_committed")
             .set("group.id", &group)
-            .create()
+            .create_with_context(Context)
             .map_err(|error| clients::refused(settings, &error))?;
         Ok(Self { settings, topic, group, consumer })
     }
@@ -178,7 +179,7 @@ struct Replay<'l, 'p> {
     letters: &'l Letters<'l>,
     to: Option<&'l str>,
     timestamps: Timestamps,
-    producer: BaseProducer<DefaultProducerContext>,
+    producer: BaseProducer<Context>,
     lookup: Lookup,
     /// Partitions of the topic that `to` names.
     partitions: i32,
@@ -198,8 +199,9 @@ impl<'l, 'p> Replay<'l, 'p> {
         progress: &'p mut dyn FnMut(u64, u64),
     ) -> Result<Self, Failure> {
         let settings = letters.settings;
-        let producer: BaseProducer<DefaultProducerContext> =
-            clients::replayer(settings, &letters.group).create().map_err(|error| clients::refused(settings, &error))?;
+        let producer: BaseProducer<Context> = clients::replayer(settings, &letters.group)
+            .create_with_context(Context)
+            .map_err(|error| clients::refused(settings, &error))?;
         producer
             .init_transactions(SILENCE)
             .map_err(|error| Failure::unavailable(format!("lines cannot be sent again: {error}")))?;

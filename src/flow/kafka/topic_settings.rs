@@ -5,26 +5,15 @@
 //! until 3.9 the one limit from before them counts where the newer ones were left as they are.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::error::KafkaResult;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
-use super::asking::Context;
-use super::clients;
-use crate::flow::takes::{Takes, Told, Written};
-use crate::flow::{Failure, Settings};
-
-/// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(30);
-/// The same while records are refused.
-const SOON: Duration = Duration::from_secs(2);
-/// How soon the thread notices that it is asked, or that nobody asks any more.
-const STEP: Duration = Duration::from_millis(500);
-/// One request.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::flow::Settings;
+use crate::flow::takes::{Takes, Told};
 
 /// See the top of the file.
 #[derive(Debug, Default)]
@@ -112,50 +101,6 @@ impl TopicSettings {
         let one =
             |(topic, settings): &(&str, &[(&str, &str)])| ((*topic).to_owned(), settings.iter().map(text).collect());
         Self(topics.iter().map(one).collect())
-    }
-}
-
-/// The topics that are written, and are to be asked about: of an output whose limit is configured nothing is asked.
-pub(super) fn asked_about(settings: &Settings) -> Vec<&str> {
-    let is_known = |topic: &&str| settings.output.record_limit.is_some() && *topic == settings.output.topic;
-    clients::written(settings).into_iter().filter(|topic| !is_known(topic)).collect()
-}
-
-/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now.
-pub(crate) fn watch(settings: &Settings, first: Told) -> Result<Written, Failure> {
-    let written = Written::new(first);
-    if asked_about(settings).is_empty() {
-        return Ok(written);
-    }
-    let admin: AdminClient<Context> =
-        clients::inquirer(settings).create_with_context(Context).map_err(|error| clients::refused(settings, &error))?;
-    let admin = std::sync::Arc::new(admin);
-    settings.kafka.credentials.follow(&admin);
-    let runtime = Builder::new_current_thread()
-        .build()
-        .map_err(|error| Failure::software(format!("no runtime for the topics' settings: {error}")))?;
-    let (settings, own) = (settings.clone(), written.clone());
-    std::thread::Builder::new()
-        .name("topic-settings".to_owned())
-        .spawn(move || look(&admin, &runtime, &settings, &own))
-        .map_err(|error| Failure::software(format!("no thread for the topics' settings: {error}")))?;
-    Ok(written)
-}
-
-fn look(admin: &AdminClient<Context>, runtime: &Runtime, settings: &Settings, written: &Written) {
-    let topics = asked_about(settings);
-    let (mut last, mut is_asked) = (Instant::now(), false);
-    while !written.is_alone() {
-        std::thread::sleep(STEP);
-        is_asked |= written.is_asked();
-        if last.elapsed() < if is_asked { SOON } else { INTERVAL } {
-            continue;
-        }
-        (last, is_asked) = (Instant::now(), false);
-        match TopicSettings::ask(admin, runtime, &topics, PATIENCE) {
-            Ok(found) => written.tell(found.told(settings, written.told())),
-            Err(error) => tracing::debug!("the topics' settings could not be asked for: {error}"),
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
-use super::topic_settings::{TopicSettings, asked_about};
+use super::topic_settings::TopicSettings;
 use super::{LastWord, clients, inputs};
 use crate::flow::alerts::Settings as Alerts;
 use crate::flow::takes::Told;
@@ -99,7 +99,7 @@ pub(crate) fn prepare(settings: &Settings) -> Result<(Route, Told, Inputs), Fail
     if let Some(alerts) = &settings.alerts {
         route.matches_partitions = inquirer.ensure_alerts(alerts, &topics)?;
     }
-    let found = inquirer.settings_of(&asked_about(settings));
+    let found = inquirer.settings_of(&clients::asked_about(settings));
     let told = found.told(settings, Told::default());
     route.limit(settings, told);
     tracing::info!(topic = %output, partitions = route.partitions, record_limit = route.record_limit, "output topic");

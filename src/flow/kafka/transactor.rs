@@ -30,6 +30,9 @@ use crate::flow::transport::Fate;
 
 /// How long topics are looked at before a commit.
 const LOOK: Duration = Duration::from_secs(1);
+/// An abort takes no longer; the client may wait in it for records that it means to send again. Whoever takes the name next
+/// ends the transaction.
+const ABORT_PATIENCE: Duration = Duration::from_secs(1);
 /// Between two attempts to make a producer ready.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -134,7 +137,7 @@ impl Work<'_> {
         if let Some(failure) = hopeless(producer) {
             return Fate::Final(failure);
         }
-        match self.call(|| producer.abort_transaction(self.timeout)) {
+        match self.call(|| producer.abort_transaction(self.timeout.min(ABORT_PATIENCE))) {
             Ok(()) => self.done(),
             Err(error) => match fate(&error, Uncertain::IsUnknown) {
                 Fate::Abort(why) => Fate::Unknown(why),

@@ -63,8 +63,8 @@ pub(super) struct Trouble {
     again: VecDeque<Again>,
     /// In any order.
     back: Vec<Back>,
-    /// Nothing is sent until everything on its way has come back or was taken. The reason.
-    halted: Option<Code>,
+    /// Nothing is sent until everything on its way has come back or was taken. The reason, and where to it was sent.
+    halted: Option<(Code, To)>,
     /// It may pass.
     must_pause: bool,
     must_renew: bool,
@@ -141,8 +141,8 @@ impl Trouble {
     }
 
     /// What is on its way is waited for until there is nothing.
-    pub(super) fn halt(&mut self, code: Code, must_pause: bool, must_renew: bool) {
-        self.halted.get_or_insert(code);
+    pub(super) fn halt(&mut self, code: Code, to: To, must_pause: bool, must_renew: bool) {
+        self.halted.get_or_insert((code, to));
         self.must_pause |= must_pause;
         self.must_renew |= must_renew;
     }
@@ -258,11 +258,11 @@ impl<K: Sink> Worker<K> {
             self.sink.halt();
             return Ok(false);
         }
-        if let Some(code) = self.trouble.halted.filter(|_| self.trouble.must_pause)
+        if let Some((code, to)) = self.trouble.halted.filter(|_| self.trouble.must_pause)
             && let Some(kept_back) = self.trouble.warnings.say(now)
         {
-            let reason = foreign(self.sink.last_word().as_bytes());
-            tracing::warn!(kept_back, "records were refused ({code}), trying again{reason}");
+            let (topic, reason) = (self.topic(to), foreign(self.sink.last_word().as_bytes()));
+            tracing::warn!(kept_back, "{topic} refused records ({code}), trying again{reason}");
         }
         if std::mem::take(&mut self.trouble.must_pause) {
             self.trouble.not_before = Some(now + PAUSE);

@@ -113,7 +113,7 @@ impl<K: Sink> Worker<K> {
         }
         let is_culprit = whose == Whose::Record && refusal.alone;
         if !(is_culprit && refusal.at_once) {
-            self.trouble.halt(code, whose == Whose::Passing, ends_the_producer(code));
+            self.trouble.halt(code, refusal.to, whose == Whose::Passing, ends_the_producer(code));
         }
         if refusal.ticket.is_nobodys() {
             return self.watermark_refused(&refusal, whose);
@@ -219,7 +219,8 @@ impl<K: Sink> Worker<K> {
         // Once for each batch.
         self.trouble.strange += u32::from(is_strange && !self.batch.is_spoiled());
         // Whoever hears of the failure may have something to do first; of this batch nothing may count.
-        self.batch.spoil(format!("{code}"), whose == Whose::Record && is_of_a_line);
+        let why = format!("{} refused a record ({code})", self.topic(refusal.to));
+        self.batch.spoil(why, whose == Whose::Record && is_of_a_line);
         if matches!(whose, Whose::Everybody | Whose::Denied) || is_strange && self.trouble.strange > STRANGE_MAX {
             return Err(self.undeliverable(&refusal));
         }
@@ -292,6 +293,17 @@ impl<K: Sink> Worker<K> {
         Ok(())
     }
 
+    /// What it is for, and its name.
+    pub(super) fn topic(&self, to: To) -> String {
+        let (what, topic) = match to {
+            To::Output => ("output", Some(&self.settings.output.topic)),
+            To::DeadLetter => ("dead-letter", self.settings.dead_letter.as_ref()),
+            To::State => ("state", self.settings.state.as_ref()),
+            To::Matches => ("matches", self.settings.alerts.as_ref().map(|alerts| &alerts.matches)),
+        };
+        format!("{what} topic {}", topic.map_or("", String::as_str))
+    }
+
     /// The brokers will never take this record, and there is nowhere else to put the line.
     fn undeliverable(&mut self, refusal: &Refusal) -> Failure {
         let Refusal { to, ref ticket, bytes, code, .. } = *refusal;
@@ -304,30 +316,24 @@ impl<K: Sink> Worker<K> {
             None if ticket.is_nobodys() => "how far the input is".to_owned(),
             None => "a line of a partition given up since".to_owned(),
         };
-        let (what, topic) = match to {
-            To::Output => ("output", Some(&self.settings.output.topic)),
-            To::DeadLetter => ("dead-letter", self.settings.dead_letter.as_ref()),
-            To::State => ("state", self.settings.state.as_ref()),
-            To::Matches => ("matches", self.settings.alerts.as_ref().map(|alerts| &alerts.matches)),
-        };
-        let topic = topic.map_or("", String::as_str);
+        let topic = self.topic(to);
         let (limit, reason) = (self.route.record_limit, foreign(self.sink.last_word().as_bytes()));
         Failure::unavailable(match code {
             Code::MessageSizeTooLarge | Code::InvalidMessageSize if to == To::Output => format!(
-                "{place}: its record of {bytes} bytes is larger than output topic {topic} takes, \
+                "{place}: its record of {bytes} bytes is larger than {topic} takes, \
                  max.message.bytes={limit}; raise it to that of the input topic, or name a dead_letter.topic for such \
                  lines. The line is not committed"
             ),
             Code::InvalidTimestamp if to == To::Output => format!(
-                "{place}: output topic {topic} refuses its timestamp; give the topic the message.timestamp.before.max.ms \
+                "{place}: {topic} refuses its timestamp; give the topic the message.timestamp.before.max.ms \
                  and message.timestamp.after.max.ms of the input topic, name a dead_letter.topic for such lines, or send \
                  them with the time of now, output.refused_time = \"now\". The line is not committed"
             ),
-            code if whose(code) == Whose::Denied => format!(
-                "{place}: writing to {what} topic {topic} is not allowed; grant WRITE on it. The line is not committed"
-            ),
+            code if whose(code) == Whose::Denied => {
+                format!("{place}: writing to {topic} is not allowed; grant WRITE on it. The line is not committed")
+            }
             code => {
-                format!("{place}: {what} topic {topic} refused its record ({code}){reason}. The line is not committed")
+                format!("{place}: {topic} refused its record ({code}){reason}. The line is not committed")
             }
         })
     }

@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn what_stays_too_large_however_it_is_compressed_is_surely_refused() {
         let writer = Writer::new(&test_settings().output, 3000, 1, 1);
-        let noise: Vec<u8> = (0..9000).map(|n: u64| (n * n * 2_654_435_761 >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..9000).map(|n: u64| ((n * n * 2_654_435_761) >> 13) as u8).collect();
         let (noise, same): (&'static [u8], &'static [u8]) = (noise.leak(), &[b'x'; 9000]);
         let outlook = |value, is_plain| {
             let mut wary = Wary::default();

@@ -41,14 +41,23 @@ impl Scene<'_> {
         format!("{}.{last}", self.stage.name)
     }
 
-    /// Sends these lines in one batch, as far as that goes, and runs a daemon until all of them are committed.
-    fn pass(&self, records: &[Record]) {
+    /// Sends these lines in one batch, as far as that goes.
+    fn send_all(&self, records: &[Record]) {
         let mut config = self.stage.client();
         config.set("enable.idempotence", "true").set("linger.ms", "500").set("message.max.bytes", "3000000");
         let producer: rdkafka::producer::BaseProducer = config.create().unwrap();
         records.iter().for_each(|record| record.send(&producer, &self.topic("any"), 0));
         producer.flush(Duration::from_secs(60)).unwrap();
-        let mut daemon = self.started();
+    }
+
+    /// Sends these lines, and runs a daemon until all of them are committed.
+    fn pass(&self, records: &[Record]) {
+        self.send_all(records);
+        self.settle(self.started(), records);
+    }
+
+    /// Waits until all of these lines are committed.
+    fn settle(&self, mut daemon: Daemon, records: &[Record]) {
         let began = Instant::now();
         let all = [Some(records.len() as i64)];
         let committed = || (self.stage.committed(&self.topic("any"), 1) == all).then_some(());
@@ -219,6 +228,34 @@ fn fault_49_a_line_without_a_key_is_all_that_a_compacted_output_refuses() {
         assert_eq!(numbers(&letters), (0..LINES).filter(|n| is_keyless(*n)).collect::<Vec<_>>(), "{mode:?}");
         let reason = letters[0].header("fingerpost-dead-letter-reason");
         assert_eq!(reason.as_deref(), Some("refused: InvalidRecord"), "{mode:?}");
+    }
+}
+
+#[test]
+fn fault_49_what_a_topic_refuses_since_a_moment_ago_is_found_out() {
+    const LINES: i64 = 1_000;
+    for mode in BOTH {
+        let Some(scene) = scene("f49-since", mode, &[]) else { return };
+        let daemon = scene.started();
+        scene.administer(async |admin, options| {
+            use rdkafka::admin::{AlterConfig, ResourceSpecifier};
+            let topic = scene.topic("once");
+            let compacted = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("cleanup.policy", "compact");
+            admin.alter_configs([&compacted], &options).await.unwrap().remove(0).unwrap();
+        });
+        let is_keyless = |n: i64| n % 10 == 1;
+        let one = |n: i64| {
+            let key = (!is_keyless(n)).then(|| n.to_string().into_bytes());
+            Record { key, ..Record::plain(&format!(r#"{{"n":{n}}}"#), now_ms()) }
+        };
+        let records: Vec<Record> = (0..LINES).map(one).collect();
+        scene.send_all(&records);
+        scene.settle(daemon, &records);
+        let keyed: Vec<i64> = (0..LINES).filter(|n| !is_keyless(*n)).collect();
+        assert!(numbers(&scene.outputs()) == keyed, "{mode:?}: all others, in their order, once");
+        let mut dead = numbers(&scene.letters());
+        dead.sort_unstable();
+        assert!(dead == (0..LINES).filter(|n| is_keyless(*n)).collect::<Vec<_>>(), "{mode:?}");
     }
 }
 

@@ -54,8 +54,13 @@ pub(in crate::flow::kafka) struct Context {
     any_strays: AtomicBool,
 }
 
-/// A producer ends so with a batch that is refused, as it is told to.
-const GAPLESS: &str = "unable to satisfy gap-less guarantee";
+/// A producer ends so with a batch that is refused, as it is told to; of that telling the client warns each time that one is
+/// made, as it calls it experimental.
+const GAPLESS: [&str; 2] = ["unable to satisfy gap-less guarantee", "enable.gapless.guarantee is experimental"];
+
+fn is_gapless(words: &str) -> bool {
+    GAPLESS.iter().any(|known| words.contains(known))
+}
 
 /// From `… Failed to add partition "logs" [0] to transaction: Broker: Topic authorization failed`; no other word of the
 /// client names the topic.
@@ -67,7 +72,7 @@ fn denied_by(message: &str) -> Option<&str> {
 
 impl Context {
     fn failed(&self, code: Option<Code>, reason: &str) {
-        if reason.contains(GAPLESS) {
+        if is_gapless(reason) {
             return tracing::debug!("a producer came to its end: {}", foreign(reason.as_bytes()));
         }
         complain("output", code, reason);
@@ -78,7 +83,7 @@ impl Context {
         if let Some(topic) = denied_by(message) {
             *self.denied.lock().unwrap_or_else(PoisonError::into_inner) = Some(topic.to_owned());
         }
-        log(if message.contains(GAPLESS) { RDKafkaLogLevel::Debug } else { level }, facility, message);
+        log(if is_gapless(message) { RDKafkaLogLevel::Debug } else { level }, facility, message);
     }
 
     /// A topic that may not be written in a transaction.
