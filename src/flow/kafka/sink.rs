@@ -42,6 +42,8 @@ pub(crate) struct Producer {
     config: ClientConfig,
     /// What the topics take by then.
     written: Written,
+    /// Bytes of a batch, at most.
+    most: usize,
     credentials: Credentials,
     topics: Topics,
     transactions: Option<Transactions>,
@@ -111,7 +113,9 @@ impl Producer {
         status: &Arc<WorkerStatus>,
         turn: Option<usize>,
     ) -> Result<Self, Failure> {
-        let config = clients::producer(settings, route, status.number(), turn);
+        let mut config = clients::producer(settings, route, status.number(), turn);
+        let most = clients::BATCH_BYTES.min(route.record_limit);
+        fit(&mut config, &written, most);
         let client = Arc::new(create(&config, settings)?);
         settings.kafka.credentials.follow(&client);
         let transactions = match settings.delivery.mode {
@@ -137,6 +141,7 @@ impl Producer {
             lends: settings.output.lines == Lines::All,
             config,
             written,
+            most,
             credentials: settings.kafka.credentials.clone(),
             topics,
             transactions,
@@ -150,9 +155,7 @@ impl Producer {
 
     /// A new one, which takes batches as the topics take them now.
     fn make(&mut self) -> Result<Spare, Failure> {
-        if let Some(bytes) = self.written.told().least_bytes() {
-            self.config.set("batch.size", bytes.min(clients::BATCH_BYTES).to_string());
-        }
+        fit(&mut self.config, &self.written, self.most);
         let client = self
             .config
             .create_with_context(Context::default())
@@ -188,6 +191,13 @@ fn may_not_write(topic: &str) -> Failure {
     Failure::unavailable(format!(
         "writing to topic {topic} is not allowed; grant WRITE on it. What was sent in the transaction does not count"
     ))
+}
+
+/// Batches fit every topic that tells what it takes.
+fn fit(config: &mut ClientConfig, written: &Written, most: usize) {
+    if let Some(bytes) = written.told().least_bytes() {
+        config.set("batch.size", bytes.min(most).to_string());
+    }
 }
 
 /// A client takes its time to go.
@@ -265,8 +275,9 @@ impl Sink for Producer {
             Some(transactions) => transactions.transactor.ask(Ask::Ready(self.client.clone(), Some(old))),
             None => let_go(old)?,
         }
-        let next = self.make()?;
-        *self.spare.borrow_mut() = Some(next);
+        // Without one, the next takes longer.
+        let next = self.make().inspect_err(|failure| tracing::debug!("no producer is kept ready: {failure}")).ok();
+        *self.spare.borrow_mut() = next;
         Ok(())
     }
 

@@ -233,7 +233,6 @@ fn fault_49_a_line_without_a_key_is_all_that_a_compacted_output_refuses() {
 
 #[test]
 fn fault_49_what_a_topic_refuses_since_a_moment_ago_is_found_out() {
-    const LINES: i64 = 1_000;
     for mode in BOTH {
         let Some(scene) = scene("f49-since", mode, &[]) else { return };
         let daemon = scene.started();
