@@ -112,7 +112,10 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let no_ids = |why| Failure::software(format!("the topics' ids cannot be looked at: {why}"));
     let asks = kafka::clients::inquirer(settings);
     let ids = kafka::topic_ids::TopicIds::watch(&asks, &settings.kafka.credentials).map_err(no_ids)?;
-    let written = if settings.roles.classify { kafka::limits::watch(settings, told)? } else { Written::default() };
+    let written = match settings.roles.classify {
+        true => kafka::limits::watch(settings, told, ids.client())?,
+        false => Written::default(),
+    };
     let stop = StopFlag::default();
     let (sender, words) = channel();
     let role = settings.alerts.as_ref().filter(|_| settings.roles.alert);

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::AdminClient;
-use tokio::runtime::{Builder, Runtime};
+use rdkafka::consumer::BaseConsumer;
 
 use super::asking::Context;
 use super::clients;
@@ -21,28 +20,22 @@ const STEP: Duration = Duration::from_millis(500);
 /// One request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now.
-pub(crate) fn watch(settings: &Settings, first: Told) -> Result<Written, Failure> {
+/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now. The client is one
+/// that somebody else listens to.
+pub(crate) fn watch(settings: &Settings, first: Told, client: Arc<BaseConsumer<Context>>) -> Result<Written, Failure> {
     let written = Written::new(first);
     if clients::asked_about(settings).is_empty() {
         return Ok(written);
     }
-    let admin: AdminClient<Context> =
-        clients::inquirer(settings).create_with_context(Context).map_err(|error| clients::refused(settings, &error))?;
-    let admin = Arc::new(admin);
-    settings.kafka.credentials.follow(&admin);
-    let runtime = Builder::new_current_thread()
-        .build()
-        .map_err(|error| Failure::software(format!("no runtime for the topics' settings: {error}")))?;
     let (settings, own) = (settings.clone(), written.clone());
     std::thread::Builder::new()
         .name("topic-settings".to_owned())
-        .spawn(move || look(&admin, &runtime, &settings, &own))
+        .spawn(move || look(&client, &settings, &own))
         .map_err(|error| Failure::software(format!("no thread for the topics' settings: {error}")))?;
     Ok(written)
 }
 
-fn look(admin: &AdminClient<Context>, runtime: &Runtime, settings: &Settings, written: &Written) {
+fn look(client: &BaseConsumer<Context>, settings: &Settings, written: &Written) {
     let topics = clients::asked_about(settings);
     let (mut last, mut is_asked) = (Instant::now(), false);
     while !written.is_alone() {
@@ -52,9 +45,9 @@ fn look(admin: &AdminClient<Context>, runtime: &Runtime, settings: &Settings, wr
             continue;
         }
         (last, is_asked) = (Instant::now(), false);
-        match TopicSettings::ask(admin, runtime, &topics, PATIENCE) {
+        match TopicSettings::ask(client, &topics, PATIENCE) {
             Ok(found) => written.tell(found.told(settings, written.told())),
-            Err(error) => tracing::debug!("the topics' settings could not be asked for: {error}"),
+            Err(why) => tracing::debug!("the topics' settings could not be asked for: {why}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The road of a record through librdkafka's own interface: taken from a consumer, many at once (`inlet`), and handed to
 //! a producer without a copy (`outlet`). The safe binding allocates for each record it polls and looks at the clock twice,
-//! copies each payload it sends, and copies headers once more to hand them on. Beside that road, `ask` puts two questions that
-//! the binding does not put.
+//! copies each payload it sends, and copies headers once more to hand them on. Beside that road, `ask` puts questions that the
+//! binding does not put.
 //!
 //! # Why `unsafe` is sound here
 //! Five things are promised to the compiler in this file and the two below it, and nowhere else:
@@ -31,7 +31,7 @@ use rdkafka::bindings::{rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_re
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 
-pub(super) use ask::{positions, topic_ids};
+pub(super) use ask::{positions, topic_ids, topic_settings};
 pub(crate) use inlet::Fetched;
 pub(super) use inlet::{Broken, Polled, Queue, Records};
 pub(super) use outlet::{Context, InFlight, Outlet, Writing, flush};

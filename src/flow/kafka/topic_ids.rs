@@ -83,6 +83,11 @@ impl TopicIds {
         Ok(Self(seen))
     }
 
+    /// Asks; somebody hears what it says.
+    pub(crate) fn client(&self) -> Arc<BaseConsumer<Context>> {
+        self.0.client.clone()
+    }
+
     /// The ids of these topics at this moment, of those that the brokers tell. Waits for so long, and a fifth of a second more, at
     /// most.
     pub(super) fn look(&self, topics: &BTreeSet<&str>, time: Duration) -> Result<BTreeMap<String, TopicId>, String> {

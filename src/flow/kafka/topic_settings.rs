@@ -7,11 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
-use rdkafka::error::KafkaResult;
-use tokio::runtime::Runtime;
-
+use super::raw::{self, Native};
 use crate::flow::Settings;
 use crate::flow::takes::{Takes, Told};
 
@@ -20,26 +16,10 @@ use crate::flow::takes::{Takes, Told};
 pub(super) struct TopicSettings(BTreeMap<String, BTreeMap<String, String>>);
 
 impl TopicSettings {
-    /// Asks for all settings of these topics. What a broker does not tell is left out.
-    pub(super) fn ask<C: ClientContext>(
-        admin: &AdminClient<C>,
-        runtime: &Runtime,
-        topics: &[&str],
-        time: Duration,
-    ) -> KafkaResult<Self> {
-        if topics.is_empty() {
-            return Ok(Self::default());
-        }
-        let options = AdminOptions::new().request_timeout(Some(time));
-        let what: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-        let answers = runtime.block_on(admin.describe_configs(&what, &options))?;
-        let told = answers.into_iter().filter_map(|answer| {
-            let resource = answer.ok()?;
-            let OwnedResourceSpecifier::Topic(topic) = resource.specifier else { return None };
-            let settings = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
-            Some((topic, settings.collect()))
-        });
-        Ok(Self(told.collect()))
+    /// Asks for all settings of these topics, and waits for so long and a little more. What a broker does not tell is left out.
+    pub(super) fn ask(client: &dyn Native, topics: &[&str], time: Duration) -> Result<Self, String> {
+        let told = raw::topic_settings(client, topics, time)?;
+        Ok(Self(told.into_iter().map(|(topic, settings)| (topic, settings.into_iter().collect())).collect()))
     }
 
     /// A number of a topic that is told.

@@ -435,7 +435,7 @@ impl<'s> Inquirer<'s> {
 
     /// The settings of topics, where they may be read. Not being allowed to is no reason not to start.
     fn settings_of(&self, topics: &[&str]) -> TopicSettings {
-        let found = TopicSettings::ask(&self.admin, &self.runtime, topics, PATIENCE).unwrap_or_else(|error| {
+        let found = TopicSettings::ask(&self.client, topics, PATIENCE).unwrap_or_else(|error| {
             tracing::warn!("the settings of topics could not be read: {error}");
             TopicSettings::default()
         });

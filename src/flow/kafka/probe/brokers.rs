@@ -92,8 +92,7 @@ impl<'a> Brokers<'a> {
 
     /// The settings of topics, as far as they are told.
     pub(crate) fn topic_settings(&self, topics: &[&str]) -> TopicSettings {
-        let asked = self.admin().and_then(|admin| TopicSettings::ask(&admin, &runtime()?, topics, self.timeout));
-        asked.unwrap_or_default()
+        TopicSettings::ask(&self.client, topics, self.timeout).unwrap_or_default()
     }
 
     pub(crate) fn admin(&self) -> KafkaResult<AdminClient<DefaultClientContext>> {
@@ -201,11 +200,8 @@ pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 
 /// The admin client answers through a future; a check has nothing else to do meanwhile.
 pub(crate) fn wait<T>(answer: impl Future<Output = KafkaResult<T>>) -> KafkaResult<T> {
-    runtime()?.block_on(answer)
-}
-
-fn runtime() -> KafkaResult<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| KafkaError::AdminOpCreation(error.to_string()))
+        .map_err(|error| KafkaError::AdminOpCreation(error.to_string()))?;
+    runtime.block_on(answer)
 }
