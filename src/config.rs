@@ -127,15 +127,18 @@ fn load_with<T>(layers: &Layers, resolve: impl FnOnce(&mut Resolver<'_>) -> Opti
     let config = resolve(&mut resolver);
     let Resolver { problems: mut diagnostics, notes, .. } = resolver;
     sort(&mut diagnostics);
-    diagnostics.iter_mut().for_each(hide_users);
+    diagnostics.iter_mut().for_each(hide_secrets);
     let config = config.filter(|_| !any_error(&diagnostics));
     Loaded { config, rows: rows(&raw), notes, diagnostics }
 }
 
-/// A complaint quotes what was typed, and that may be an address with a password in it.
-fn hide_users(diagnostic: &mut Diagnostic) {
+/// A complaint quotes what was typed, and that may be an address with a secret in it.
+fn hide_secrets(diagnostic: &mut Diagnostic) {
     let Diagnostic { message, label, help, .. } = diagnostic;
-    for text in [message, label].into_iter().chain(help) {
+    for text in [message, label] {
+        *text = mask::without_secrets(text);
+    }
+    if let Some(text) = help {
         *text = mask::without_users(text);
     }
 }
@@ -145,7 +148,7 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
         let given = raw.get(key.name);
         Row {
             name: key.name.to_owned(),
-            value: given.map(|given| mask::shown(&given.value)),
+            value: given.map(|given| mask::shown(key.name, &given.value)),
             absent: key.absent(),
             origin: given.map_or_else(|| Origin::Default.to_string(), |given| given.origin.to_string()),
         }
@@ -154,10 +157,7 @@ fn rows(raw: &RawConfig) -> Vec<Row> {
     for table in OPTION_TABLES {
         rows.extend(raw.options.iter().filter(|((at, _), _)| *at == table).map(|((_, name), given)| Row {
             name: format!("{table}.\"{name}\""),
-            value: Some(match mask::is_shown_option(name) {
-                true => mask::without_users(&value::quote(&given.text)),
-                false => "<hidden>".to_owned(),
-            }),
+            value: Some(mask::shown_option(name, &given.text)),
             absent: "",
             origin: given.origin.to_string(),
         }));

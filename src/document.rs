@@ -2,7 +2,9 @@
 //!
 //! Packs and the configuration are both TOML files written by people; both want all mistakes at once, with places and
 //! a "did you mean". [`Reader`] holds the file and the list of problems, [`Table`] hands out typed values and knows
-//! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's.
+//! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's ([`parsing`]).
+
+mod parsing;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,6 +15,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Source};
+
+pub use parsing::{Mistake, Parsed, parse};
 
 /// A value and the byte range it stands at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,17 @@ pub struct Reader {
 
 /// Problems of one code that are told of one file. Who has more of them has one mistake, many times.
 const TOLD_MAX: usize = 1000;
+/// Bytes of a sentence that are told.
+const SENTENCE_MAX: usize = 2 << 10;
+
+/// Takes the middle out of a sentence that is too long.
+fn shorten(sentence: &mut String) {
+    if sentence.len() > SENTENCE_MAX {
+        let head = sentence.floor_char_boundary(SENTENCE_MAX / 2);
+        let tail = sentence.ceil_char_boundary(sentence.len() - SENTENCE_MAX / 2);
+        sentence.replace_range(head..tail, "…");
+    }
+}
 
 impl Reader {
     /// Starts reading a file.
@@ -64,41 +79,52 @@ impl Reader {
 
     /// Parses the file; what does not parse becomes problems, what does is handed to `visit`.
     pub fn read<T>(&self, visit: impl FnOnce(Table<'_>) -> T) -> T {
-        self.read_text(&self.source.text, visit)
+        self.read_parsed(&parse(&self.source.text), visit)
     }
 
     /// The same for a text that must not be shown as it is: the source is then a copy of equal length, for the eye only.
-    pub fn read_text<T>(&self, text: &str, visit: impl FnOnce(Table<'_>) -> T) -> T {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            let message = error.message().replace('\n', ", ");
-            self.report(
-                Diagnostic::error(self.codes.syntax, format!("this is not valid TOML: {message}"))
-                    .at(&self.source, span, "here")
-                    .help("strings stand in '…' or '''…''' (nothing is escaped inside) or in \"…\""),
-            );
+    pub fn read_parsed<T>(&self, parsed: &Parsed<'_>, visit: impl FnOnce(Table<'_>) -> T) -> T {
+        for Mistake { span, says, help } in &parsed.mistakes {
+            if self.wants(self.codes.syntax) {
+                self.add(Diagnostic::error(self.codes.syntax, says).at(&self.source, span.clone(), "here").help(*help));
+            }
         }
-        visit(Table::new(self, table.get_ref(), table.span(), String::new()))
+        visit(Table::new(self, parsed.table.get_ref(), parsed.table.span(), String::new()))
     }
 
     /// Adds a problem; of very many of one kind, the last ones are only counted.
     pub fn report(&self, diagnostic: Diagnostic) {
-        let mut counts = self.counts.borrow_mut();
-        let count = counts.entry(diagnostic.code).or_default();
-        *count += 1;
-        if *count <= TOLD_MAX {
-            self.problems.borrow_mut().push(diagnostic);
+        if self.wants(diagnostic.code) {
+            self.add(diagnostic);
         }
+    }
+
+    /// Counts a problem. False where it is one too many to be told, so that who has a million of them need not put each into
+    /// words, most of all not compare each with all that is known.
+    pub fn wants(&self, code: &'static str) -> bool {
+        let mut counts = self.counts.borrow_mut();
+        let count = counts.entry(code).or_default();
+        *count += 1;
+        *count <= TOLD_MAX
+    }
+
+    /// Adds a problem that [`Self::wants`] has counted. A name may be as long as the file; nobody reads one to its end.
+    pub fn add(&self, mut diagnostic: Diagnostic) {
+        let Diagnostic { message, label, help, .. } = &mut diagnostic;
+        [message, label].into_iter().chain(help).for_each(shorten);
+        self.problems.borrow_mut().push(diagnostic);
     }
 
     /// Adds an error that points at a spot.
     pub fn error(&self, code: &'static str, span: Range<usize>, message: impl Into<String>, label: &str, help: &str) {
+        if !self.wants(code) {
+            return;
+        }
         let mut diagnostic = Diagnostic::error(code, message).at(&self.source, span, label);
         if !help.is_empty() {
             diagnostic = diagnostic.help(help);
         }
-        self.report(diagnostic);
+        self.add(diagnostic);
     }
 
     /// How many problems there are so far.
@@ -286,7 +312,11 @@ impl<'a> Table<'a> {
     /// that landed in a sub-table by accident.
     pub fn finish(self, elsewhere: &[&str]) {
         let asked = self.asked.borrow();
+        let unknown_key = self.reader.codes.unknown_key;
         for (key, _) in self.table.iter().filter(|(key, _)| !asked.contains(&key.get_ref().as_ref())) {
+            if !self.reader.wants(unknown_key) {
+                continue;
+            }
             let name = key.get_ref().as_ref();
             let place = if self.path.is_empty() { "this file".to_owned() } else { format!("`{}`", self.path) };
             let help = if elsewhere.contains(&name) {
@@ -298,13 +328,9 @@ impl<'a> Table<'a> {
             } else {
                 did_you_mean(name, asked.iter().copied())
             };
-            self.reader.error(
-                self.reader.codes.unknown_key,
-                key.span(),
-                format!("unknown key `{name}` in {place}"),
-                "nobody reads this key",
-                &help,
-            );
+            let message = format!("unknown key `{name}` in {place}");
+            let diagnostic = Diagnostic::error(unknown_key, message);
+            self.reader.add(diagnostic.at(&self.reader.source, key.span(), "nobody reads this key").help(help));
         }
     }
 }

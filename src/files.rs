@@ -2,18 +2,21 @@
 //! and never more than a bound.
 //!
 //! What such a name leads to is not known before it is open. Opening a pipe waits for whoever writes into it, reading a
-//! device may never end, and a link may lead to what the directory's owner cannot read himself. So only regular files are
-//! read, opened with `O_NONBLOCK` and looked at again when open, and a link inside a directory must not leave its mount.
-//! Kubernetes swaps the files of a ConfigMap by links (`rules.toml → ..data/rules.toml`), which stay inside of it.
+//! device may never end, and a link may lead to what the directory's owner cannot read himself (`/etc/shadow`, or a
+//! neighbour's file), of which a complaint would show a piece. So only regular files are read, opened with `O_NONBLOCK` and
+//! looked at again when open, and a file of a directory must lie in it, whatever links lead there. Kubernetes swaps the files
+//! of a ConfigMap by links (`rules.toml → ..data/rules.toml`), which stay inside of it; the directory itself may be a link.
 //!
 //! Files with log lines are not read by this: a pipe is a fine source of lines.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Component, Path};
 
 use rustix::fs::OFlags;
+
+use crate::sanitize::secrets::HIDDEN;
 
 /// A text that a person writes, or a list of certificates, may have this many bytes.
 pub const TEXT_MAX: u64 = 16 << 20;
@@ -37,23 +40,35 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Opens a regular file of a directory, or of a directory below it.
 ///
 /// # Errors
-/// As [`open`]; a name that leads up or begins at the root, and a link by which it leaves the mount of the directory.
+/// As [`open`]; a name that leads up or begins at the root, and a link by which it leaves the directory.
 pub fn open_inside(directory: &Path, name: &Path) -> io::Result<File> {
-    let denied = |why: &str| Err(io::Error::new(ErrorKind::PermissionDenied, why));
     if !name.components().all(|component| matches!(component, Component::Normal(_) | Component::CurDir)) {
         return denied("its name leads out of the directory");
     }
-    let file = open(&directory.join(name))?;
-    let leaves = match (mount(&File::open(directory)?), mount(&file)) {
-        (Some(own), Some(other)) => own != other,
-        // A kernel before Linux 5.8 does not tell.
-        _ => false,
-    };
-    // A file that is mounted by itself into the directory was put there on purpose by who owns the machine.
-    if leaves && leads_through_a_link(directory, name) {
-        return denied("a link leads out of the directory's file system; put the file itself there");
+    let path = directory.join(name);
+    for _ in 0..LOOKS_MAX {
+        let file = open(&path)?;
+        let place = fs::canonicalize(&path)?;
+        if !place.starts_with(fs::canonicalize(directory)?) {
+            return denied("a link leads out of the directory; put the file itself there");
+        }
+        // The links may have been exchanged since it was opened, as those of a ConfigMap are.
+        if is_same(&file.metadata()?, &fs::symlink_metadata(place)?) {
+            return Ok(file);
+        }
     }
-    Ok(file)
+    denied("it is another file each time it is looked at")
+}
+
+/// Files that are exchanged while they are opened are opened again.
+const LOOKS_MAX: usize = 5;
+
+fn denied<T>(why: &str) -> io::Result<T> {
+    Err(io::Error::new(ErrorKind::PermissionDenied, why))
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Reads a regular file of at most so many bytes.
@@ -85,6 +100,23 @@ pub fn secret_text(text: &str) -> &str {
     text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }
 
+/// Whether a path leads to something, be it a link that leads nowhere.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// A configured path as it may be shown: of one that leads nowhere only the directories that are there. Where a secret's file
+/// belongs somebody may have put the secret itself.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    if is_there(path) {
+        return path.display().to_string();
+    }
+    let there = path.ancestors().skip(1).find(|directory| is_there(directory));
+    there.map_or(HIDDEN.to_owned(), |directory| directory.join(HIDDEN).display().to_string())
+}
+
 fn regular(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let what = match () {
@@ -97,34 +129,10 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, and must be a regular file")))
 }
 
-/// Whether any step of the way is a link.
-fn leads_through_a_link(directory: &Path, name: &Path) -> bool {
-    let mut path = PathBuf::from(directory);
-    name.components().any(|component| {
-        path.push(component);
-        fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink())
-    })
-}
-
-/// What tells mounts apart, binds of one file system included; the device would not, and in containers it differs between
-/// the files and the directories of one mount.
-#[cfg(target_os = "linux")]
-fn mount(file: &File) -> Option<u64> {
-    use rustix::fs::{AtFlags, StatxFlags, statx};
-    let told = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
-    (told.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(told.stx_mnt_id)
-}
-
-/// The device, where the system has no better.
-#[cfg(not(target_os = "linux"))]
-fn mount(file: &File) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    file.metadata().ok().map(|metadata| metadata.dev())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -161,22 +169,53 @@ mod tests {
         assert_eq!(why(read(Path::new("/proc/self/status"), 10)), "it has 11 bytes, the limit is 10");
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_link_may_not_leave_the_mount() {
-        let room = room("mount");
-        fs::create_dir_all(room.join("..41")).unwrap();
-        fs::write(room.join("..41/rules.toml"), "").unwrap();
-        symlink("..41", room.join("..data")).unwrap();
-        symlink("..data/rules.toml", room.join("rules.toml")).unwrap();
-        symlink("/proc/version", room.join("secret.toml")).unwrap();
-        symlink("/proc", room.join("elsewhere")).unwrap();
-        assert!(open_inside(&room, Path::new("rules.toml")).is_ok(), "as ConfigMaps are mounted");
-        for name in ["secret.toml", "elsewhere/version", "../rules.toml", "/proc/version"] {
-            let refused = open_inside(&room, Path::new(name)).unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{name}");
+    fn a_link_may_not_leave_the_directory() {
+        let room = room("links");
+        let packs = room.join("packs");
+        fs::create_dir_all(packs.join("..41")).unwrap();
+        fs::write(packs.join("..41/rules.toml"), "").unwrap();
+        fs::write(room.join("neighbour.toml"), "").unwrap();
+        symlink("..41", packs.join("..data")).unwrap();
+        symlink("..data/rules.toml", packs.join("rules.toml")).unwrap();
+        symlink(packs.join("rules.toml"), packs.join("absolute.toml")).unwrap();
+        symlink("../packs/rules.toml", packs.join("back.toml")).unwrap();
+        symlink("packs", room.join("current")).unwrap();
+        symlink("../neighbour.toml", packs.join("neighbour.toml")).unwrap();
+        symlink("neighbour.toml", packs.join("twice.toml")).unwrap();
+        symlink("/proc/version", packs.join("version.toml")).unwrap();
+        symlink("/proc", packs.join("elsewhere")).unwrap();
+        symlink("..", packs.join("up")).unwrap();
+        for directory in [&packs, &room.join("current")] {
+            for name in ["rules.toml", "..data/rules.toml", "absolute.toml", "back.toml", "up/packs/rules.toml"] {
+                assert!(open_inside(directory, Path::new(name)).is_ok(), "{name}");
+            }
+            for name in [
+                "neighbour.toml",
+                "twice.toml",
+                "version.toml",
+                "elsewhere/version",
+                "up/neighbour.toml",
+                "../packs/rules.toml",
+                "/proc/version",
+            ] {
+                let refused = open_inside(directory, Path::new(name)).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{name}");
+            }
         }
-        assert!(open_inside(Path::new("/"), Path::new("proc/version")).is_ok(), "a mount below is no link");
+        assert!(open_inside(Path::new("/"), Path::new("proc/version")).is_ok(), "what is mounted below is inside");
+        assert_eq!(open_inside(&packs, Path::new("none.toml")).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::remove_dir_all(&room).unwrap();
+    }
+
+    #[test]
+    fn of_a_path_that_leads_nowhere_only_what_is_there_is_shown() {
+        let room = room("shown");
+        let (file, none) = (room.join("file"), room.join("none/S"));
+        fs::write(&file, "").unwrap();
+        assert_eq!(shown(&file), file.display().to_string());
+        assert_eq!(shown(&none), room.join(HIDDEN).display().to_string());
+        assert_eq!((shown(Path::new("S")), shown(Path::new("/S"))), (HIDDEN.to_owned(), format!("/{HIDDEN}")));
         fs::remove_dir_all(&room).unwrap();
     }
 }

@@ -194,7 +194,7 @@ fn counter(
     let notifier = notifier.map_err(|error| Failure::software(format!("no thread for an Alertmanager: {error}")))?;
     let board = notifier.as_ref().map(|notifier| notifier.board().clone());
     if let Some(board) = &board {
-        status.alerts().tells(board.clone(), alerts.notify.alertmanagers.clone());
+        status.alerts().tells(board.clone(), notify::names(&alerts.notify.alertmanagers));
     }
     alerts::tell_what_is_kept(alerts, route.matches_partitions);
     let view = status.alerts().clone();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fingerpost::cli::{Cli, Exit, output};
+use fingerpost::telemetry;
 
 /// Also librdkafka's: its threads take the memory of records, and ours give it back.
 #[global_allocator]
@@ -18,7 +19,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 pub static MALLOC_CONF: &[u8; 52] = b"background_thread:true,dirty_decay_ms:300,narenas:4\0";
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    telemetry::guard_panics();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::refuse(error),
+    };
     anstream::ColorChoice::from(cli.color).write_global();
     let failure = cli.failure();
     match cli.run() {

@@ -4,7 +4,9 @@
 //! writing, and U+200B is not seen at all. [`steers`] knows them, and it is the only place that does. How each is shown in
 //! place of doing its work depends on who reads: [`escaped`] for logs and messages, [`dotted`] where columns count,
 //! [`json`] and [`xml`] for programs, which read the same text as before, and [`terminal`] for all that a verb prints, in
-//! which our own colours stay.
+//! which our own colours stay. What of a text may be a secret is the business of [`secrets`].
+
+pub mod secrets;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

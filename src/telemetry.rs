@@ -5,10 +5,11 @@
 
 mod seldom;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
-use std::panic::UnwindSafe;
+use std::panic::{PanicHookInfo, UnwindSafe};
 use std::sync::Once;
 
 use tracing_subscriber::EnvFilter;
@@ -120,7 +121,7 @@ thread_local! {
 /// # Errors
 /// The panic's message, as [`foreign`] text: it may quote a log line.
 pub fn caught<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
-    install_panic_hook();
+    guard_panics();
     let before = EXPECTED.replace(true);
     let result = std::panic::catch_unwind(work);
     EXPECTED.set(before);
@@ -134,16 +135,31 @@ pub fn caught<T>(work: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     })
 }
 
-fn install_panic_hook() {
+/// From now on a panic that nobody catches is told without what steers a terminal: it may quote what somebody else wrote.
+pub fn guard_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
+        std::panic::set_hook(Box::new(|panic| {
             if !EXPECTED.get() {
-                previous(info);
+                // There is nobody else to tell that stderr cannot be written.
+                let _ = std::io::stderr().write_all(told(panic).as_bytes());
             }
         }));
     });
+}
+
+/// As the standard library tells it, with the calls that led there where the environment asks for them.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+    let says = panic.payload_as_str().unwrap_or("a panic without a message");
+    let text = format!("thread '{}' panicked{place}:\n{says}\n", thread.name().unwrap_or("<unnamed>"));
+    let mut text: String = text.lines().map(|line| sanitize::escaped(line).into_owned() + "\n").collect();
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        let _ = writeln!(text, "{backtrace}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ holds, what does not and what stands there instead; then its facts and where the
 chosen, and why the primary rule is primary.
 
 JSON, one object per line: line, tagged, primary, why, scan_stops, app, level, source (name, path), texts, contexts (id,
-seen, since, now), said, rules: rule, fate (primary, matched, pushed_aside, unmatched), by, standing, near, clauses (asks,
+seen, since, now), said, work_crossed and untold (rules whose clauses were too much work, and are empty) where that is so,
+rules: rule, fate (primary, matched, pushed_aside, unmatched), by, standing, near, clauses (asks,
 wants, holds, spots as [text, start, end] in bytes, instead), facts (name, value, from), cases (rule, holds, chosen,
 clauses).
 

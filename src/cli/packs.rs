@@ -232,7 +232,7 @@ pub fn read_text(path: &Path) -> Result<Source, String> {
 /// The same for a file of a directory, or of one below it, whose name somebody else may have written.
 ///
 /// # Errors
-/// As [`read_text`], and a link that leads out of the directory's file system.
+/// As [`read_text`], and a link that leads out of the directory.
 pub fn read_text_inside(directory: &Path, name: &Path) -> Result<Source, String> {
     let open = files::open_inside(directory, name);
     as_text(&directory.join(name), open.and_then(|file| files::read_open(file, TEXT_MAX)))

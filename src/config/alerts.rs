@@ -11,7 +11,8 @@ use crate::diagnostic::Diagnostic;
 use crate::files::{self, TEXT_MAX};
 use crate::flow::Roles;
 use crate::flow::alerts::Settings;
-use crate::flow::notify::{self, SignIn};
+use crate::flow::notify::{self, Address, SignIn};
+use crate::sanitize::secrets::open_part;
 
 /// What nobody hears of without the topics.
 const NOTIFYING: [&str; 5] =
@@ -90,7 +91,7 @@ pub(super) fn roles(resolver: &mut Resolver<'_>) -> Roles {
 }
 
 /// Their addresses, without a slash at the end.
-fn alertmanagers(resolver: &mut Resolver<'_>) -> Vec<String> {
+fn alertmanagers(resolver: &mut Resolver<'_>) -> Vec<Address> {
     let Some(Given { origin, .. }) = resolver.given("alerts.alertmanager") else { return Vec::new() };
     let origin = origin.clone();
     let items = resolver.items("alerts.alertmanager");
@@ -99,7 +100,7 @@ fn alertmanagers(resolver: &mut Resolver<'_>) -> Vec<String> {
     let is_told = |item: &&Item| !is_parted || item.text.contains('@');
     let problems: Vec<Diagnostic> = items.iter().filter(is_told).filter_map(|item| complain(item, &origin)).collect();
     resolver.problems.extend(problems);
-    items.into_iter().map(|item| item.text.trim_end_matches('/').to_owned()).collect()
+    items.into_iter().map(|item| Address::new(item.text.trim_end_matches('/'))).collect()
 }
 
 /// Somebody wrote a user name, and most likely a password, into an address.
@@ -113,8 +114,6 @@ fn complain(item: &Item, origin: &Origin) -> Option<Diagnostic> {
         let diagnostic = Diagnostic::error(codes::BAD_VALUE, message);
         Some(origin.locate(diagnostic, "no such address", item.span.clone()).help(help))
     };
-    let uri = item.text.parse::<Uri>().ok();
-    let authority = uri.as_ref().and_then(Uri::authority);
     if item.text.contains('@') {
         let message = format!("`{KEY}` would hold a secret in the open");
         let diagnostic = Diagnostic::error(codes::INLINE_SECRET, message);
@@ -122,18 +121,38 @@ fn complain(item: &Item, origin: &Origin) -> Option<Diagnostic> {
                     the secret: it has been seen";
         return Some(origin.locate(diagnostic, "a secret is never written here", item.span.clone()).help(help));
     }
-    let scheme = uri.as_ref().and_then(Uri::scheme_str);
-    match (scheme, authority) {
-        (Some("http" | "https"), Some(_)) if uri.as_ref().and_then(Uri::query).is_none() => None,
-        _ => bad(
-            format!("`{KEY}` has `{}`, which is no address of an Alertmanager", item.text),
-            "write it as in \"http://alertmanager:9093\"; /api/v2/alerts is added to it",
-        ),
+    let why = address_problem(&item.text)?;
+    bad(
+        format!("`{KEY}` has what is no address of an Alertmanager: {why}"),
+        "write it as in \"http://alertmanager:9093\"; /api/v2/alerts is added to it",
+    )
+}
+
+/// The address itself is not told: where it is wrong, any part of it may be a secret that belongs elsewhere.
+fn address_problem(text: &str) -> Option<&'static str> {
+    let is_one = text.parse::<Uri>().is_ok_and(|uri| uri.authority().is_some());
+    match () {
+        () if !text.starts_with("http://") && !text.starts_with("https://") => {
+            Some("it does not begin with http:// or https://")
+        }
+        () if text.contains('?') => Some("it has a query"),
+        () if text.contains('#') => Some("it has a fragment"),
+        () if open_part(text) == 0 || !is_one => Some("what stands behind :// is no host, or no host and port"),
+        () => None,
     }
 }
 
-fn sign_in(resolver: &mut Resolver<'_>, alertmanagers: &[String]) -> Option<SignIn> {
+fn sign_in(resolver: &mut Resolver<'_>, alertmanagers: &[Address]) -> Option<SignIn> {
     let name = resolver.text("alerts.username").map(|(name, origin)| (name.to_owned(), origin.clone()));
+    // RFC 7617 has none in it.
+    if let Some((_, origin)) = name.as_ref().filter(|(name, _)| name.contains(':')) {
+        let problem =
+            origin.error(codes::INLINE_SECRET, "`alerts.username` has a colon in it", "a name alone belongs here");
+        resolver.problems.push(problem.help(
+            "if what stands behind the colon is a password: put it into a file, set `alerts.password_file` to its path, and \
+             change it: it has been seen",
+        ));
+    }
     let password = secret_file(resolver, "alerts.password_file");
     let token = secret_file(resolver, "alerts.token_file");
     if let (Some((_, origin)), Some(_)) = (&token, &password) {
@@ -151,8 +170,7 @@ fn sign_in(resolver: &mut Resolver<'_>, alertmanagers: &[String]) -> Option<Sign
         let problem = origin.error(codes::SECURITY, message, "half of a pair");
         resolver.problems.push(problem.help("signing in takes a user name and a password"));
     }
-    let has_user = alertmanagers.iter().any(|address| address.contains('@'));
-    let open = alertmanagers.iter().find(|address| address.starts_with("http://")).filter(|_| !has_user);
+    let open = alertmanagers.iter().find(|address| address.is_unencrypted());
     if let (Some(address), Some((_, origin))) = (open, token.as_ref().or(password.as_ref())) {
         let message = format!("the secret crosses the network unencrypted: {address} has no TLS");
         let problem = origin.warning(codes::WEAK_SECURITY, message, "sent in the open");
@@ -181,7 +199,7 @@ fn authorities(resolver: &mut Resolver<'_>) -> Option<Vec<u8>> {
     match read.and_then(|pem| notify::check_authorities(&pem).map(|()| pem)) {
         Ok(pem) => Some(pem),
         Err(why) => {
-            let message = format!("`{KEY}`: {}: {why}", path.display());
+            let message = format!("`{KEY}`: {}: {why}", files::shown(&path));
             let problem = origin.error(codes::BAD_FILE, message, "this file");
             resolver.problems.push(problem.help("name a PEM file with certificates that the daemon's user can read"));
             None

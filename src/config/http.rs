@@ -63,7 +63,8 @@ pub(super) fn token_parts(resolver: &mut Resolver<'_>) -> Vec<Part> {
     let items = resolver.items(KEY);
     let Some(origin) = resolver.given(KEY).map(|given| given.origin.clone()) else { return Vec::new() };
     let unknown = items.iter().filter(|item| item.text.parse::<Part>().is_err()).map(|item| {
-        let message = format!("`{KEY}` has `{}`, for which no token can be asked", item.text);
+        // It may be the token.
+        let message = format!("`{KEY}` has something other than paths for which a token can be asked");
         let help = "the paths are \"/api\" and \"/metrics\"; probes are open, and a reload asks for the token anyway";
         origin.locate(Diagnostic::error(codes::BAD_VALUE, message), "no such path", item.span.clone()).help(help)
     });

@@ -21,10 +21,13 @@ use super::resolve::flag_for;
 use super::secret;
 use super::value::{Complaint, Value};
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::{Placed, Reader, Table, did_you_mean};
+use crate::document::{self, Placed, Reader, Table, did_you_mean};
 use crate::engine::Shape;
 use crate::files::{self, TEXT_MAX};
 use crate::flow::known::is_known;
+
+/// Bytes of a setting's name; librdkafka's have at most half of it.
+const OPTION_MAX: usize = 128;
 
 /// Everything that settings may come from.
 #[derive(Debug, Clone, Default)]
@@ -241,15 +244,17 @@ impl RawConfig {
             Err(error) => return problems.push(unreadable(&name, &error.to_string())),
         };
         // Complaints show the line they are about, and a secret may stand on it: what they show is a copy without.
-        let source = Arc::new(Source { name, text: mask(&text) });
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let parsed = document::parse(&text);
+        let source = Arc::new(Source { name, text: mask(&text, &parsed, folder) });
         self.file = Some(Arc::clone(&source));
         let reader = Reader::new(source, codes::FILE);
-        let folder = path.parent().unwrap_or(Path::new(""));
-        reader.read_text(&text, |root| {
+        reader.read_parsed(&parsed, |root| {
             for (key, value) in root.members() {
                 match keys::sections().find(|section| *section == key.value) {
                     Some(section) => self.read_section(&reader, &root, section, value, folder),
-                    None => reader.report(unknown_section(&reader, &key)),
+                    None if reader.wants(codes::UNKNOWN_KEY) => reader.add(unknown_section(&reader, &key)),
+                    None => {}
                 }
             }
         });
@@ -278,8 +283,8 @@ impl RawConfig {
                 if let Some(table) = table.as_table(value, &leaf.value) {
                     self.read_options(reader, options, "", &table);
                 }
-            } else {
-                reader.report(self.unknown_key(&dotted(name, value), &origin));
+            } else if secret::twin(&name).is_some() || reader.wants(codes::UNKNOWN_KEY) {
+                reader.add(self.unknown_key(&dotted(name, value), &origin));
             }
         }
     }
@@ -287,8 +292,16 @@ impl RawConfig {
     /// `linger.ms = 5` without quotes is a table `linger` to TOML, and means the same here.
     fn read_options(&mut self, reader: &Reader, options: &'static str, prefix: &str, table: &Table<'_>) {
         for (leaf, value) in table.members() {
-            let name = format!("{prefix}{}", leaf.value);
             let origin = Origin::File(Arc::clone(reader.source()), leaf.span, value.span());
+            if prefix.len() + leaf.value.len() > OPTION_MAX {
+                reader.report(origin.error_at_key(
+                    codes::UNKNOWN_KEY,
+                    "librdkafka has no setting with so long a name",
+                    "too long",
+                ));
+                continue;
+            }
+            let name = format!("{prefix}{}", leaf.value);
             if value.get_ref().is_table() {
                 if let Some(table) = table.as_table(value, &leaf.value) {
                     self.read_options(reader, options, &format!("{name}."), &table);

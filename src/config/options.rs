@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::layers::{GivenOption, Origin};
+use super::mask::is_repeated;
 use super::resolve::Resolver;
 use super::topics::also;
 use super::{codes, keys, secret};
@@ -129,7 +130,10 @@ fn refused(table: &str, name: &str, given: &GivenOption) -> Option<Diagnostic> {
             Some(given.origin.error_at_key(codes::REFUSED_OPTION, message, "unknown to librdkafka").help(help))
         }
         Refusal::Value(words) => {
-            let message = format!("`{name}` in `[{table}]`: librdkafka does not take this value: {}", words.trim());
+            let mut message = format!("`{name}` in `[{table}]`: librdkafka does not take this value");
+            if is_repeated(name) {
+                message += &format!(": {}", words.trim());
+            }
             let help = "https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md has the range of every setting";
             Some(given.origin.error(codes::REFUSED_OPTION, message, "refused").help(help))
         }

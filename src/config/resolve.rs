@@ -11,6 +11,7 @@ use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalati
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
+use crate::sanitize::secrets::open_part;
 
 /// The raw configuration, and what was found wrong with it so far.
 pub(super) struct Resolver<'a> {
@@ -181,10 +182,27 @@ impl Resolver<'_> {
 
     fn base_url(&mut self) -> String {
         let Some((url, origin)) = self.text("runbooks.base_url") else { return String::new() };
-        let problem = (!url.starts_with("http://") && !url.starts_with("https://")).then(|| {
-            let message = format!("`runbooks.base_url` is `{url}`, and must be an address that a browser opens");
-            origin.error(codes::BAD_VALUE, message, "no such address").help("start it with https://")
-        });
+        let is_one = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        let problem = match () {
+            () if url.contains('@') => {
+                let message = "`runbooks.base_url` has a user name in it, and goes out with every line";
+                let help = "leave what stands before the @ away, and change the secret: it has been seen";
+                Some(origin.error(codes::INLINE_SECRET, message, "a secret is never written here").help(help))
+            }
+            () if !is_one || open_part(url) == 0 => {
+                let message = "`runbooks.base_url` must be an address that a browser opens";
+                Some(
+                    origin
+                        .error(codes::BAD_VALUE, message, "no such address")
+                        .help("write it as in \"https://runbooks.example\""),
+                )
+            }
+            () if url.contains(['?', '#']) => {
+                let message = "`runbooks.base_url` has a query or a fragment, and pages are added behind it";
+                Some(origin.error(codes::BAD_VALUE, message, "no such address").help("end it with the path"))
+            }
+            () => None,
+        };
         let url = url.trim_end_matches('/').to_owned();
         self.problems.extend(problem);
         url

@@ -47,9 +47,15 @@ impl fmt::Display for Secret {
 /// Reads the secret of a key.
 pub(super) fn read(key: &str, path: &Path, origin: &Origin, problems: &mut Vec<Diagnostic>) -> Option<Secret> {
     let bad = |why: &str| {
-        origin
-            .error(codes::BAD_FILE, format!("`{key}`: {}: {why}", path.display()), "this file")
-            .help("the file must hold the secret alone, and be readable by the user that the daemon runs as")
+        origin.error(codes::BAD_FILE, format!("`{key}`: {}: {why}", files::shown(path)), "this file").help(
+            match files::is_there(path) {
+                true => "the file must hold the secret alone, and be readable by the user that the daemon runs as",
+                false => {
+                    "it must name a file that holds the secret alone; what is not there is not shown, as it may be the \
+                          secret itself: then change it, it has been seen"
+                }
+            },
+        )
     };
     let text = match files::read(path, SECRET_MAX).map(String::from_utf8) {
         Ok(Ok(text)) => text,

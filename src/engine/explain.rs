@@ -10,8 +10,12 @@ use super::decide::{Check, Gain, Judge, Match, groups, is_one_of, rank, required
 use super::line::Line;
 use super::spots::{Spot, spots};
 use super::work::Work;
-use super::{Engine, Memory, Outcome, Writer, is_probe};
+use super::{Engine, Limits, Memory, Outcome, Writer, is_probe};
 use crate::pack::{Condition, Fits, Get, Origin, Report, Rule, Severity, Value};
+
+/// So many times what judging a line may cost is telling why it comes out so: the judge leaves off where the first clause does
+/// not hold, and here all are told, of all rules.
+const TELLING: usize = 20;
 
 /// Why a line is, or is not, tagged.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub struct Trial<'e> {
     pub fate: Fate<'e>,
     /// One of the phrases that make it worth judging is there.
     pub is_candidate: bool,
+    /// What follows was looked at; not where that, with the rules before it, would be more work than a line is worth.
+    pub is_told: bool,
     /// Its clauses, in the order in which they are written about in `patterns/README.md`.
     pub clauses: Vec<Clause<'e>>,
     /// What it captured, if app, level and conditions hold.
@@ -194,6 +200,12 @@ impl Explanation<'_> {
     pub fn primary(&self) -> Option<&Trial<'_>> {
         self.trials.first().filter(|trial| matches!(trial.fate, Fate::Matched(_)))
     }
+
+    /// Rules of which only what came of them is told.
+    #[must_use]
+    pub fn untold(&self) -> usize {
+        self.trials.iter().filter(|trial| !trial.is_told).count()
+    }
 }
 
 impl Engine {
@@ -226,7 +238,11 @@ impl Engine {
             texts: line.texts.iter().map(|text| text.clone().into_owned()).collect(),
             contexts: contexts.collect(),
             said: said.facts().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
-            trials: if is_judged { Teller { engine: self, judge, said: &said }.trials() } else { Vec::new() },
+            trials: if is_judged {
+                Teller { engine: self, judge, said: &said }.trials(payload.len())
+            } else {
+                Vec::new()
+            },
         }
     }
 }
@@ -243,35 +259,53 @@ struct Teller<'e, 'l> {
 }
 
 impl<'e: 'l, 'l> Teller<'e, 'l> {
-    fn trials(mut self) -> Vec<Trial<'e>> {
+    /// For a line of so many bytes.
+    fn trials(mut self, bytes: usize) -> Vec<Trial<'e>> {
         let matching = self.judge.matching(self.said);
         let order: Vec<usize> = self.judge.reported(matching.clone()).iter().map(|found| found.rule).collect();
-        // What came of each is known. The clauses are told in full, also where they were too much work for the line.
-        self.judge.looks.work = Work::unlimited();
+        // What came of each is known. The clauses are told also where they were too much work for the line, but not for ever.
+        let limits = &self.engine.settings.limits;
+        let limits = Limits { work: limits.work.saturating_mul(TELLING), ..*limits };
+        self.judge.looks.work = Work::of(&limits, bytes);
+        self.judge.looks.work.turn_to_rules();
         let candidates = self.judge.candidates();
-        let rules = 0..self.engine.packs.rules.len();
-        let mut trials: Vec<(usize, Trial<'e>)> = rules
+        let mut rules: Vec<(usize, bool, bool, usize)> = (0..self.engine.packs.rules.len())
             .map(|rule| {
-                let found = matching.iter().find(|found| found.rule == rule);
                 let place = order.iter().position(|other| *other == rule).unwrap_or(order.len());
-                let is_candidate = candidates.binary_search(&rule).is_ok();
-                (place, self.trial(rule, found, &matching, is_candidate))
+                let is_unmatched = !matching.iter().any(|found| found.rule == rule);
+                (place, is_unmatched, candidates.binary_search(&rule).is_err(), rule)
             })
             .collect();
-        trials.sort_by_key(|(place, trial)| (*place, trial.fate == Fate::Unmatched));
-        trials.into_iter().map(|(_, trial)| trial).collect()
+        // What is most worth knowing comes first, as there may not be enough for all.
+        rules.sort_unstable();
+        let mut trials: Vec<(usize, bool, usize, Trial<'e>)> = rules
+            .into_iter()
+            .map(|(place, is_unmatched, is_none, rule)| {
+                let found = matching.iter().find(|found| found.rule == rule);
+                (place, is_unmatched, rule, self.trial(rule, found, &matching, !is_none))
+            })
+            .collect();
+        trials.sort_by_key(|(place, is_unmatched, rule, _)| (*place, *is_unmatched, *rule));
+        trials.into_iter().map(|(.., trial)| trial).collect()
     }
 
     fn trial(&mut self, index: usize, found: Option<&Match<'l>>, all: &[Match<'l>], is_candidate: bool) -> Trial<'e> {
         let engine = self.engine;
         let rule = &engine.packs.rules[index];
         let (checks, _) = &engine.decider.rules[index];
-        let mut clauses = self.clauses(index);
-        let mut facts = Vec::new();
-        if self.judge.in_scope(rule) && self.judge.level_fits(rule) && self.judge.holds(checks).is_some() {
-            let told = self.facts(rule);
-            clauses.extend(self.required(rule, &told));
-            facts = told;
+        let (mut clauses, mut facts, mut cases) = (Vec::new(), Vec::new(), Vec::new());
+        if !self.judge.looks.work.is_used_up() {
+            clauses = self.clauses(index);
+            if self.judge.in_scope(rule) && self.judge.level_fits(rule) && self.judge.holds(checks).is_some() {
+                facts = self.facts(rule);
+                clauses.extend(self.required(rule, &facts));
+            }
+            cases = found.map(|found| self.cases(index, found)).unwrap_or_default();
+        }
+        // What was not looked at would look like what does not hold.
+        let is_told = !self.judge.looks.work.is_used_up();
+        if !is_told {
+            (clauses, facts, cases) = (Vec::new(), Vec::new(), Vec::new());
         }
         let case = |found: &Match<'_>| {
             rule.cases
@@ -285,9 +319,10 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
             report: chosen.map_or(&rule.report, |case| &case.report),
             fate: found.map_or(Fate::Unmatched, |found| self.fate(found, all)),
             is_candidate,
+            is_told,
             clauses,
             facts,
-            cases: found.map(|found| self.cases(index, found)).unwrap_or_default(),
+            cases,
         }
     }
 
@@ -329,8 +364,9 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
             Condition::LevelError => self.judge.line.level.clone(),
             _ => None,
         };
-        let texts = self.judge.line.texts.iter().map(AsRef::as_ref);
-        Clause { asks, holds, spots: if holds { spots(condition, texts) } else { Vec::new() }, instead }
+        let is_shown = holds && self.judge.looks.pay_for_all(1);
+        let spots = if is_shown { spots(condition, self.judge.looks.texts()) } else { Vec::new() };
+        Clause { asks, holds, spots, instead }
     }
 
     /// What the rule captures, also when that is too little.
@@ -352,6 +388,7 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
             Gain::Get(Get { from, fact, .. }) => match from {
                 Origin::Path(path) => Source::Member(path),
                 Origin::Fact(other, _) => Source::Fact(&self.engine.packs.facts[*other].name),
+                Origin::Text(_) if !self.judge.looks.pay_for_all(1) => Source::Text(None),
                 Origin::Text(regex) => {
                     let kind = self.engine.packs.facts[*fact].kind;
                     let fits = |text: &str| groups(regex, text).is_some_and(|found| kind.value_of(&found).is_some());

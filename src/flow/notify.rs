@@ -22,6 +22,7 @@ mod post;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,13 +37,66 @@ use post::{Posted, Poster};
 
 use super::meters;
 use super::status::now_ms;
+use crate::sanitize::secrets;
 use crate::telemetry::foreign;
+
+/// An Alertmanager's address, as in `http://alertmanager:9093`, without a slash at the end. Behind the host there may be a
+/// secret, as in the addresses of hooks: it shows itself without.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// Of this text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one who goes there.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whoever listens on the way can read what is sent there.
+    #[must_use]
+    pub fn is_unencrypted(&self) -> bool {
+        self.0.starts_with("http://") && secrets::open_part(&self.0) > 0
+    }
+
+    /// It has a part that is not shown.
+    fn has_more(&self) -> bool {
+        secrets::address(&self.0) != self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&secrets::address(&self.0))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "\"{self}\"")
+    }
+}
+
+/// What these are called in logs and metrics: addresses that look the same as shown are numbered.
+pub(crate) fn names(addresses: &[Address]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let same = addresses[..names.len()].iter().filter(|other| other.to_string() == address.to_string()).count();
+        names.push(if same == 0 { address.to_string() } else { format!("{address} ({})", same + 1) });
+    }
+    names
+}
 
 /// Whom to tell, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Addresses, as in `http://alertmanager:9093`, without a slash at the end.
-    pub alertmanagers: Vec<String>,
+    /// Their addresses.
+    pub alertmanagers: Vec<Address>,
     /// How to sign in with them.
     pub sign_in: Option<SignIn>,
     /// PEM text of the authorities that may vouch for them; the system's when absent.
@@ -98,9 +152,9 @@ impl Notifier {
     pub(crate) fn start(settings: &Settings, instance: &str) -> std::io::Result<Self> {
         let crowd = Crowd::new(settings.max_firing, instance);
         let board = Arc::new(Board::new(settings.alertmanagers.len(), settings.repeat_interval, crowd));
-        for (index, address) in settings.alertmanagers.iter().enumerate() {
+        for (index, (address, name)) in settings.alertmanagers.iter().zip(names(&settings.alertmanagers)).enumerate() {
             let teller = Teller {
-                poster: Poster::new(address, settings),
+                poster: Poster::new(address, name, settings),
                 board: board.clone(),
                 index,
                 hold: (settings.repeat_interval * HOLD_INTERVALS).max(HOLD_MIN),
@@ -150,10 +204,10 @@ impl Teller {
         match self.poster.post(&bodies) {
             Posted::Taken => {
                 if self.failures > 0 {
-                    tracing::info!(alertmanager = self.poster.address(), "the Alertmanager takes alerts again");
+                    tracing::info!(alertmanager = self.poster.name(), "the Alertmanager takes alerts again");
                 }
                 self.failures = 0;
-                meters::told(self.poster.address(), "sent", batch.len());
+                meters::told(self.poster.name(), "sent", batch.len());
                 self.board.told(self.index, batch);
                 false
             }
@@ -163,20 +217,20 @@ impl Teller {
                 let labels = batch.first().and_then(|due| due.notice.alert.get("labels").map(Json::to_string));
                 let labels = foreign(labels.unwrap_or_default().as_bytes());
                 tracing::error!(
-                    alertmanager = self.poster.address(),
+                    alertmanager = self.poster.name(),
                     "the Alertmanager refused an alert, which is not sent again before it changes: {why}; labels {labels}"
                 );
-                meters::told(self.poster.address(), "refused", batch.len());
+                meters::told(self.poster.name(), "refused", batch.len());
                 self.board.told(self.index, batch);
                 false
             }
             Posted::Failed(why) => {
                 self.failures += 1;
-                meters::told(self.poster.address(), "failed", batch.len());
+                meters::told(self.poster.name(), "failed", batch.len());
                 // Told at the first, and then each time that the count has doubled.
                 if self.failures.is_power_of_two() {
                     tracing::warn!(
-                        alertmanager = self.poster.address(),
+                        alertmanager = self.poster.name(),
                         attempts = self.failures,
                         "the Alertmanager could not be told, trying again: {why}"
                     );

@@ -73,7 +73,7 @@ pub static TABLE: &[Code] = &[
     error("P025", "a value that does not fit its fact", "`when`, `set` and table rows give values of the type that `[capture]` declares."),
     error("P026", "too many phrases", "They do not fit one automaton; split the packs over several daemons."),
     error("P027", "no packs", "The directory cannot be read, holds no `*.toml` file, or more than 64 MiB of them."),
-    error("P028", "a file that cannot be read", "It must be a regular file of UTF-8, of at most 16 MiB, not empty, and readable by this user. A link in the directory must not lead out of its file system."),
+    error("P028", "a file that cannot be read", "It must be a regular file of UTF-8, of at most 16 MiB, not empty, and readable by this user. A link in the directory must not lead out of it."),
     error("P029", "the packs make the compiler fail", "A mistake in Fingerpost, not in the packs: please report it. The packs in use stay in use."),
     error("P030", "files that change while they are read", "Write new packs elsewhere and rename the directory when they are complete."),
     // P031 to P039 are those of alerts.

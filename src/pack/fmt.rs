@@ -27,8 +27,7 @@ const COLUMNS: usize = 120;
 /// # Errors
 /// A file that is not valid TOML, and one that the layout would change (a mistake in the formatter).
 pub fn format(source: &Arc<Source>) -> Result<String, Vec<Diagnostic>> {
-    let (_, errors) = DeTable::parse_recoverable(&source.text);
-    if !errors.is_empty() {
+    if !document::parse(&source.text).mistakes.is_empty() {
         // The reader of packs says it better, and says all of it.
         return Err(super::read(&[Arc::clone(source)])
             .1

@@ -16,7 +16,7 @@ use fingerpost::alert::Limits;
 use fingerpost::config::keys::{KEYS, Standard};
 use fingerpost::config::{Config, Layers, Loaded, LogFormat, Setting, load, load_judging};
 use fingerpost::diagnostic::{Grade, draw};
-use fingerpost::flow::notify::SignIn;
+use fingerpost::flow::notify::{Address, SignIn};
 use fingerpost::flow::{Lines, PacksFrom, Place};
 use fingerpost::http::Part;
 
@@ -291,7 +291,7 @@ fn alertmanagers_are_signed_in_with_from_files() {
     let with = |more: &[&str]| layered(SOUND, &[], &[&TOPICS[..], more].concat());
     let notify = |more: &[&str]| expect(with(more)).flow.alerts.unwrap().notify;
     let found = notify(&["alerts.alertmanager=https://a:9093/,https://b/prefix", &token, "alerts.repeat_interval=30s"]);
-    assert_eq!(found.alertmanagers, ["https://a:9093", "https://b/prefix"]);
+    assert_eq!(found.alertmanagers, ["https://a:9093", "https://b/prefix"].map(Address::new));
     assert_eq!(found.sign_in, Some(SignIn::Bearer { file: secret.clone() }));
     assert_eq!(found.repeat_interval, Duration::from_secs(30));
     let found = notify(&["alerts.username=me", &password]);
@@ -328,19 +328,62 @@ fn no_complaint_shows_the_password_of_an_address() {
         "http.listen=http://me:hunter2-canary@a:80",
         "http.hosts=http://me:hunter2-canary@a:80",
         "input.topics=http://me:hunter2-canary@a",
+        // Behind the host, with one that was forgotten, and without a scheme.
+        "alerts.alertmanager=http://a:9093/hunter2-canary",
+        "alerts.alertmanager=http://a:9093/x,hunter2-canary",
+        "alerts.alertmanager=http://a:9093?token=hunter2-canary",
+        "alerts.alertmanager=http://a:9093/#hunter2-canary",
+        "alerts.alertmanager=http://:9093/hunter2-canary",
+        "alerts.alertmanager=http:///hunter2-canary",
+        "alerts.alertmanager=http://?hunter2-canary",
+        "alerts.alertmanager=http://me:hunter2-canary",
+        "alerts.alertmanager=http:hunter2-canary",
+        "alerts.alertmanager=a:9093/hunter2-canary",
+        "alerts.alertmanager=/hunter2-canary",
+        "alerts.alertmanager=hunter2-canary",
+        "kafka.bootstrap_servers=a:9092/hunter2-canary",
+        "kafka.bootstrap_servers=a:9092,hunter2-canary",
+        "kafka.bootstrap_servers=a:hunter2-canary",
+        "kafka.bootstrap_servers=hunter2-canary",
+        "runbooks.base_url=hunter2-canary",
+        "runbooks.base_url=https://a?hunter2-canary",
+        "http.listen=http://a/hunter2-canary",
+        "http.hosts=https://a/hunter2-canary",
+        "http.token_paths=hunter2-canary",
+        "input.topics=https://a/hunter2-canary",
+        "log.level=https://a/hunter2-canary",
+        "kafka.options.metadata.broker.list=a:9092/hunter2-canary",
+        // Where a name belongs, or the path of a file.
+        "kafka.sasl_username=me:hunter2-canary",
+        "kafka.options.sasl.username=me:hunter2-canary",
+        "alerts.username=me:hunter2-canary",
+        "kafka.sasl_password_file=hunter2-canary",
+        "kafka.ssl_key_file=/hunter2-canary",
+        "kafka.ssl_key_password_file=hunter2-canary/x",
+        "kafka.ssl_ca_file=hunter2-canary",
+        "kafka.options.ssl.ca.location=hunter2-canary",
+        "alerts.password_file=hunter2-canary",
+        "alerts.token_file=hunter2-canary",
+        "alerts.ssl_ca_file=hunter2-canary",
+        "http.token_file=hunter2-canary",
     ] {
         let (key, value) = set.split_once('=').unwrap();
         let variable = format!("FINGERPOST_{}", key.replace('.', "_").to_uppercase());
         let (section, leaf) = key.split_once('.').unwrap();
+        let (header, list) = (format!("[{section}]\n"), format!("{leaf} = ['{value}'] # {value}\n"));
         let in_file = match SOUND.lines().find(|line| line.starts_with(&format!("{leaf} = "))) {
-            Some(line) => SOUND.replace(line, &format!("{leaf} = ['{value}']")),
-            None => format!("{SOUND}[{section}]\n{leaf} = '{value}'\n"),
+            Some(line) => SOUND.replace(line, &list),
+            None if SOUND.contains(&header) => SOUND.replace(&header, &format!("{header}{leaf} = '{value}'\n")),
+            None => format!("{SOUND}{header}# {leaf} = '{value}'\n{leaf} = '{value}'\n"),
         };
+        let in_broken_file = in_file.clone() + "[nowhere\n";
         let topics = ["matches.topic=m", "alerts.topic=a", token.as_str()];
         for loaded in [
             layered(SOUND, &[], &[&topics[..], &[set]].concat()),
             layered(SOUND, &[(variable.as_str(), value)], &topics),
             layered(&in_file, &[], &topics),
+            layered(&in_broken_file, &[], &topics),
+            layered(&in_file, &[], &[&topics[..], &["kafka.security_protocol=sasl_ssl"]].concat()),
         ] {
             assert!(!loaded.diagnostics.is_empty(), "{set}");
             assert_hidden(&loaded, set);
@@ -350,8 +393,22 @@ fn no_complaint_shows_the_password_of_an_address() {
 
 fn assert_hidden(loaded: &Loaded<Config>, given: &str) {
     let rows: String = loaded.rows.iter().filter_map(|row| row.value.clone()).collect();
-    let shown = draw(&loaded.diagnostics, false) + &rows;
+    let shown = draw(&loaded.diagnostics, false) + &rows + &format!("{:?}{:?}", loaded.config, loaded.notes);
     assert!(!shown.contains(CANARY), "{given}\n{shown}");
+}
+
+/// What is there is a file, and its name no secret.
+#[test]
+fn a_path_is_shown_as_far_as_it_leads_somewhere() {
+    let folder = Folder::new("paths");
+    let secret = folder.secret("secret", "s\n", 0o644);
+    let file = format!("{SOUND}[http]\ntoken_file = '{}'\n", secret.display());
+    let shown = |loaded: &Loaded<Config>| draw(&loaded.diagnostics, false);
+    assert!(shown(&layered(&file, &[], &[])).matches(&secret.display().to_string()).count() >= 2, "name and excerpt");
+    let set = format!("http.token_file={}/hunter2-canary", folder.0.display());
+    let loaded = layered(SOUND, &[], &[&set]);
+    assert!(shown(&loaded).contains(&format!("{}/<hidden>", folder.0.display())), "{}", shown(&loaded));
+    assert_hidden(&loaded, &set);
 }
 
 #[test]

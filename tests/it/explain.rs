@@ -3,6 +3,7 @@
 //! matches.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use rdkafka::producer::Producer;
 use serde_json::Value;
 
 use fingerpost::cli::packs;
+use fingerpost::diagnostic::Source;
 use fingerpost::engine::explain::{Asks, Clause, Explanation, Fate};
-use fingerpost::engine::{Engine, Memory, Outcome, Settings, Writer};
+use fingerpost::engine::{Engine, Limits, Memory, Outcome, Settings, Writer};
 use fingerpost::flow::PacksFrom;
-use fingerpost::pack::Condition;
+use fingerpost::pack::{self, Condition};
 
 use super::broker::broker;
 use super::records::Record;
@@ -44,6 +46,33 @@ fn the_primary_is_classifys_for_every_example() {
         }
     }
     assert!(tagged > 100 && not > 50, "{tagged} tagged, {not} not");
+}
+
+/// Many rules ask for words, and the line has very many texts: all of it would take minutes.
+#[test]
+fn of_a_line_that_asks_for_too_much_only_so_many_rules_are_told_in_full() {
+    let rule = |number: usize| {
+        format!(
+            "[[rule]]\nid = \"many.rule-{number:03}\"\ntitle = \"t\"\nseverity = \"info\"\nsection = \"s\"\n\
+             all = [\"phrase number {number:03}\", {{ words = [\"complaining\"] }}]\n"
+        )
+    };
+    let rules: String = (0..200).map(rule).collect();
+    let text = format!("[pack]\nlink = \"/many.html\"\n[sections]\ns = \"S\"\n{rules}");
+    let (packs, problems) = pack::parse(&[Arc::new(Source { name: "many.toml".into(), text })]);
+    let settings = Settings { limits: Limits { work: 1, ..Limits::default() }, ..Settings::default() };
+    let engine = Engine::new(packs.unwrap_or_else(|| panic!("{problems:?}")), settings).unwrap();
+    let texts = vec!["x"; 20_000];
+    let line = serde_json::json!({ "msg": "phrase number 123 complaining", "texts": texts }).to_string();
+    let told = engine.explain(line.as_bytes(), Writer { source: None, app: None }, &mut engine.memory());
+    let primary = told.primary().expect("one rule matches");
+    assert!(primary.report.id == "many.rule-123" && primary.is_told && all_hold(&primary.clauses), "{primary:?}");
+    assert!((100..199).contains(&told.untold()), "{} of {}", told.untold(), told.trials.len());
+    for trial in told.trials.iter().filter(|trial| !trial.is_told) {
+        assert!(trial.clauses.is_empty() && trial.fate == Fate::Unmatched, "{trial:?}");
+    }
+    let ids: Vec<&str> = told.trials[1..].iter().map(|trial| trial.report.id.as_str()).collect();
+    assert!(ids.is_sorted(), "the others are in the order of the packs");
 }
 
 #[test]
@@ -105,6 +134,9 @@ fn compare(engine: &Engine, outcome: &Outcome, told: &Explanation<'_>) -> Result
             }
             last = Some(standing);
             reported.push(&trial.report.id);
+        }
+        if !trial.is_told {
+            return Err(format!("{} is told without its clauses", trial.report.id));
         }
         let holds = all_hold(&trial.clauses);
         if holds != (trial.fate != Fate::Unmatched) && !outcome.crossed.hits {

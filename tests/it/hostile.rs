@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -65,9 +65,20 @@ impl Room {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
+        self.finish(program::fingerpost().args(arguments), arguments)
+    }
+
+    /// With so many kilobytes of memory to be had, used or not.
+    fn run_within(&self, kilobytes: usize, arguments: &[&str]) -> Output {
+        let program = program::fingerpost();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &kilobytes.to_string()]);
+        self.finish(shell.arg(program.get_program()).args(arguments), arguments)
+    }
+
+    fn finish(&self, command: &mut Command, arguments: &[&str]) -> Output {
         let [out, err] = ["out", "err"].map(|name| self.0.join(name));
-        let child = program::fingerpost()
-            .args(arguments)
+        let child = command
             .current_dir(&self.0)
             .env("COLUMNS", "100")
             .stdin(Stdio::null())
@@ -212,14 +223,74 @@ fn packs_runbooks_and_configuration_are_files_and_nothing_else() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn nothing_that_was_typed_steers_a_terminal() {
+    let room = Room::new("typed");
+    // In a colour that is none of ours.
+    let coloured = format!("\u{1b}[35m{HOSTILE}");
+    let file = coloured.replace('/', "");
+    for arguments in [
+        &["--color", "always", &coloured][..],
+        &["--color", "always", "scan", &format!("--{coloured}")],
+        &["--color", "always", "scan", "--format", &coloured, "x"],
+        &["--color", "always", "scan", &file],
+        &["--color", "always", "check", &file],
+        &["--color", "always", "config", "show", "-c", &file],
+        &["--color", "always", "config", "show", "--set", &coloured],
+        &["--color", "always", "config", "show", "--set", &format!("{coloured}=1")],
+        &["--color", &coloured, "scan"],
+    ] {
+        let output = room.run(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+        assert_tame(&format!("{arguments:?}"), &output);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!told.contains("\u{1b}[35m"), "a colour of somebody else: {told:?}");
+    }
+    let help = room.run(&["scan", "--help"]);
+    assert!(help.status.success() && String::from_utf8(help.stdout).unwrap().contains("Usage: fingerpost scan"));
+}
+
+/// Whoever forgets the `=` has typed the secret all the same.
+#[test]
+fn a_value_that_is_no_setting_is_not_repeated() {
+    let room = Room::new("setting");
+    let output = room.run(&["config", "show", "--set", "kafka.sasl_password:hunter2"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--set") && told.contains("KEY=VALUE") && !told.contains("hunter2"), "{told}");
+}
+
+/// A file of nothing but mistakes: each is told of in some hundred bytes, so only the first are.
+#[test]
+fn memory_does_not_grow_with_mistakes() {
+    let room = Room::new("mistakes");
+    for unit in ["=", "\r", "[", "\"", "#\0", "{", "a.", "\0", "a=1\n", "[a]\n", "é", "\\"] {
+        for bytes in [2_000_000, 12_000_000] {
+            let text = unit.repeat(bytes / unit.len());
+            room.write("packs/disk.toml", &text);
+            room.write("fingerpost.toml", &text);
+            for arguments in [&["check", "packs"][..], &["config", "show", "-c", "fingerpost.toml"]] {
+                let output = room.run_within(700 << 10, arguments);
+                assert!(matches!(output.status.code(), Some(1 | 78)), "{unit:?} {arguments:?}: {:?}", output.status);
+                assert!(output.stdout.len() + output.stderr.len() < 4 << 20, "{unit:?} {arguments:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_link_out_of_the_directory_shows_nothing_of_what_it_leads_to() {
     let room = Room::new("links");
-    // In another mount, and no TOML: what a complaint about it would quote.
-    symlink("/proc/version", room.0.join("packs/version.toml")).unwrap();
-    let output = room.run(&["check", "packs"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("a link leads out of the directory's file system"), "{text}");
-    assert!(!text.contains("Linux"), "{text}");
+    // A neighbour's, and in another mount; no TOML, which a complaint about it would quote.
+    room.write("neighbour.toml", "Linux");
+    for target in ["../neighbour.toml", "/proc/version"] {
+        let _ = fs::remove_file(room.0.join("packs/version.toml"));
+        symlink(target, room.0.join("packs/version.toml")).unwrap();
+        let output = room.run(&["check", "packs"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("a link leads out of the directory"), "{text}");
+        assert!(!text.contains("Linux"), "{text}");
+    }
 
     fs::remove_file(room.0.join("packs/version.toml")).unwrap();
     fs::create_dir(room.0.join("runbooks")).unwrap();

@@ -40,6 +40,9 @@ pub fn explanation(line: &[u8], told: &Explanation<'_>, near: &Near) -> Value {
     if told.outcome.crossed.work {
         object["work_crossed"] = true.into();
     }
+    if told.untold() > 0 {
+        object["untold"] = told.untold().into();
+    }
     object
 }
 

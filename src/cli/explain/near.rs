@@ -19,7 +19,7 @@ const SHARE_MIN: f64 = 0.6;
 /// Bytes by which grams may have moved.
 const DRIFT: isize = 6;
 /// Occurrences of one gram that are looked at.
-const OCCURRENCES_MAX: usize = 32;
+const OCCURRENCES_MAX: usize = 64;
 /// Near rules shown, unless all are.
 const RULES_MAX: usize = 5;
 
@@ -28,9 +28,12 @@ const RULES_MAX: usize = 5;
 pub struct Near {
     /// Rules that did not match, by their place among the explanation's trials, the nearest first.
     pub trials: Vec<usize>,
-    grams: Vec<HashMap<[u8; GRAM], Vec<usize>>>,
-    /// In lower case.
-    texts: Vec<Vec<u8>>,
+    /// Where each gram is in all texts, so that a phrase costs the same however many they are.
+    grams: HashMap<[u8; GRAM], Vec<usize>>,
+    /// All of them, one behind the other, in lower case.
+    joined: Vec<u8>,
+    /// Where each begins in it, and where the last ends.
+    starts: Vec<usize>,
     as_written: Vec<String>,
 }
 
@@ -47,9 +50,14 @@ impl Near {
     /// Finds the rules that came near; with `all`, every rule is one.
     #[must_use]
     pub fn of(told: &Explanation<'_>, all: bool) -> Self {
-        let texts: Vec<Vec<u8>> = told.texts.iter().map(|text| text.to_ascii_lowercase().into_bytes()).collect();
-        let grams = texts.iter().map(|text| grams(text)).collect();
-        let mut near = Self { trials: Vec::new(), grams, texts, as_written: told.texts.clone() };
+        let joined = told.texts.concat().to_ascii_lowercase().into_bytes();
+        let mut starts = vec![0];
+        starts.extend(told.texts.iter().scan(0, |end, text| {
+            *end += text.len();
+            Some(*end)
+        }));
+        let grams = grams(&joined, &starts);
+        let mut near = Self { trials: Vec::new(), grams, joined, starts, as_written: told.texts.clone() };
         let unmatched = told.trials.iter().enumerate().filter(|(_, trial)| trial.fate == Fate::Unmatched);
         let mut trials: Vec<(usize, f64)> = unmatched.map(|(at, trial)| (at, near.share(trial))).collect();
         trials.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -92,9 +100,7 @@ impl Near {
             return None;
         }
         let phrase = condition.literal()?.to_ascii_lowercase();
-        let texts = 0..self.texts.len();
-        let found = texts.filter_map(|text| self.almost_in(text, phrase.as_bytes()));
-        found.max_by(|a, b| a.share.total_cmp(&b.share)).filter(|almost| almost.share >= SHARE_MIN)
+        self.nearest(phrase.as_bytes()).filter(|almost| almost.share >= SHARE_MIN)
     }
 
     /// What stands at a spot.
@@ -104,31 +110,39 @@ impl Near {
         text[text.floor_char_boundary(spot.span.start)..text.ceil_char_boundary(spot.span.end)].to_owned()
     }
 
-    fn almost_in(&self, text: usize, phrase: &[u8]) -> Option<Almost> {
+    fn nearest(&self, phrase: &[u8]) -> Option<Almost> {
         if phrase.len() < PHRASE_MIN {
             return None;
         }
-        let mut votes: BTreeMap<isize, usize> = BTreeMap::new();
+        // By text, and by where in it the phrase would begin.
+        let mut votes: BTreeMap<(usize, isize), usize> = BTreeMap::new();
         let wanted = phrase.len() + 1 - GRAM;
         for (at, gram) in phrase.windows(GRAM).enumerate() {
-            for place in self.grams[text].get(gram).into_iter().flatten() {
-                *votes.entry(*place as isize - at as isize).or_default() += 1;
+            for place in self.grams.get(gram).into_iter().flatten() {
+                let text = self.starts.partition_point(|start| start <= place) - 1;
+                *votes.entry((text, (*place - self.starts[text]) as isize - at as isize)).or_default() += 1;
             }
         }
-        let near = |shift: isize| votes.range(shift - DRIFT..=shift + DRIFT).map(|(_, votes)| votes).sum::<usize>();
-        let (shift, count) = votes.keys().map(|shift| (*shift, near(*shift))).max_by_key(|(_, count)| *count)?;
-        let span = whole_words(&self.texts[text], shift, phrase.len());
+        let near = |(text, shift): (usize, isize)| {
+            votes.range((text, shift - DRIFT)..=(text, shift + DRIFT)).map(|(_, votes)| votes).sum::<usize>()
+        };
+        let ((text, shift), count) =
+            votes.keys().map(|place| (*place, near(*place))).max_by_key(|(_, count)| *count)?;
+        let span = whole_words(&self.joined[self.starts[text]..self.starts[text + 1]], shift, phrase.len());
         Some(Almost { spot: Spot { text, span }, share: (count as f64 / wanted as f64).min(1.0) })
     }
 }
 
-fn grams(text: &[u8]) -> HashMap<[u8; GRAM], Vec<usize>> {
+/// Those that reach from one text into the next are none.
+fn grams(joined: &[u8], starts: &[usize]) -> HashMap<[u8; GRAM], Vec<usize>> {
     let mut grams: HashMap<[u8; GRAM], Vec<usize>> = HashMap::new();
-    for (at, gram) in text.windows(GRAM).enumerate() {
-        if let Ok(gram) = gram.try_into() {
-            let places = grams.entry(gram).or_default();
-            if places.len() < OCCURRENCES_MAX {
-                places.push(at);
+    for (start, end) in starts.iter().zip(&starts[1..]) {
+        for (at, gram) in joined[*start..*end].windows(GRAM).enumerate() {
+            if let Ok(gram) = gram.try_into() {
+                let places = grams.entry(gram).or_default();
+                if places.len() < OCCURRENCES_MAX {
+                    places.push(start + at);
+                }
             }
         }
     }

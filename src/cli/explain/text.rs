@@ -1,6 +1,7 @@
 //! An explanation for people: what the line says of itself, its text with what was found underlined, what its source said,
 //! then the rules, the primary first, clause by clause.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -35,6 +36,12 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
     if told.outcome.crossed.work {
         let _ = writeln!(out, "\n{bold}{WORK_CROSSED}{bold:#}");
     }
+    match told.untold() {
+        0 => {}
+        rules => {
+            let _ = writeln!(out, "\n{bold}{rules} rules {NOT_TOLD}{bold:#}");
+        }
+    }
     let reported: Vec<&Trial<'_>> = told.trials.iter().filter(|trial| trial.fate != Fate::Unmatched).collect();
     if reported.is_empty() {
         let _ = writeln!(out, "\n{bold}no rule matches{bold:#}{}", unjudged(told));
@@ -57,7 +64,11 @@ pub fn explanation(engine: &Engine, heading: Option<&str>, line: &[u8], told: &E
 
 /// Said of a line that asked for more than it may cost. Which clauses were not looked at cannot be told from the clauses.
 const WORK_CROSSED: &str = "judging took more than limits.work allows: conditions that were not looked at count as not met, \
-    and facts and cases may be missing on the line; below, all is looked at";
+    and facts and cases may be missing on the line; below, they are looked at all the same";
+
+/// Said of a line of which not even telling may cost as much as it would.
+const NOT_TOLD: &str = "are told without their clauses: looking at those of all rules would take more than 20 times what \
+    limits.work allows for judging a line of this length";
 
 fn unjudged(told: &Explanation<'_>) -> &'static str {
     match &told.outcome {
@@ -115,9 +126,10 @@ fn texts(told: &Explanation<'_>, near: &Near, columns: usize) -> String {
     if spots.is_empty() {
         spots = near.trials.iter().flat_map(|at| met(&told.trials[*at])).collect();
     }
+    let mut by_text: HashMap<usize, Vec<Range<usize>>> = HashMap::new();
+    spots.into_iter().for_each(|spot| by_text.entry(spot.text).or_default().push(spot.span));
     for (at, text) in told.texts.iter().enumerate() {
-        let spans: Vec<Range<usize>> =
-            spots.iter().filter(|spot| spot.text == at).map(|spot| spot.span.clone()).collect();
+        let spans = by_text.remove(&at).unwrap_or_default();
         if spans.is_empty() && shown == TEXTS_MAX {
             left += 1;
             continue;
@@ -161,6 +173,9 @@ fn rule(told: &Explanation<'_>, trial: &Trial<'_>, near: &Near) -> String {
     if is_primary {
         let link = told.outcome.verdict.as_ref().map(|verdict| verdict.runbook.as_str()).unwrap_or_default();
         let _ = writeln!(out, "  {}  {dim}{link}{dim:#}", report.section);
+    }
+    if !trial.is_told {
+        let _ = writeln!(out, "  {dim}its clauses were not looked at{dim:#}");
     }
     out += &clauses(&trial.clauses, near, 2);
     for fact in &trial.facts {

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-use super::{Settings, SignIn};
+use super::{Address, Settings, SignIn};
 use crate::NAME;
 use crate::files::{self, SECRET_MAX};
 use crate::telemetry::foreign;
@@ -37,13 +37,16 @@ pub(super) enum Posted {
 /// See the top of the file.
 pub(super) struct Poster {
     agent: Agent,
-    address: String,
+    name: String,
     url: String,
+    /// An answer may repeat what was asked for, so of one nothing is shown where that may be a secret.
+    is_secret: bool,
     sign_in: Option<SignIn>,
 }
 
 impl Poster {
-    pub(super) fn new(address: &str, settings: &Settings) -> Self {
+    /// `name` is what it is called in logs and metrics.
+    pub(super) fn new(address: &Address, name: String, settings: &Settings) -> Self {
         // What cannot be read was refused with the configuration.
         let authorities = settings.authorities.as_deref().and_then(|pem| certificates(pem).ok());
         let roots = authorities.map_or(RootCerts::PlatformVerifier, |list| RootCerts::Specific(list.into()));
@@ -59,40 +62,45 @@ impl Poster {
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();
-        let address = address.to_owned();
-        let url = format!("{address}/api/v2/alerts");
-        Self { agent, address, url, sign_in: settings.sign_in.clone() }
+        let url = format!("{}/api/v2/alerts", address.reveal());
+        Self { agent, name, url, is_secret: address.has_more(), sign_in: settings.sign_in.clone() }
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.address
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn post(&self, alerts: &[Json]) -> Posted {
         let body = Json::Array(alerts.to_vec()).to_string();
         let mut request = self.agent.post(&self.url).header("content-type", "application/json");
-        match self.sign_in.as_ref().map(authorization).transpose() {
-            Ok(Some(authorization)) => request = request.header("authorization", authorization),
-            Ok(None) => {}
+        let authorization = match self.sign_in.as_ref().map(authorization).transpose() {
+            Ok(authorization) => authorization,
             Err(why) => return Posted::Failed(why),
+        };
+        if let Some(Authorization { header, .. }) = &authorization {
+            request = request.header("authorization", header);
         }
         let mut response = match request.send(body.as_bytes()) {
             Ok(response) => response,
-            Err(error) => return Posted::Failed(foreign(error.to_string().as_bytes())),
+            Err(error) => return Posted::Failed(failure(&error)),
         };
         let status = response.status().as_u16();
         if response.status().is_success() {
             return Posted::Taken;
         }
         let answer = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string().unwrap_or_default();
-        let why = format!("{status} {}", foreign(answer.trim().as_bytes()));
+        let repeats = authorization.is_some_and(|authorization| authorization.is_in(&answer));
+        let why = match self.is_secret || repeats {
+            true => format!("{status} (its answer is not shown: it may repeat a secret)"),
+            false => format!("{status} {}", foreign(answer.trim().as_bytes())),
+        };
         match status {
             // Whatever is wrong with the request is wrong with the alerts in it.
             400 | 413 | 422 => Posted::Refused(why),
             401 | 403 => Posted::Failed(format!("{why}; mend what alerts.token_file or alerts.password_file holds")),
             404 => Posted::Failed(format!(
                 "{why}; is {} the address of an Alertmanager of version 0.16 or newer?",
-                self.address
+                self.name
             )),
             300..400 => Posted::Failed(format!("{why}; redirects are not followed, name the address itself")),
             _ => Posted::Failed(why),
@@ -100,21 +108,50 @@ impl Poster {
     }
 }
 
-/// The header's value, from what the file holds now.
-fn authorization(sign_in: &SignIn) -> Result<String, String> {
+/// Why there is no answer, without what the client repeats of the address, or of a proxy's in the environment.
+fn failure(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::RequireHttpsOnly(_) => {
+            "what was configured makes no request".to_owned()
+        }
+        ureq::Error::ConnectProxyFailed(_) => "the proxy does not let it through".to_owned(),
+        error => foreign(error.to_string().as_bytes()),
+    }
+}
+
+/// How a request signs in.
+struct Authorization {
+    /// The header's value.
+    header: String,
+    /// What nobody is to see, as it is and as it is sent.
+    secrets: [String; 2],
+}
+
+impl Authorization {
+    fn is_in(&self, answer: &str) -> bool {
+        self.secrets.iter().any(|secret| answer.contains(secret))
+    }
+}
+
+/// From what the file holds now.
+fn authorization(sign_in: &SignIn) -> Result<Authorization, String> {
     match sign_in {
-        SignIn::Bearer { file } => Ok(format!("Bearer {}", secret(file)?.trim())),
+        SignIn::Bearer { file } => {
+            let token = secret(file)?.trim().to_owned();
+            Ok(Authorization { header: format!("Bearer {token}"), secrets: [token.clone(), token] })
+        }
         SignIn::Password { name, file } => {
             let secret = secret(file)?;
-            let secret = secret.strip_suffix('\n').unwrap_or(&secret);
-            Ok(format!("Basic {}", BASE64.encode(format!("{name}:{}", secret.strip_suffix('\r').unwrap_or(secret)))))
+            let secret = files::secret_text(&secret);
+            let both = BASE64.encode(format!("{name}:{secret}"));
+            Ok(Authorization { header: format!("Basic {both}"), secrets: [secret.to_owned(), both] })
         }
     }
 }
 
 fn secret(file: &Path) -> Result<String, String> {
     let text = files::read(file, SECRET_MAX).map(String::from_utf8);
-    let why = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", file.display());
+    let why = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", files::shown(file));
     text.map_err(|error| why(&error))?.map_err(|_| why(&"it is not UTF-8 text"))
 }
 

@@ -66,7 +66,7 @@ fn listener() -> (TcpListener, String) {
 
 fn settings(addresses: &[&String]) -> Settings {
     Settings {
-        alertmanagers: addresses.iter().map(|address| (*address).clone()).collect(),
+        alertmanagers: addresses.iter().map(|address| Address::new(address.as_str())).collect(),
         sign_in: None,
         authorities: None,
         repeat_interval: Duration::from_secs(3600),
@@ -235,9 +235,59 @@ fn https_is_trusted_by_the_authorities_that_are_named() {
         }
     });
     assert!(check_authorities(&certificate).is_ok() && check_authorities(b"no certificate").is_err());
-    let strangers = Poster::new(&address, &settings(&[&address]));
+    let strangers = Poster::new(&Address::new(&*address), String::new(), &settings(&[&address]));
     assert!(matches!(strangers.post(&[json!({})]), Posted::Failed(_)), "nobody vouches for it");
-    let friends = Poster::new(&address, &Settings { authorities: Some(certificate), ..settings(&[&address]) });
+    let friends = Poster::new(
+        &Address::new(&*address),
+        String::new(),
+        &Settings { authorities: Some(certificate), ..settings(&[&address]) },
+    );
     assert_eq!(friends.post(&[json!({})]), Posted::Taken);
     assert_eq!(heard.recv_timeout(LONGEST).unwrap().alerts.len(), 1);
+}
+
+/// A server that answers with what it was asked, as many do with what they do not find.
+fn echo(listener: TcpListener) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            while let Some(Request { head, .. }) = read(&mut stream) {
+                let length = head.len();
+                write!(stream.get_mut(), "HTTP/1.1 404 Not found\r\ncontent-length: {length}\r\n\r\n{head}").unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_that_may_be_a_secret_is_told_of_an_answer() {
+    let (listener, address) = listener();
+    echo(listener);
+    let directory = std::env::temp_dir().join(format!("fingerpost-echo-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("secret");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let bearer = SignIn::Bearer { file: file.clone() };
+    let password = SignIn::Password { name: "me".into(), file };
+    for (path, sign_in, is_told) in [
+        ("", None, true),
+        ("/", None, true),
+        ("/T0/hunter2", None, false),
+        ("", Some(bearer), false),
+        ("", Some(password), false),
+    ] {
+        let settings = Settings { sign_in, ..settings(&[&address]) };
+        let address = Address::new(format!("{address}{path}"));
+        let Posted::Failed(why) = Poster::new(&address, address.to_string(), &settings).post(&[]) else { panic!() };
+        assert!(!why.contains("hunter2") && !why.contains("Basic"), "{why}");
+        assert_eq!(why.contains("POST /"), is_told, "{path}: {why}");
+        assert!(!format!("{address}{address:?}{settings:?}").contains("hunter2"));
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn alertmanagers_that_look_the_same_have_different_names() {
+    let told = names(&["http://a", "http://a/S", "http://b", "http://a/T"].map(Address::new));
+    assert_eq!(told, ["http://a", "http://a/<hidden>", "http://b", "http://a/<hidden> (2)"]);
 }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::Finding;
 use super::places::tables;
 use crate::diagnostic::{Diagnostic, Grade, Source};
+use crate::document;
 use crate::pack::{Packs, Rule};
 
 /// A table of the file.
@@ -31,7 +32,7 @@ impl Outline {
     /// Of a file, as far as it can be read.
     #[must_use]
     pub fn of(source: &Source) -> Self {
-        let (tree, _) = DeTable::parse_recoverable(&source.text);
+        let tree = document::parse(&source.text).table;
         let mut items = Vec::new();
         for (key, value) in tree.get_ref() {
             let kind = key.get_ref().as_ref();

@@ -9,6 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::document;
 use crate::pack::{Case, Packs, Rule};
 
 /// The tables of all packs.
@@ -24,7 +25,7 @@ pub(super) struct Index<'t> {
 
 impl<'p> Places<'p> {
     pub(super) fn of(packs: &'p Packs) -> Self {
-        Self { trees: packs.packs.iter().map(|pack| DeTable::parse_recoverable(&pack.source.text).0).collect() }
+        Self { trees: packs.packs.iter().map(|pack| document::parse(&pack.source.text).table).collect() }
     }
 
     /// The whole file of a pack.

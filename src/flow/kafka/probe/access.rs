@@ -8,6 +8,7 @@ use super::handshake::subject_of_ours;
 use crate::flow::Settings;
 use crate::flow::kafka::Code;
 use crate::flow::kafka::raw::rights::{self, Operation, Rights};
+use crate::sanitize::secrets::user_name;
 
 /// A topic, and what is done with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +172,9 @@ pub(crate) fn grant(brokers: &Brokers<'_>, operations: &[Operation], on: &str) -
 
 /// Whom the brokers take us for, unless they have rules of their own for names.
 fn principal(settings: &Settings) -> String {
-    let user = option(settings, "sasl.username").map(str::to_owned).or_else(|| subject_of_ours(settings));
+    let user = option(settings, "sasl.username")
+        .map(|name| user_name(name).into_owned())
+        .or_else(|| subject_of_ours(settings));
     let user = format!("User:{}", user.as_deref().unwrap_or("ANONYMOUS"));
     if user.contains([' ', ';', '"']) { format!("'{user}'") } else { user }
 }
