@@ -30,6 +30,7 @@ pub mod verify;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use crate::cli::arguments::{
@@ -38,6 +39,7 @@ use crate::cli::arguments::{
     SchemaArguments, VerifyArguments,
 };
 use crate::config::Loaded;
+use crate::sanitize::secrets::HIDDEN;
 
 use output::{print, print_exactly, print_json, show};
 
@@ -180,6 +182,30 @@ impl Cli {
             Verb::Completions(arguments) => completions::run(&arguments),
         }
     }
+}
+
+/// Tells why a command line is no good; or, on stdout, the help or version that it asked for. What was typed stands in the
+/// former, as does a value that has not become a setting, which may be a secret.
+#[must_use]
+pub fn refuse(mut error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match print(&error.render().ansi().to_string()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(unwritten) => {
+                output::complain(&format!("{unwritten:#}"));
+                Exit::Unwritten.into()
+            }
+        };
+    }
+    let is_setting = |argument: &ContextValue| argument.to_string().starts_with("--set ");
+    if error.get(ContextKind::InvalidArg).is_some_and(is_setting) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
+    }
+    // Without clap's colours, among which those of somebody else would not be told.
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    output::complain(text.trim_end());
+    Exit::Usage.into()
 }
 
 /// Shows what was found wrong with a configuration, and gives it out when it can be used.

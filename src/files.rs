@@ -20,6 +20,9 @@ use crate::sanitize::secrets::HIDDEN;
 
 /// A text that a person writes, or a list of certificates, may have this many bytes.
 pub const TEXT_MAX: u64 = 16 << 20;
+/// A runbook's page may have this many bytes. What reads Markdown takes a hundred for each of them, and with some pages time by
+/// the square of their length.
+pub const PAGE_MAX: u64 = 1 << 20;
 /// A secret may have this many bytes.
 pub const SECRET_MAX: u64 = 64 << 10;
 

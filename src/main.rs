@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fingerpost::cli::{Cli, Exit, output};
+use fingerpost::cli::{Cli, Exit, output, refuse};
 use fingerpost::telemetry;
 
 /// Also librdkafka's: its threads take the memory of records, and ours give it back.
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     telemetry::guard_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return output::refuse(error),
+        Err(error) => return refuse(error),
     };
     anstream::ColorChoice::from(cli.color).write_global();
     let failure = cli.failure();

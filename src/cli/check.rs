@@ -19,6 +19,7 @@ use crate::cli::{Exit, packs, print, print_json, usable};
 use crate::config;
 use crate::diagnostic::{self, Diagnostic, Grade, Source};
 use crate::engine::{Engine, Settings, trial};
+use crate::files::PAGE_MAX;
 use crate::flow::PacksFrom;
 use crate::pack::lint::{self, Finding, Settled, Shelf, Subject};
 use crate::pack::{self, Packs};
@@ -121,7 +122,7 @@ fn shelf(packs: &Packs, directory: &Path) -> Shelf {
     let mut shelf = Shelf { directory: directory.display().to_string(), ..Shelf::default() };
     for name in packs.packs.iter().filter_map(|pack| pack.runbook.as_ref()) {
         if directory.join(name).exists() {
-            let text = packs::read_text_inside(directory, Path::new(name));
+            let text = packs::read_text_inside(directory, Path::new(name), PAGE_MAX);
             let runbook = text.map(|source| Runbook::read(&Arc::new(source)));
             shelf.runbooks.insert(name.clone(), runbook);
         }

@@ -10,6 +10,7 @@ use super::check::check_sources;
 use super::{Exit, packs, print_exactly};
 use crate::diagnostic::Source;
 use crate::engine::Settings;
+use crate::files::PAGE_MAX;
 use crate::pack::extract::{Draft, LeftOut, draft};
 use crate::pack::fmt::format;
 use crate::runbook::Runbook;
@@ -25,8 +26,8 @@ const LEFT: &str = "L45";
 /// When the runbook cannot be read, or stdout not be written.
 pub fn run(arguments: &ExtractArguments) -> Result<Exit> {
     let path = &arguments.runbook;
-    let source =
-        packs::read_text(path).map_err(|why| anyhow!("the runbook `{}` cannot be read: {why}", path.display()))?;
+    let source = packs::read_text(path, PAGE_MAX)
+        .map_err(|why| anyhow!("the runbook `{}` cannot be read: {why}", path.display()))?;
     let name = path.file_name().map_or_else(|| "runbook.md".to_owned(), |name| name.to_string_lossy().into_owned());
     print_exactly(&extracted(source, &name))?;
     Ok(Exit::Fine)

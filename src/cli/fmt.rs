@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::arguments::FmtArguments;
 use super::{Exit, packs, print, print_exactly, show};
 use crate::diagnostic::Source;
+use crate::files::TEXT_MAX;
 use crate::pack::fmt::format;
 
 /// The verb.
@@ -58,8 +59,8 @@ fn stdin(check: bool) -> Result<Exit> {
 }
 
 fn one(path: &Path, check: bool) -> Result<Exit> {
-    let source =
-        packs::read_text(path).map_err(|why| anyhow!("`{}` cannot be read as UTF-8 text: {why}", path.display()))?;
+    let source = packs::read_text(path, TEXT_MAX)
+        .map_err(|why| anyhow!("`{}` cannot be read as UTF-8 text: {why}", path.display()))?;
     let source = Arc::new(source);
     match format(&source) {
         Err(problems) => {

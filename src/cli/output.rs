@@ -9,16 +9,12 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
-use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use clap::error::{ContextKind, ContextValue};
 
-use super::Exit;
 use crate::diagnostic::{Diagnostic, draw};
 use crate::sanitize;
-use crate::sanitize::secrets::HIDDEN;
 
 /// A line of which the end does not come is written in pieces of this many bytes.
 const PIECE: usize = 64 << 10;
@@ -181,30 +177,6 @@ pub fn show(diagnostics: &[Diagnostic]) {
 pub fn complain(message: &str) {
     let red: Style = AnsiColor::Red.on_default().bold();
     say(&format!("{red}error{red:#}: {}\n", lines(message)));
-}
-
-/// Tells why a command line is no good; or, on stdout, the help or version that it asked for. What was typed stands in the
-/// former, as does a value that has not become a setting, which may be a secret.
-#[must_use]
-pub fn refuse(mut error: clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return match print(&error.render().ansi().to_string()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(unwritten) => {
-                complain(&format!("{unwritten:#}"));
-                Exit::Unwritten.into()
-            }
-        };
-    }
-    let is_setting = |argument: &ContextValue| argument.to_string().starts_with("--set ");
-    if error.get(ContextKind::InvalidArg).is_some_and(is_setting) {
-        error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
-    }
-    // Without clap's colours, among which those of somebody else would not be told.
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    complain(text.trim_end());
-    Exit::Usage.into()
 }
 
 /// Tells on stderr what is worth knowing.

@@ -212,7 +212,7 @@ fn read_file(directory: &Path, name: &Path) -> Result<Source, Box<Diagnostic>> {
     let cannot = |why: String, help: &str| {
         Box::new(Diagnostic::error("P028", format!("the pack `{shown}` cannot be read: {why}")).help(help))
     };
-    let source = read_text_inside(directory, name)
+    let source = read_text_inside(directory, name, TEXT_MAX)
         .map_err(|why| cannot(why, "make it a file of UTF-8 that this user may read"))?;
     // Nobody means an empty pack: this one is still to be written, or was lost.
     if source.text.trim().is_empty() {
@@ -224,18 +224,18 @@ fn read_file(directory: &Path, name: &Path) -> Result<Source, Box<Diagnostic>> {
 /// A text file that a person wrote; or why it cannot be had.
 ///
 /// # Errors
-/// What is not there, is no regular file, is no UTF-8, or has more than 16 MiB.
-pub fn read_text(path: &Path) -> Result<Source, String> {
-    as_text(path, files::read(path, TEXT_MAX))
+/// What is not there, is no regular file, is no UTF-8, or has more bytes than the limit.
+pub fn read_text(path: &Path, limit: u64) -> Result<Source, String> {
+    as_text(path, files::read(path, limit))
 }
 
 /// The same for a file of a directory, or of one below it, whose name somebody else may have written.
 ///
 /// # Errors
 /// As [`read_text`], and a link that leads out of the directory.
-pub fn read_text_inside(directory: &Path, name: &Path) -> Result<Source, String> {
+pub fn read_text_inside(directory: &Path, name: &Path, limit: u64) -> Result<Source, String> {
     let open = files::open_inside(directory, name);
-    as_text(&directory.join(name), open.and_then(|file| files::read_open(file, TEXT_MAX)))
+    as_text(&directory.join(name), open.and_then(|file| files::read_open(file, limit)))
 }
 
 fn as_text(path: &Path, read: std::io::Result<Vec<u8>>) -> Result<Source, String> {
