@@ -72,7 +72,6 @@ fn beyond(text: &str, tokens: usize) -> Option<usize> {
 /// What is wrong with a text with mistakes, of which this one is told first.
 fn recovered<'t>(text: &'t str, first: &Error) -> Parsed<'t> {
     let end = last_told(text);
-    #[expect(clippy::disallowed_methods, reason = "the one place at which it is known how many mistakes there are")]
     let (table, errors) = DeTable::parse_recoverable(&text[..end]);
     let mut mistakes: Vec<Mistake> = errors.iter().map(mistake).collect();
     if mistakes.is_empty() {
