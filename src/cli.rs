@@ -22,6 +22,7 @@ pub mod look;
 pub mod output;
 pub mod packs;
 pub mod progress;
+pub mod reading;
 pub mod run;
 pub mod scan;
 pub mod schema;

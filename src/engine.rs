@@ -92,6 +92,8 @@ pub struct Writer<'w> {
     pub source: Option<&'w str>,
     /// The app. A line that names none in any other way is inside every rule's scope but where an app is required.
     pub app: Option<&'w str>,
+    /// The region, for alerts that count by it.
+    pub region: Option<&'w str>,
 }
 
 /// Limits that a line crossed. It goes out all the same.
@@ -184,7 +186,7 @@ impl Engine {
     /// Judges one line. `source` is what its memory is kept by when the line names no source itself: the Kafka key, or
     /// the file's name. Lines of one source must come in order, with the same memory.
     pub fn classify(&self, line: &[u8], source: Option<&str>, memory: &mut Memory) -> Outcome {
-        self.classify_by(line, Writer { source, app: None }, memory)
+        self.classify_by(line, Writer { source, ..Writer::default() }, memory)
     }
 
     /// The same for lines of which more is known than their source.
@@ -243,7 +245,7 @@ impl Engine {
         let matches = judge.rules(&said);
         let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
         let countable =
-            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, packs, &self.settings));
+            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, writer, packs, &self.settings));
         let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url).map(Box::new);
         let object = record.object.map(Box::new);
         let work = judge.looks.work.is_crossed();

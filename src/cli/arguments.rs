@@ -12,6 +12,7 @@ use super::backtest::BACKTEST_HELP;
 use super::bench::BENCH_HELP;
 use super::explain::EXPLAIN_HELP;
 use super::gaps::GAPS_HELP;
+use super::reading::arguments::ReadingArguments;
 use super::scan::SCAN_HELP;
 use super::verify::VERIFY_HELP;
 use crate::config::value::duration;
@@ -275,9 +276,12 @@ pub struct DemoArguments {
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub struct ClassifyArguments {
-    /// Files to read; none, or `-`, is stdin.
+    /// Files to read, also packed with gzip or zstd, and tar archives; none, or `-`, is stdin.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ReadingArguments,
     /// By what is judged.
     #[command(flatten)]
     pub judging: JudgingArguments,
@@ -287,9 +291,12 @@ pub struct ClassifyArguments {
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = SCAN_HELP)]
 pub struct ScanArguments {
-    /// Files to read, also packed with gzip or zstd; none, or `-`, is stdin.
+    /// Files to read, also packed with gzip or zstd, and tar archives; none, or `-`, is stdin.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ReadingArguments,
     /// How the findings are written.
     #[arg(long, value_enum, default_value = "text")]
     pub format: ScanFormat,
@@ -481,11 +488,14 @@ pub struct CompletionsArguments {
 /// Lines to look at: files, or a range of topics.
 #[derive(Debug, Clone, Args)]
 pub struct RangeArguments {
-    /// Files to read, also packed with gzip or zstd; none, or `-`, is stdin.
+    /// Files to read, also packed with gzip or zstd, and tar archives; none, or `-`, is stdin.
     #[arg(value_name = "FILE", conflicts_with = "topic")]
     pub files: Vec<PathBuf>,
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ReadingArguments,
     /// Topic to read instead, or a ^regular expression; may be repeated. No group is joined, nothing is committed.
-    #[arg(short, long, value_name = "TOPIC")]
+    #[arg(short, long, value_name = "TOPIC", conflicts_with_all = ["recursive", "app", "source", "region"])]
     pub topic: Vec<String>,
     /// First line of the topics: earliest, an offset, or a time as in 2026-11-21T10:00:00Z.
     #[arg(long, value_name = "WHERE", default_value = "earliest", value_parser = parse_bound)]

@@ -116,7 +116,7 @@ fn backtest(
     let mut each = |line: &feed::Fed<'_>| tally.line(line);
     let read = match &told.flow {
         Some(flow) => feed::topics(flow, &arguments.range, &mut each)?,
-        None => feed::files(engine, &arguments.range.files, &mut each)?,
+        None => feed::files(engine, &arguments.range, "backtest", &mut each)?,
     };
     Ok(Report::of(tally, read))
 }

@@ -74,7 +74,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
                 if arguments.line.as_encoded_bytes() == SOURCE.as_bytes() {
                     return explain_stdin(engine, arguments);
                 }
-                let writer = Writer { source: Some(SOURCE), app: None };
+                let writer = Writer { source: Some(SOURCE), ..Writer::default() };
                 let line = arguments.line.as_encoded_bytes();
                 let told = engine.explain(line, writer, &mut engine.memory());
                 tell(engine, None, line, &told, arguments)
@@ -101,7 +101,7 @@ fn explain_stdin(engine: &Engine, arguments: &ExplainArguments) -> Result<Exit> 
     for (at, line) in io::stdin().lock().split(b'\n').enumerate() {
         let line = line.context("stdin cannot be read")?;
         memory.turn_to(at as i64 + 1);
-        let told = engine.explain(&line, Writer { source: Some(SOURCE), app: None }, &mut memory);
+        let told = engine.explain(&line, Writer { source: Some(SOURCE), ..Writer::default() }, &mut memory);
         let heading = format!("line {}", at + 1);
         tell(engine, Some(&heading), &line, &told, arguments)?;
     }
@@ -128,7 +128,7 @@ fn explain_place(engine: &Engine, settings: &Settings, place: &Place, arguments:
         ))?;
         return Ok(Exit::Fine);
     };
-    let writer = Writer { source: glance.source.as_deref(), app: None };
+    let writer = Writer { source: glance.source.as_deref(), ..Writer::default() };
     let told = engine.explain(&line, writer, &mut glance.memory);
     tell(engine, Some(&heading), &line, &told, arguments)
 }

@@ -1,13 +1,13 @@
-//! Where the lines come from of verbs that look at many: files (stdin, gzip, zstd), or a range of topics. One line after
+//! Where the lines come from of verbs that look at many: files, as `reading` reads them, or a range of topics. One line after
 //! the other, each with its place and who wrote it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use super::arguments::RangeArguments;
-use super::progress::{RECORDS, bar, bar_of_file};
-use super::scan::input::{self, STDIN};
-use super::scan::lines::Lines;
+use super::output::note;
+use super::progress::{RECORDS, bar};
+use super::reading::parts::Parts;
+use super::reading::{self, Found, How, Skipped, Text};
 use super::scan::sections::Speaker;
 use crate::engine::{Engine, Writer};
 use crate::flow::replay::{Part, Span, replay};
@@ -66,26 +66,37 @@ pub enum Read {
     Parts(Vec<Part>),
 }
 
-/// Reads files; none, and `-`, is stdin.
+/// Reads files, for this verb; none, and `-`, is stdin.
 ///
 /// # Errors
 /// A file that cannot be read to its end, in a sentence: what was asked cannot be answered without it.
-pub fn files(engine: &Engine, files: &[PathBuf], each: &mut dyn FnMut(&Fed<'_>)) -> Result<Read, Trouble> {
-    let stdin = [PathBuf::from(STDIN)];
-    let files = if files.is_empty() { &stdin } else { files };
-    let mut names = Vec::new();
-    for file in files {
-        names.push(read(engine, file, each).map_err(Trouble::Usage)?);
-    }
+pub fn files(
+    engine: &Engine,
+    range: &RangeArguments,
+    verb: &'static str,
+    each: &mut dyn FnMut(&Fed<'_>),
+) -> Result<Read, Trouble> {
+    let how = How { arguments: &range.reading, verb, has_progress: true, by_time: true };
+    let (mut names, mut skipped) = (Vec::new(), Skipped::default());
+    reading::each(&range.files, &how, &mut |found, bar| match found {
+        Found::Text(text) => {
+            names.push(text.name.clone());
+            read(engine, text, each).map_err(Trouble::Usage)
+        }
+        Found::Skipped { name, why } => {
+            bar.suspend(|| skipped.one(name, why).iter().for_each(|told| note(told)));
+            Ok(())
+        }
+        Found::Trouble { what, .. } => Err(Trouble::Usage(what.to_owned())),
+    })?;
+    skipped.rest().iter().for_each(|told| note(told));
     Ok(Read::Files(names))
 }
 
-fn read(engine: &Engine, file: &Path, each: &mut dyn FnMut(&Fed<'_>)) -> Result<String, String> {
-    let name = if file == Path::new(STDIN) { "stdin".to_owned() } else { file.display().to_string() };
-    let bar = bar_of_file(file);
-    let input = input::open(file, &bar)?;
-    let mut lines = Lines::new(input.reader, engine.settings().limits.payload);
-    let mut speaker = Speaker::new(&name, engine);
+fn read(engine: &Engine, text: Text<'_>, each: &mut dyn FnMut(&Fed<'_>)) -> Result<(), String> {
+    let Text { name, origin, reader, .. } = text;
+    let mut lines = Parts::new(reader, engine.settings().limits.payload);
+    let mut speaker = Speaker::new(&name, origin, engine);
     loop {
         match lines.advance() {
             Ok(Some(line)) => {
@@ -93,12 +104,10 @@ fn read(engine: &Engine, file: &Path, each: &mut dyn FnMut(&Fed<'_>)) -> Result<
                 let spot = Spot::File { name: &name, number: line.number };
                 each(&Fed { spot, writer: speaker.writer(), bytes: Some(line.bytes) });
             }
-            Ok(None) => break,
+            Ok(None) => return Ok(()),
             Err(error) => return Err(format!("`{name}` cannot be read to its end: {error}")),
         }
     }
-    bar.finish_and_clear();
-    Ok(name)
 }
 
 /// Reads a range of the input topics.
@@ -120,7 +129,11 @@ pub fn topics(
         let (topic, partition, offset, timestamp_ms) =
             (record.topic, record.partition, record.offset, record.timestamp_ms);
         let spot = Spot::Topic { topic, partition, offset, timestamp_ms };
-        each(&Fed { spot, writer: Writer { source: record.source.as_deref(), app: None }, bytes: record.value });
+        each(&Fed {
+            spot,
+            writer: Writer { source: record.source.as_deref(), ..Writer::default() },
+            bytes: record.value,
+        });
     });
     bar.finish_and_clear();
     parts.map(Read::Parts)

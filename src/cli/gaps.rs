@@ -78,7 +78,7 @@ fn mine(engine: &Engine, flow: Option<&flow::Settings>, arguments: &GapsArgument
     };
     let _: Read = match flow {
         Some(flow) => feed::topics(flow, &arguments.range, &mut each)?,
-        None => feed::files(engine, &arguments.range.files, &mut each)?,
+        None => feed::files(engine, &arguments.range, "gaps", &mut each)?,
     };
     Ok(census)
 }

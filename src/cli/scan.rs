@@ -1,12 +1,10 @@
 //! `fingerpost scan`: a person's view of a log file. Every line that a rule knows, in order, with its number, what was
 //! found in it, the runbook section to open, what to do and whom to ask; then a table of all of it.
 //!
-//! A file goes through `input` (unpacked), `lines` and `sections` (which container says this?) to the engine, line by line;
-//! what it says becomes a `finding`, which a `report` writes down. Nothing is held but the first line of each advice.
+//! A file comes from `reading` and goes through `sections` (which container says this?) to the engine, line by line; what it
+//! says becomes a `finding`, which a `report` writes down. Nothing is held but the first line of each advice.
 
 pub mod finding;
-pub mod input;
-pub mod lines;
 pub mod locate;
 pub mod markdown;
 pub mod report;
@@ -15,40 +13,40 @@ pub mod slack;
 pub mod text;
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 
 use super::arguments::{ScanArguments, ScanFormat};
 use super::output::{Out, ended, people};
-use super::progress::bar_of_file;
+use super::reading::arguments::{ReadingArguments, STDIN_NAME};
+use super::reading::lines::Line;
+use super::reading::parts::Parts;
+use super::reading::{self, Found, How, Text};
 use super::{Exit, output, packs, show, usable};
 use crate::alert::{Alerts, Clock, event_time};
 use crate::config;
 use crate::engine::{Detail, Engine, Memory, Outcome};
 
 use finding::{Finding, Place, Tally};
-use input::{Input, STDIN};
-use lines::{Line, Lines};
 use locate::Locator;
 use report::Report;
 use sections::Speaker;
 
-/// What it is called in reports.
-const STDIN_NAME: &str = "stdin";
-
 /// What `--help` ends with: what is read and how, the formats, exit codes.
 pub const SCAN_HELP: &str = "\
-What is read: text or JSON lines, also packed with gzip or zstd (told by their first bytes, not by the name). In a
-get-master-info text a line that starts MASTER CONTROL PLANE CONTAINER LOGS opens the log of the container that `-c NAME` on
+What is read: text or JSON lines in UTF-8 or, with a byte order mark, UTF-16, also packed with gzip or zstd, and the members
+of a tar (told by their first bytes, not by the name); with -r directories, but for binary files and links. Parts into which
+a container runtime cut a line (CRI, Docker) are put together; parts of a log that was rotated come in the order of time. The
+path of a pod's log names source (pod) and app (container) of its lines. In a get-master-info text a line that starts MASTER CONTROL PLANE CONTAINER LOGS opens the log of the container that `-c NAME` on
 it names, or the latest `-c NAME` line before the log: that container is the source of its lines, and their app where
 rules ask for that app. What sources said earlier counts for later lines of all files; a line that names no source is of
 its file, or of its container in that file. A line longer than limits.payload is counted and not judged.
 
 Formats: text is for people. json is one object per line, with `type`: finding (file, line, container, section, text, part,
 spans in bytes of text, escalation, fingerpost: the object that the line would be given), trouble (file, line, what), and in the end
-summary (files, lines, bytes, findings, too_long, rules: rule, severity, count). markdown is for an issue. slack is one
+summary (files, skipped, lines, bytes, findings, too_long, rules: rule, severity, count). markdown is for an issue. slack is one
 message in Slack's mrkdwn, of at most 4,000 characters, for a thread.
 
 Exit codes:
@@ -73,7 +71,8 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
                 ScanFormat::Markdown | ScanFormat::Slack => Box::new(Out::guarded(io::stdout().lock())),
             };
             let alerts = Alerts::new(&loaded.engine, config.escalation);
-            scan(&loaded.engine, &alerts, &arguments.files, report, BufWriter::with_capacity(1 << 16, out))
+            let out = BufWriter::with_capacity(1 << 16, out);
+            scan(&loaded.engine, &alerts, &arguments.files, &arguments.reading, report, out)
         }
         Err(problems) => {
             show(&problems);
@@ -87,11 +86,17 @@ pub fn run(arguments: &ScanArguments) -> Result<Exit> {
 ///
 /// # Errors
 /// An output that cannot be written, except that a reader who has had enough is no error.
-pub fn scan(engine: &Engine, alerts: &Alerts, files: &[PathBuf], report: Report, out: impl Write) -> Result<Exit> {
-    let stdin = [PathBuf::from(STDIN)];
-    let files = if files.is_empty() { &stdin } else { files };
+pub fn scan(
+    engine: &Engine,
+    alerts: &Alerts,
+    files: &[PathBuf],
+    reading: &ReadingArguments,
+    report: Report,
+    out: impl Write,
+) -> Result<Exit> {
+    let how = How { arguments: reading, verb: "scan", has_progress: true, by_time: true };
     let mut scan = Scan::new(engine, alerts, report, out);
-    let done = files.iter().try_for_each(|file| scan.file(file)).and_then(|()| scan.end());
+    let done = reading::each(files, &how, &mut |found, bar| scan.take(found, bar)).and_then(|()| scan.end());
     ended(done)?;
     Ok(if scan.trouble { Exit::Usage } else { Exit::Fine })
 }
@@ -125,31 +130,26 @@ impl<'e, W: Write> Scan<'e, W> {
         }
     }
 
-    fn file(&mut self, path: &Path) -> io::Result<()> {
-        let bar = bar_of_file(path);
-        let name = if path == Path::new(STDIN) { STDIN_NAME.to_owned() } else { path.display().to_string() };
-        match input::open(path, &bar) {
-            Ok(input) => self.read(&name, input, &bar)?,
-            Err(why) => self.complain(&name, None, &why, &bar)?,
+    fn take(&mut self, found: Found<'_>, bar: &ProgressBar) -> io::Result<()> {
+        match found {
+            Found::Text(text) => self.read(text, bar),
+            Found::Skipped { name, why } => {
+                let told = self.tally.skipped.one(name, why);
+                bar.suspend(|| told.iter().for_each(|told| self.note(told)));
+                Ok(())
+            }
+            Found::Trouble { name, what } => self.complain(name, None, what, bar),
         }
-        bar.finish_and_clear();
-        Ok(())
     }
 
-    fn read(&mut self, name: &str, input: Input, bar: &ProgressBar) -> io::Result<()> {
-        let Input { reader, packed, is_empty, mut note } = input;
-        if is_empty {
-            note = Some("is empty");
-        }
+    fn read(&mut self, text: Text<'_>, bar: &ProgressBar) -> io::Result<()> {
+        let Text { name, origin, reader, packed, note, .. } = text;
         let longest = self.engine.settings().limits.payload;
-        let mut lines = Lines::new(reader, longest);
-        let mut speaker = Speaker::new(name, self.engine);
+        let mut lines = Parts::new(reader, longest);
+        let mut speaker = Speaker::new(&name, origin, self.engine);
         let ended = loop {
             match lines.advance() {
                 Ok(Some(line)) => {
-                    if line.number == 1 && note.is_none() && lines::is_binary(line.bytes) {
-                        note = Some("holds NUL bytes, as no text does; it is read as if it were one");
-                    }
                     speaker.look(line.bytes);
                     self.line(line, &speaker, bar)?;
                 }
@@ -159,14 +159,14 @@ impl<'e, W: Write> Scan<'e, W> {
         };
         self.tally.lines += lines.count();
         self.tally.bytes += lines.bytes();
-        self.tally.files.push(name.to_owned());
         if let Some(note) = note {
-            bar.suspend(|| self.note(name, note));
+            bar.suspend(|| self.note(&format!("`{name}` {note}")));
         }
-        match ended {
-            Ok(()) => Ok(()),
-            Err(error) => self.complain(name, Some(lines.count()), &cut_off(name, packed, lines.count(), &error), bar),
+        if let Err(error) = ended {
+            self.complain(&name, Some(lines.count()), &cut_off(&name, packed, lines.count(), &error), bar)?;
         }
+        self.tally.files.push(name);
+        Ok(())
     }
 
     fn line(&mut self, line: Line<'_>, speaker: &Speaker<'_>, bar: &ProgressBar) -> io::Result<()> {
@@ -208,6 +208,7 @@ impl<'e, W: Write> Scan<'e, W> {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        self.tally.skipped.rest().iter().for_each(|told| self.note(told));
         let Self { report, tally, out, .. } = self;
         report.end(tally, out)?;
         out.flush()
@@ -225,9 +226,9 @@ impl<'e, W: Write> Scan<'e, W> {
         })
     }
 
-    fn note(&mut self, file: &str, what: &str) {
+    fn note(&mut self, what: &str) {
         let _ = self.out.flush();
-        output::note(&format!("`{file}` {what}"));
+        output::note(what);
     }
 }
 

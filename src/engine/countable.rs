@@ -1,11 +1,11 @@
 //! What a line has that alerts need and the added object does not tell: its time, app and region, and the members that
 //! labels are made of. Taken only from lines that some alert looks at, and only when somebody counts.
 
-use super::Reported;
 use super::decide::{Match, without_controls};
 use super::line::Line;
 use super::settings::Settings;
 use super::verdict;
+use super::{Reported, Writer};
 use crate::pack::{Name, Packs, Piece, Template, Value};
 
 /// What alerts need of a line.
@@ -15,7 +15,7 @@ pub struct Countable {
     pub facts: Vec<(usize, Value)>,
     /// The app that wrote it.
     pub app: Option<String>,
-    /// Its region, by the configured fields.
+    /// Its region, by the configured fields, else its writer's.
     pub region: Option<String>,
     /// Its time as it writes it.
     pub time: Option<String>,
@@ -65,6 +65,7 @@ impl Counted {
         matches: &[Match<'_>],
         ids: &[usize],
         line: &Line<'_>,
+        writer: Writer<'_>,
         packs: &Packs,
         settings: &Settings,
     ) -> Option<Box<Countable>> {
@@ -86,7 +87,7 @@ impl Counted {
         Some(Box::new(Countable {
             facts: verdict::unite(matches).into_iter().map(|(fact, value)| (fact, value.clone())).collect(),
             app: line.app.clone().map(fit),
-            region: line.first_member(&settings.fields.region).map(fit),
+            region: line.first_member(&settings.fields.region).or_else(|| writer.region.map(str::to_owned)).map(fit),
             time: line.first_member(&settings.fields.time),
             members: self.members.iter().filter_map(member).collect(),
             rules,

@@ -425,7 +425,7 @@ pub(crate) fn judge(
             }
             let _in_hand = beside.takes(line.offset);
             let source = source_by_key(line);
-            engine.judge(value, engine::Writer { source: source.as_deref(), app: None }, memory)
+            engine.judge(value, engine::Writer { source: source.as_deref(), ..engine::Writer::default() }, memory)
         })
     })))
 }
@@ -433,7 +433,7 @@ pub(crate) fn judge(
 /// What a line says, whether or not a rule knows it. May panic where [`judge`] does not.
 pub(crate) fn gist(engine: &Engine, line: &Line<'_>) -> Option<Gist> {
     let source = source_by_key(line);
-    engine.gist(line.value?, engine::Writer { source: source.as_deref(), app: None })
+    engine.gist(line.value?, engine::Writer { source: source.as_deref(), ..engine::Writer::default() })
 }
 
 /// An empty key names nobody: lines that have one would all share a memory.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fingerpost::cli::classify::classify;
 use fingerpost::cli::packs;
+use fingerpost::cli::reading::arguments::ReadingArguments;
 use fingerpost::engine::{Engine, Settings};
 use fingerpost::flow::PacksFrom;
 
@@ -42,7 +43,7 @@ fn engine() -> Engine {
 
 fn run(engine: &Engine, file: &Path) -> Vec<u8> {
     let mut out = Vec::new();
-    classify(engine, &[file.to_owned()], &mut out).unwrap();
+    classify(engine, &[file.to_owned()], &ReadingArguments::default(), &mut out).unwrap();
     out
 }
 

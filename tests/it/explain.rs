@@ -103,7 +103,7 @@ fn agree_on_seed(engine: &Engine, seed: u64) -> usize {
 /// Holds an explanation against a classification; true when the line is tagged.
 fn agree(engine: &Engine, line: &[u8], source: Option<&str>, memory: &mut Memory, other: &mut Memory) -> bool {
     let outcome = engine.classify(line, source, memory);
-    let explanation = engine.explain(line, Writer { source, app: None }, other);
+    let explanation = engine.explain(line, Writer { source, ..Writer::default() }, other);
     if let Err(problem) = compare(engine, &outcome, &explanation) {
         panic!("{problem}: {}", String::from_utf8_lossy(line));
     }

@@ -29,6 +29,7 @@ mod lints;
 mod oracle;
 mod packs;
 mod program;
+mod reading;
 mod readme;
 #[allow(dead_code, reason = "the chaos runs use all of it")]
 mod records;

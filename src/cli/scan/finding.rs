@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::sections::Section;
+use crate::cli::reading::Skipped;
 use crate::pack::{FIXED_MEMBERS, Severity};
 use crate::sanitize::dotted;
 
@@ -118,6 +119,8 @@ pub struct Tally {
     pub too_long: u64,
     /// The files that were read.
     pub files: Vec<String>,
+    /// Those that were passed by.
+    pub skipped: Skipped,
 }
 
 impl Tally {

@@ -110,7 +110,7 @@ fn summary_json(tally: &Tally) -> Value {
         })
         .collect();
     json!({
-        "type": "summary", "files": tally.files, "lines": tally.lines, "bytes": tally.bytes,
+        "type": "summary", "files": tally.files, "skipped": tally.skipped.count, "lines": tally.lines, "bytes": tally.bytes,
         "findings": tally.findings(), "too_long": tally.too_long, "rules": rules,
     })
 }

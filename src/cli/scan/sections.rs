@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 use memchr::memmem::Finder;
 
+use crate::cli::reading::origin::Origin;
 use crate::engine::{Engine, Writer};
 
 const LOGS: &[u8] = b"MASTER CONTROL PLANE CONTAINER LOGS";
@@ -47,10 +48,11 @@ impl Section {
     }
 }
 
-/// Who writes the lines of a file: the file itself, until a section says that a container does.
+/// Who writes the lines of a file: whoever its origin names, until a section says that a container does.
 #[derive(Debug)]
 pub struct Speaker<'e> {
     file: String,
+    origin: Origin,
     /// Apps that rules ask for: other containers are only sources.
     apps: HashSet<&'e str>,
     sections: Sections,
@@ -61,9 +63,10 @@ pub struct Speaker<'e> {
 impl<'e> Speaker<'e> {
     /// At the start of this file.
     #[must_use]
-    pub fn new(file: &str, engine: &'e Engine) -> Self {
+    pub fn new(file: &str, origin: Origin, engine: &'e Engine) -> Self {
         let apps = engine.packs().rules.iter().flat_map(|rule| &rule.app).map(String::as_str).collect();
-        Self { file: file.to_owned(), apps, sections: Sections::default(), source: file.to_owned(), app: None }
+        let (source, app) = (origin.source.clone(), origin.app.clone());
+        Self { file: file.to_owned(), origin, apps, sections: Sections::default(), source, app }
     }
 
     /// Looks at the next line; from here on the other calls are about it.
@@ -72,8 +75,10 @@ impl<'e> Speaker<'e> {
             return;
         }
         let container = self.sections.section().container();
-        self.source = container.map_or_else(|| self.file.clone(), |name| format!("{}:{name}", self.file));
-        self.app = container.filter(|name| self.apps.contains(name)).map(str::to_owned);
+        let Origin { source, app, .. } = &self.origin;
+        self.source = container.map_or_else(|| source.clone(), |name| format!("{source}:{name}"));
+        let container = container.filter(|name| self.apps.contains(name)).map(str::to_owned);
+        self.app = container.or_else(|| app.clone());
     }
 
     /// The file, as it was named.
@@ -91,7 +96,7 @@ impl<'e> Speaker<'e> {
     /// Who wrote the line.
     #[must_use]
     pub fn writer(&self) -> Writer<'_> {
-        Writer { source: Some(&self.source), app: self.app.as_deref() }
+        Writer { source: Some(&self.source), app: self.app.as_deref(), region: self.origin.region.as_deref() }
     }
 }
 

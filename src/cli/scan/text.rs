@@ -141,5 +141,9 @@ pub fn totals(tally: &Tally) -> String {
         0 => String::new(),
         count => format!(", {} longer than limits.payload and not judged", plural(count, "line")),
     };
-    format!("{found}, {read}{too_long}")
+    let skipped = match tally.skipped.count {
+        0 => String::new(),
+        count => format!(", {} skipped", plural(count, "file")),
+    };
+    format!("{found}, {read}{skipped}{too_long}")
 }

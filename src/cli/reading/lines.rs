@@ -2,8 +2,9 @@
 //! given out and the rest is passed by.
 
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 /// Bytes read at a time.
 const PIECE: usize = 1 << 18;
@@ -24,6 +25,8 @@ pub struct Lines<R> {
     /// What is in the buffer and was not given out yet.
     start: usize,
     end: usize,
+    /// Where in the buffer the line lies that was given out last.
+    given: Range<usize>,
     longest: usize,
     number: u64,
     bytes: u64,
@@ -37,9 +40,9 @@ pub struct Lines<R> {
 impl<R: Read> Lines<R> {
     /// Lines of which none is given out longer than `longest` bytes and one.
     pub fn new(input: R, longest: usize) -> Self {
-        let (start, end) = (0, 0);
-        let buffer = vec![0; PIECE];
-        Self { input, buffer, start, end, longest, number: 0, bytes: 0, passing: false, ended: false, trouble: None }
+        let (start, end, given) = (0, 0, 0..0);
+        let (number, bytes, buffer) = (0, 0, vec![0; PIECE]);
+        Self { input, buffer, start, end, given, longest, number, bytes, passing: false, ended: false, trouble: None }
     }
 
     /// Lines given out so far.
@@ -93,9 +96,15 @@ impl<R: Read> Lines<R> {
     }
 
     fn give(&mut self, length: usize, upto: usize) -> Line<'_> {
-        let bytes = &self.buffer[self.start..self.start + length];
+        self.given = self.start..self.start + length;
         self.start += upto;
         self.number += 1;
+        self.latest()
+    }
+
+    /// The line that was given out last.
+    pub fn latest(&self) -> Line<'_> {
+        let bytes = &self.buffer[self.given.clone()];
         Line { number: self.number, bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes) }
     }
 
@@ -123,11 +132,6 @@ impl<R: Read> Lines<R> {
             return false;
         }
     }
-}
-
-/// Whether a line holds what no text has.
-pub fn is_binary(line: &[u8]) -> bool {
-    memchr_iter(0, line).next().is_some()
 }
 
 #[cfg(test)]
