@@ -6,13 +6,17 @@
 //! dial tcp 10.9.1.2:8443: connection refused ┴→ dial tcp <n>: connection refused   2 lines → [[rule]] all = [ … ]
 //! ```
 //!
-//! What varies is found in two steps: `words` takes out what looks like a number or an id, `drain` groups what is left.
+//! What varies is found in two steps: `words` takes out what looks like a number, an id, an address or a path (`mask`) and
+//! makes lists one word each (`lists`); `grouping` puts together what is left, but never what `events` tells apart.
 //! No clock, no files, and no order of hashing: the same lines in the same order give the same templates, and memory is
 //! bounded whatever the lines are like.
 
 mod census;
 mod draft;
-mod drain;
+mod events;
+mod grouping;
+mod lists;
+mod mask;
 mod words;
 
 use sha2::{Digest, Sha256};
@@ -21,7 +25,8 @@ use crate::engine::Gist;
 use crate::pack::hex;
 pub use census::Census;
 pub use draft::{Drafts, draft};
-use drain::Tree;
+use grouping::{Group, Groups};
+use words::Words;
 
 /// Bounds of what is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +46,16 @@ impl Default for Limits {
     }
 }
 
-/// A number or an id in a template.
+/// A number, an id, a time or an address in a template.
 pub const NUMBER: &str = "<n>";
 /// A word that varies.
 pub const ANYTHING: &str = "<*>";
+/// A share of a number, `0/7`, in a template.
+const PARTS: &str = "<n>/<n>";
+/// A path or an address of a page in a template.
+pub const PATH: &str = "<path>";
+/// What stands in a template for what varies.
+const MARKS: [&str; 3] = [NUMBER, PATH, ANYTHING];
 /// Between what a line says and why it says so.
 pub const WHY: &str = "⏎";
 
@@ -52,8 +63,10 @@ pub const WHY: &str = "⏎";
 #[derive(Debug)]
 pub struct Gaps {
     limits: Limits,
-    tree: Tree,
+    groups: Groups,
     lines: u64,
+    /// Of the line at hand.
+    words: Words,
 }
 
 /// Lines that say the same.
@@ -82,17 +95,24 @@ impl Gaps {
     /// Nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, tree: Tree::new(limits.templates), lines: 0 }
+        Self { limits, groups: Groups::new(limits.templates), lines: 0, words: Words::default() }
     }
 
     /// Takes in a line that no rule claimed, and that stands for so many; `place` is called only when the place is kept.
-    pub fn see(&mut self, gist: &Gist, lines: u64, place: impl FnOnce() -> String) {
-        let words = words::words(&gist.says, self.limits);
-        if words.is_empty() {
-            return;
+    /// The number of the group that it is in, for [`Gaps::text_of`]; none of a line that says nothing.
+    pub fn see(&mut self, gist: &Gist, lines: u64, place: impl FnOnce() -> String) -> Option<u64> {
+        self.words.read(&gist.says, self.limits);
+        if self.words.len() == 0 {
+            return None;
         }
         self.lines += lines;
-        self.tree.see(words, gist, lines, place);
+        Some(self.groups.see(&self.words, gist, lines, place))
+    }
+
+    /// The text of the template that this group has become; none of one that was forgotten.
+    #[must_use]
+    pub fn text_of(&self, group: u64) -> Option<String> {
+        self.groups.get(group).map(Group::text)
     }
 
     /// Lines taken in.
@@ -104,7 +124,7 @@ impl Gaps {
     /// Templates forgotten because of the bound, and the lines that they stood for.
     #[must_use]
     pub fn forgotten(&self) -> (u64, u64) {
-        self.tree.forgotten
+        self.groups.forgotten
     }
 
     /// All templates, those of most lines first; of the same number, by text.
@@ -112,8 +132,8 @@ impl Gaps {
     pub fn templates(&self) -> Vec<Template> {
         let mut templates: Vec<Template> = Vec::new();
         let mut by_text = std::collections::BTreeMap::<String, usize>::new();
-        for group in self.tree.groups() {
-            let text = words::text(&group.words);
+        for group in self.groups.all() {
+            let text = group.text();
             // Two groups may have become the same when more was learned.
             match by_text.get(&text) {
                 Some(known) => group.add_to(&mut templates[*known]),
@@ -154,8 +174,57 @@ mod tests {
         let lines = ["no room on alpha, 3 bytes left", "no room on beta, 17 bytes left", "cannot reach 10.0.0.1:80"];
         let gaps = mined(lines.map(str::to_owned), Limits::default());
         let found: Vec<(String, u64)> = gaps.templates().into_iter().map(|it| (it.text, it.lines)).collect();
-        let expected = [("no room on <*> <n> bytes left", 2), ("cannot reach <n>", 1)];
+        let expected = [("no room on <*> <n> left", 2), ("cannot reach <n>", 1)];
         assert_eq!(found, expected.map(|(text, lines)| (text.to_owned(), lines)));
+    }
+
+    /// The texts of the templates, with how many lines each has.
+    fn texts(lines: &[&str]) -> Vec<(String, u64)> {
+        let gaps = mined(lines.iter().map(|line| (*line).to_owned()), Limits::default());
+        gaps.templates().into_iter().map(|it| (it.text, it.lines)).collect()
+    }
+
+    #[test]
+    fn what_happened_is_told_apart() {
+        let lines = ["VM Started on alpha", "VM Stopped on beta", "VM Started on beta", "VM Stopped on alpha"];
+        assert_eq!(texts(&lines), [("VM Started on <*>".to_owned(), 2), ("VM Stopped on <*>".to_owned(), 2)]);
+        let many = ["ed", "ing", "ion", "ned", "ming", "tion", "sed", "ring", "sion"]
+            .map(|end| format!("the plan{end} is gone"));
+        let gaps = mined(many.iter().chain(&many).cloned(), Limits::default());
+        let templates = gaps.templates();
+        // So many different ones are no events, but names.
+        assert!(templates.iter().any(|it| it.text == "the <*> is gone"), "{templates:?}");
+    }
+
+    #[test]
+    fn a_name_of_an_error_never_varies() {
+        let reasons =
+            ["ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff", "OOMKilled", "CreateContainerConfigError"];
+        let codes =
+            ["ORA-00942", "ORA-01017", "ECONNREFUSED", "ECONNRESET", "KEY_DELETED_ERR", "0x80070005", "0x80070002"];
+        let all: Vec<String> =
+            reasons.iter().chain(&codes).map(|name| format!("cannot go on with pod a-1 of it: {name}")).collect();
+        let gaps = mined(all.iter().chain(&all).cloned(), Limits::default());
+        assert!(gaps.templates().iter().all(|it| it.lines == 2), "{:?}", gaps.templates());
+        assert_eq!(gaps.templates().len(), all.len());
+        // Nor does it where a name varied before.
+        let lines = [
+            "waiting for pod x of y in alpha",
+            "waiting for pod x of y in beta",
+            "waiting for pod x of y in ErrImagePull",
+        ];
+        assert_eq!(texts(&lines).len(), 2);
+    }
+
+    #[test]
+    fn lists_and_places_in_the_source_do_not_divide_an_event() {
+        let lines = [
+            "0/7 nodes are available: 3 Insufficient cpu, 4 node(s) had untolerated taint {a: b}.",
+            "0/9 nodes are available: 9 Insufficient memory.",
+            "0/3 nodes are available: 1 gone, 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector.",
+        ];
+        assert_eq!(texts(&lines), [("<n>/<n> nodes are available: <*>".to_owned(), 3)]);
+        assert_eq!(texts(&["x.go:12] no such pod", "x.go:345] no such pod"]).len(), 1);
     }
 
     #[test]
@@ -196,6 +265,6 @@ mod tests {
         let (templates, lines) = gaps.forgotten();
         assert!(gaps.templates().len() <= 50 && templates > 100, "{templates}");
         assert_eq!(kept + lines, 50_000);
-        assert!(gaps.tree.nodes() <= 50 * 4 + 1, "{} nodes are left", gaps.tree.nodes());
+        assert!(gaps.groups.held() <= 50 * 9, "{} are held", gaps.groups.held());
     }
 }

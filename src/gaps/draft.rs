@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ANYTHING, NUMBER, Template, WHY};
+use super::{ANYTHING, MARKS, NUMBER, PATH, Template, WHY};
 
 /// Bytes of a phrase; shorter ones are found too often.
 const PHRASE_MIN: usize = 8;
@@ -32,7 +32,7 @@ pub fn draft(templates: &[Template]) -> Drafts {
     let mut drafts = Drafts { text: HEAD.to_owned(), rules: 0, left_out: Vec::new() };
     let (mut ids, mut known) = (BTreeSet::new(), Vec::<Vec<String>>::new());
     for template in templates {
-        let phrases = phrases(&template.text);
+        let phrases = phrases(template);
         let folded: Vec<String> = phrases.iter().map(|phrase| phrase.to_ascii_lowercase()).collect();
         // A line of the one would be a line of the other.
         let claims = |some: &[String], all: &[String]| some.iter().all(|it| all.iter().any(|other| other.contains(it)));
@@ -81,22 +81,22 @@ fn comment(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// What is fixed in a template, piece by piece: the longest, in their order.
-fn phrases(text: &str) -> Vec<String> {
-    let marks = [NUMBER, ANYTHING, WHY];
-    let mut pieces: Vec<&str> = vec![text];
-    for mark in marks {
-        pieces = pieces.into_iter().flat_map(|piece| piece.split(mark)).collect();
-    }
+/// What is fixed in a template, piece by piece: the longest, in their order. A word of which a part varies is no piece of a
+/// phrase: what is left of it may be a piece of somebody's name. Nor is what does not stand so in the line itself.
+fn phrases(template: &Template) -> Vec<String> {
+    let varies = |word: &&str| MARKS.iter().any(|mark| word.contains(mark)) || *word == WHY;
+    let words: Vec<&str> = template.text.split(' ').collect();
+    let runs = words.split(varies).map(|run| run.join(" "));
     // A quote, brace or the like at an end belongs to what varied.
     let ends = |c: char| c.is_whitespace() || "\"'`{}[]()<>,;:|…".contains(c);
-    let pieces = pieces.into_iter().map(|piece| piece.trim_matches(ends)).filter(|piece| is_enough(piece));
+    let pieces = runs.map(|run| run.trim_matches(ends).to_owned());
+    let pieces = pieces.filter(|piece| is_enough(piece) && template.sample.contains(piece.as_str()));
     let mut found: Vec<String> = Vec::new();
     for piece in pieces {
         let folded = piece.to_ascii_lowercase();
         if !found.iter().any(|known| known.to_ascii_lowercase().contains(&folded)) {
             found.retain(|known| !folded.contains(&known.to_ascii_lowercase()));
-            found.push(piece.to_owned());
+            found.push(piece);
         }
     }
     let mut lengths: Vec<usize> = found.iter().map(String::len).collect();
@@ -115,7 +115,7 @@ fn is_enough(piece: &str) -> bool {
 
 /// A line of the template: what varied is a digit or a letter.
 fn example(text: &str) -> String {
-    text.replace(NUMBER, "0").replace(ANYTHING, "x").replace(WHY, "-")
+    text.replace(NUMBER, "0").replace(PATH, "/x").replace(ANYTHING, "x").replace(WHY, "-")
 }
 
 fn title(phrases: &[String]) -> String {
@@ -125,7 +125,7 @@ fn title(phrases: &[String]) -> String {
 
 /// `draft.` and the first words; a number behind it where that is taken.
 fn id(template: &Template, ids: &mut BTreeSet<String>) -> String {
-    let fixed = template.text.replace(NUMBER, " ").replace(ANYTHING, " ");
+    let fixed = MARKS.iter().fold(template.text.clone(), |text, mark| text.replace(mark, " "));
     let words = fixed.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 1);
     let words: Vec<String> = words.take(ID_WORDS).map(str::to_ascii_lowercase).collect();
     let name = if words.is_empty() { template.id.clone() } else { words.join("-") };

@@ -1,53 +1,216 @@
-//! A line's words, numbers and ids taken out of them. What is numbered differently from line to line is then the same:
-//! `blk_38865049064139660` is `blk_<n>`, and `10.0.3.4:443`, a time and a UUID are `<n>` each.
+//! A line's words, as they are held against those of other lines: numbers, ids and the like taken out (`mask`), quantities,
+//! times and lists made one word each, so that lines of one event have the same number of words.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::ops::Range;
 
-use super::{Limits, NUMBER, WHY};
+use super::events::Kind;
+use super::{ANYTHING, Limits, NUMBER, WHY, lists, mask};
 use crate::engine::Gist;
 
 /// Bytes of a text that are kept as a sample.
 const SAMPLE: usize = 512;
 /// Bytes of a word whose numbers are taken out; what is behind them is dropped.
 const UNMASKED_MAX: usize = 1024;
-/// Words with digits in them that are names.
-const NAMES: [&str; 16] = [
-    "x509", "ipv4", "ipv6", "http2", "sha1", "sha256", "sha512", "utf8", "base64", "oauth2", "k8s", "s3", "e2e", "p2p",
-    "ed25519", "l2tp",
+/// Words that are gone over, for each that is kept: lists become one.
+const GONE_OVER: usize = 4;
+/// Units that stand behind their number as words. Which one a program chooses depends on the number.
+const UNITS: [&str; 36] = [
+    "byte",
+    "bytes",
+    "b",
+    "kb",
+    "mb",
+    "gb",
+    "tb",
+    "kib",
+    "mib",
+    "gib",
+    "tib",
+    "k",
+    "m",
+    "g",
+    "ns",
+    "nanoseconds",
+    "us",
+    "ms",
+    "msec",
+    "msecs",
+    "millis",
+    "millisecond",
+    "milliseconds",
+    "microseconds",
+    "s",
+    "sec",
+    "secs",
+    "second",
+    "seconds",
+    "min",
+    "mins",
+    "minute",
+    "minutes",
+    "hour",
+    "hours",
+    "days",
 ];
-/// Words in front of what a line says, in logs that are not JSON.
-const HEADING: [&str; 38] = [
+/// Words of a time, beside its numbers.
+const CALENDAR: [&str; 25] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu",
-    "fri", "sat", "sun", "trace", "debug", "info", "notice", "warn", "warning", "error", "err", "fatal", "critical",
-    "severe", "panic", "t", "z", "utc", "am", "pm", "gmt", "v",
+    "fri", "sat", "sun", "am", "pm", "utc", "gmt", "cet", "z",
 ];
 
-/// The words of what a line says, masked.
-pub(super) fn words(says: &[String], limits: Limits) -> Vec<Box<str>> {
-    let mut words: Vec<Box<str>> = Vec::new();
-    for text in says {
-        if !words.is_empty() {
-            words.push(WHY.into());
+/// The words of a line. Made once and filled again for each.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// All words, and what they were made of.
+    text: String,
+    words: Vec<(Range<usize>, Kind)>,
+}
+
+impl Words {
+    /// Takes in what a line says.
+    pub(super) fn read(&mut self, says: &[String], limits: Limits) {
+        self.text.clear();
+        self.words.clear();
+        for said in says {
+            if !self.words.is_empty() {
+                self.push(WHY);
+            }
+            let first = self.words.len();
+            let room = limits.words.saturating_sub(first);
+            // What follows the first line is a stack trace, or the like.
+            let line = said.trim_start().lines().next().unwrap_or_default();
+            for word in line.split_ascii_whitespace().take(room * GONE_OVER) {
+                self.take(cut(word, UNMASKED_MAX), first);
+            }
+            lists::fold(self, first);
+            self.words.truncate(first + room);
         }
-        // What follows the first line is a stack trace, or the like.
-        let line = text.trim_start().lines().next().unwrap_or_default();
-        let room = limits.words.saturating_sub(words.len());
-        // What is cut first would end anywhere, by how long its numbers are.
-        let masked = line.split_whitespace().map(|word| mask(cut(word, UNMASKED_MAX)));
-        let masked = masked.map(|word| cut(&word, limits.word).to_owned());
-        let mut said = masked.skip_while(|word| is_heading(word)).peekable();
-        let host = said.next_if(|word| !is_program(word));
-        // Before the program stands the host that it runs on, as syslog writes it.
-        let host = host.filter(|_| !said.peek().is_some_and(|word| is_program(word)));
-        words.extend(host.into_iter().chain(said).take(room).map(String::into_boxed_str));
+        for (range, kind) in &mut self.words {
+            range.end = range.start + cut(&self.text[range.clone()], limits.word).len();
+            *kind = Kind::of(&self.text[range.clone()]);
+        }
     }
-    words.dedup_by(|a, b| a == b && &**a == NUMBER);
-    words
+
+    /// Takes in a word; those before `first` belong to another text.
+    fn take(&mut self, word: &str, first: usize) {
+        let start = self.text.len();
+        mask::mask(word, &mut self.text);
+        let end = self.text.len();
+        let masked = &self.text[start..end];
+        let number_before = self.words.len() > first && self.get(self.words.len() - 1).ends_with(NUMBER);
+        if number_before && let Some(tail) = adds_nothing(masked) {
+            // Punctuation behind the unit stands behind the number then.
+            let tail = tail.to_owned();
+            self.text.truncate(start);
+            self.append(&tail);
+            return;
+        }
+        if masked.starts_with(NUMBER) && self.words.len() > first && is_calendar(self.get(self.words.len() - 1)) {
+            while self.words.len() > first && is_calendar(self.get(self.words.len() - 1)) {
+                self.words.pop();
+            }
+        }
+        // `an<n> an<n> an<n>` is a list, too.
+        if self.words.len() > first
+            && self.text[start..end].contains(NUMBER)
+            && self.get(self.words.len() - 1) == &self.text[start..end]
+        {
+            return;
+        }
+        self.words.push((start..end, Kind::Word));
+    }
+
+    /// Puts signs behind the last word.
+    fn append(&mut self, tail: &str) {
+        let last = self.words.len() - 1;
+        // The bracket that it closes was left away.
+        let tail = tail.strip_prefix(')').filter(|_| !self.get(last).contains('(')).unwrap_or(tail);
+        if tail.is_empty() {
+            return;
+        }
+        let start = self.text.len();
+        self.text.extend_from_within(self.words[last].0.clone());
+        self.text.push_str(tail);
+        self.words[last].0 = start..self.text.len();
+    }
+
+    fn push(&mut self, word: &str) {
+        let start = self.text.len();
+        self.text.push_str(word);
+        self.words.push((start..self.text.len(), Kind::Word));
+    }
+
+    /// Puts one word, that ends in "anything", in the place of several: what stands in front of it and behind.
+    pub(super) fn replace(&mut self, words: Range<usize>, front: Range<usize>, behind: Range<usize>) {
+        let start = self.text.len();
+        self.text.extend_from_within(front);
+        self.text.push_str(ANYTHING);
+        self.text.extend_from_within(behind);
+        self.words[words.start].0 = start..self.text.len();
+        self.words.drain(words.start + 1..words.end);
+    }
+
+    /// The same for the same words, and hardly ever for others.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (word, _) in self.iter() {
+            hasher.write(word.as_bytes());
+            hasher.write_u8(b' ');
+        }
+        hasher.finish()
+    }
+
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
+        self.words[index].0.clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> &str {
+        &self.text[self.words[index].0.clone()]
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> {
+        self.words.iter().map(|(range, kind)| (&self.text[range.clone()], *kind))
+    }
+}
+
+/// Whether a word behind a number says no more than the number: a unit, a zone, the same number again in other units.
+/// What stands behind it in the same word.
+fn adds_nothing(word: &str) -> Option<&str> {
+    // `1.2.3.4 (one.example.com)` says the same twice.
+    let aside = word.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    if aside.is_some_and(|aside| aside.is_empty() || aside.contains(['.', '-']) && !aside.contains(['(', '='])) {
+        return Some("");
+    }
+    let core = word.trim_end_matches([',', '.', ';', ':', ')', ']', '}', '"', '\'']);
+    let tail = &word[core.len()..];
+    if core.strip_prefix('(').unwrap_or(core) == NUMBER {
+        return Some(tail);
+    }
+    let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(core));
+    (core.len() <= 12 && (known(&UNITS) || is_calendar(core))).then_some(tail)
+}
+
+fn is_calendar(word: &str) -> bool {
+    let word = word.trim_matches(['[', ',', '(']);
+    word.len() <= 3 && CALENDAR.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// As a person reads it.
-pub(super) fn text(words: &[Box<str>]) -> String {
-    words.join(" ")
+pub(super) fn text<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let mut text = String::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
 }
 
 /// What is kept of a line to show it.
@@ -63,123 +226,36 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// A word that is only a time, a level, or signs.
-fn is_heading(masked: &str) -> bool {
-    let rest = masked.replace(NUMBER, "");
-    rest.split(|c: char| !c.is_alphanumeric())
-        .filter(|part| !part.is_empty())
-        .all(|part| HEADING.iter().any(|known| known.eq_ignore_ascii_case(part)))
-}
-
-/// `sshd[<n>]:`, as syslog names a program and its process.
-fn is_program(masked: &str) -> bool {
-    masked.ends_with("[<n>]:")
-}
-
-/// A word with its numbers and ids taken out.
-fn mask(word: &str) -> String {
-    if !word.bytes().any(|byte| byte.is_ascii_digit()) {
-        return word.to_owned();
-    }
-    let runs: Vec<&str> = word.split_inclusive(is_sign).flat_map(without_sign).collect();
-    let mut masked = String::new();
-    for (at, run) in runs.iter().enumerate() {
-        let beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten().any(|at| runs.get(at) == Some(&"-"));
-        if is_id(run, beside) {
-            masked.push_str(NUMBER);
-        } else {
-            numbers(run, &mut masked);
-        }
-    }
-    joined(&masked)
-}
-
-fn is_sign(c: char) -> bool {
-    !c.is_ascii_alphanumeric()
-}
-
-/// A run, and the sign behind it by itself.
-fn without_sign(run: &str) -> impl Iterator<Item = &str> {
-    let sign = run.char_indices().next_back().filter(|(_, c)| is_sign(*c)).map_or(run.len(), |(at, _)| at);
-    [&run[..sign], &run[sign..]].into_iter().filter(|part| !part.is_empty())
-}
-
-/// Hexadecimal: of six digits and more with a numeral in it, or a part of a UUID.
-fn is_id(run: &str, beside_hyphen: bool) -> bool {
-    let hexadecimal = run.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let numeral = run.bytes().any(|byte| byte.is_ascii_digit());
-    hexadecimal && (numeral && run.len() >= 6 || beside_hyphen && matches!(run.len(), 4 | 8 | 12))
-}
-
-/// Appends a run with its numerals taken out, unless it is a name.
-fn numbers(run: &str, to: &mut String) {
-    if NAMES.iter().any(|name| name.eq_ignore_ascii_case(run)) {
-        to.push_str(run);
-        return;
-    }
-    // In `a7x9k2` nothing is fixed; in `node12` the word is.
-    let changes = run.as_bytes().windows(2).filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit()).count();
-    if changes > 2 {
-        to.push_str(NUMBER);
-        return;
-    }
-    for part in run.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-        let text = std::str::from_utf8(part).unwrap_or_default();
-        to.push_str(if part[0].is_ascii_digit() { NUMBER } else { text });
-    }
-}
-
-/// Numbers that only signs join are one: addresses, times, versions, UUIDs.
-fn joined(masked: &str) -> String {
-    let mut text = masked.to_owned();
-    loop {
-        let before = text.len();
-        for sign in ["", ".", ":", "-", ",", "/", "_", "+", "T", "x"] {
-            text = text.replace(&format!("{NUMBER}{sign}{NUMBER}"), NUMBER);
-        }
-        // A number below zero is a number.
-        for sign in ["_", "=", ":", "("] {
-            text = text.replace(&format!("{sign}-{NUMBER}"), &format!("{sign}{NUMBER}"));
-        }
-        if text.len() == before {
-            return text.strip_prefix('-').filter(|rest| rest.starts_with(NUMBER)).unwrap_or(&text).to_owned();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(says: &[&str], limits: Limits) -> String {
+        let mut words = Words::default();
+        words.read(&says.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), limits);
+        text(words.iter().map(|(word, _)| word))
+    }
+
     #[test]
-    fn numbers_and_ids_are_taken_out_of_words() {
-        for (word, expected) in [
-            ("10.0.3.4:443:", "<n>:"),
-            ("blk_38865049064139660", "blk_<n>"),
-            ("0b7e6c1a-9d2f-4c3b-8e5a-abcdefabcdef,", "<n>,"),
-            ("2015-07-29T17:41:44.747Z", "<n>Z"),
-            ("crn=cafe12", "crn=<n>"),
-            ("x509:", "x509:"),
-            ("blk_-17", "blk_<n>"),
-            ("-1", "<n>"),
-            ("node12", "node<n>"),
-            ("kp-events-7f9c4d", "kp-events-<n>"),
-            ("sshd(pam_unix)[19939]:", "sshd(pam_unix)[<n>]:"),
-            ("face-to-face", "face-to-face"),
-            ("größe=3", "größe=<n>"),
+    fn quantities_times_and_what_is_said_twice_are_one_word() {
+        for (line, expected) in [
+            ("sent 1426 bytes (1.39 KB), received 0 bytes, lifetime <1 sec", "sent <n>, received <n>, lifetime <n>"),
+            ("from 10.0.0.1 (one.example.com) at Fri Jun 17 07:07:00 2005", "from <n> at <n>"),
+            ("from 10.0.0.1 () at Fri Jun 17 07:07:00 2005", "from <n> at <n>"),
+            ("name an1 an2 an3 an4", "name an<n>"),
+            ("took 12 seconds to spawn", "took <n> to spawn"),
+            ("2024-03-05 09:19:24.123 UTC gone", "<n> gone"),
+            ("May I", "May I"),
         ] {
-            assert_eq!(mask(word), expected, "{word}");
+            assert_eq!(read(&[line], Limits::default()), expected, "{line}");
         }
     }
 
     #[test]
-    fn what_stands_in_front_of_a_message_is_left_out() {
-        let of = |text: &str| super::text(&words(&[text.to_owned()], Limits::default()));
-        assert_eq!(of("2015-07-29 17:41:44,747 - ERROR  [main] - odd 3 thing"), "[main] - odd <n> thing");
-        assert_eq!(of("Jun 14 15:16:01 combo sshd[19939]: no"), "sshd[<n>]: no");
-        assert_eq!(of("[Thu Jun 09 06:07:04 2005] [error] env.create()"), "env.create()");
-        assert_eq!(of("ERROR"), "");
-        let both = words(&["2 went\n at x".into(), "why 5".into()], Limits::default());
-        assert_eq!(super::text(&both), "went ⏎ why <n>");
+    fn the_first_line_of_each_text_counts_and_no_more_words_than_there_is_room_for() {
+        assert_eq!(read(&["2 went\n at x", "why 5"], Limits::default()), "<n> went ⏎ why <n>");
+        assert_eq!(read(&["", " "], Limits::default()), "");
+        let limits = Limits { words: 4, word: 3, ..Limits::default() };
+        assert_eq!(read(&["alphabet b c d e f", "g"], limits), "alp b c d ⏎");
     }
 }

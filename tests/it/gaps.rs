@@ -1,11 +1,15 @@
 //! `fingerpost gaps`: the templates of the lines in `tests/cases/gaps`, as a table and as draft rules; that drafts pass
 //! `check`; that a daemon tells the same of the lines it reads, on a real broker; and, where `FINGERPOST_BENIGN_LOGS` names
-//! real logs, that every line of them is in some readable template.
+//! real logs, that every line of them is in some readable template, and with those that people say are of the same event.
 
+use std::collections::HashMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fingerpost::engine::Gist;
+use fingerpost::gaps::{Gaps, Limits};
 use rdkafka::producer::Producer;
 use serde_json::Value as Json;
 
@@ -160,4 +164,65 @@ fn real_systems_are_grouped_whole_and_the_same_each_time() {
         assert!(templates.len() * 3 < all as usize, "{name}: lines are grouped");
         check(&mine("draft"), &name);
     }
+}
+
+/// Of lines to which people gave events: the share that must be in a template with all lines of their event, and no others.
+const GROUPED: [(&str, f64); 16] = [
+    ("Android", 0.92),
+    ("Apache", 1.0),
+    ("BGL", 0.98),
+    ("HDFS", 0.99),
+    ("HPC", 0.94),
+    ("Hadoop", 0.97),
+    ("HealthApp", 0.99),
+    ("Linux", 0.69),
+    ("Mac", 0.96),
+    ("OpenSSH", 0.92),
+    ("OpenStack", 0.95),
+    ("Proxifier", 0.99),
+    ("Spark", 0.925),
+    ("Thunderbird", 0.96),
+    ("Windows", 0.99),
+    ("Zookeeper", 0.98),
+];
+
+#[test]
+fn lines_are_grouped_as_people_group_them() {
+    let directory = std::env::var_os("FINGERPOST_BENIGN_LOGS").map(|logs| Path::new(&logs).join("labels"));
+    let Some(directory) = directory.filter(|labels| labels.is_dir()) else {
+        skipped("gaps: FINGERPOST_BENIGN_LOGS names no directory with labels/*.tsv.gz files");
+        return;
+    };
+    let mut sum = 0.0;
+    for (name, least) in GROUPED {
+        let file = fs::File::open(directory.join(format!("{name}.tsv.gz"))).unwrap();
+        let mut text = Vec::new();
+        flate2::read::MultiGzDecoder::new(file).read_to_end(&mut text).unwrap();
+        let share = grouped_as_labelled(&String::from_utf8_lossy(&text));
+        println!("{name}: {share:.4}");
+        assert!(share >= least, "{name}: {share:.4}, not {least}");
+        sum += share;
+    }
+    let mean = sum / GROUPED.len() as f64;
+    println!("mean: {mean:.4}");
+    assert!(mean >= 0.95, "{mean:.4}");
+}
+
+/// Grouping accuracy, as the literature has it. Each line is an event, a tab, and what is said.
+fn grouped_as_labelled(labelled: &str) -> f64 {
+    let lines: Vec<(&str, &str)> = labelled.lines().filter_map(|line| line.split_once('\t')).collect();
+    let mut gaps = Gaps::new(Limits::default());
+    let mut see = |said: &str| {
+        let gist = Gist { app: None, says: vec![said.to_owned()], is_error: true, is_object: true };
+        gaps.see(&gist, 1, String::new)
+    };
+    let groups: Vec<Option<u64>> = lines.iter().map(|(_, said)| see(said)).collect();
+    let texts: Vec<Option<String>> = groups.into_iter().map(|group| gaps.text_of(group?)).collect();
+    let (mut by_text, mut by_event) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+    for (at, ((event, _), text)) in lines.iter().zip(&texts).enumerate() {
+        by_text.entry(text).or_default().push(at);
+        by_event.entry(event).or_default().push(at);
+    }
+    let is_right = |group: &&Vec<usize>| by_event[&lines[group[0]].0] == **group;
+    by_text.values().filter(is_right).map(Vec::len).sum::<usize>() as f64 / lines.len() as f64
 }
