@@ -1,51 +1,47 @@
 //! What a line says, whether or not a rule knows it: for whoever counts error lines, or looks for what no rule claims.
 //!
-//! [`Engine::classify`] does not come by here: a line is parsed for this alone.
+//! [`Engine::classify`] does not come by here: a line is parsed for this alone. What it is that a line says, and how bad
+//! it says that it is, is asked in one place each, [`message`] and [`level`].
 
 use std::borrow::Cow;
 
-use super::decide::is_error;
 use super::line::Line;
+use super::plain::{self, Said};
 use super::{Engine, Writer, is_probe};
+use crate::level::{Extra, Level, Reading, Scale, read};
 
 /// Members that hold what a line says, the first that it has.
-const SAYS: [&str; 8] = ["msg", "message", "MESSAGE", "log", "line", "_line", "text", "body"];
-/// Members that hold why, where they are texts.
-const CAUSE: [&str; 4] = ["error", "err", "exception", "cause"];
-/// Levels as lines without fields write them. What stands first decides.
-const LEVELS: [&str; 12] =
-    ["trace", "debug", "info", "notice", "warn", "warning", "error", "err", "fatal", "critical", "severe", "panic"];
-/// Words of such a line that may be its level, from the beginning.
-const LEVEL_WITHIN: usize = 12;
-/// Words that make an error of a line that tells no level in any way.
-const ERROR_WORDS: [&str; 14] = [
-    "error",
-    "errors",
-    "err",
-    "fail",
-    "failed",
-    "failure",
-    "failures",
-    "fatal",
-    "panic",
-    "exception",
-    "critical",
-    "severe",
-    "refused",
-    "denied",
+#[rustfmt::skip]
+const SAYS: [&str; 24] = [
+    "msg", "message", "MESSAGE", "fields.message", "short_message", "textPayload", "jsonPayload.message", "_line", "log",
+    "line", "text", "body", "body.stringValue", "Body", "event", "event.message", "@m", "@mt", "RenderedMessage", "Message",
+    "LogMessage", "resultDescription", "errorMessage", "full_message",
 ];
+/// Members that hold why, where they are texts.
+#[rustfmt::skip]
+const CAUSE: [&str; 13] = [
+    "error", "err", "exception", "cause", "error.message", "err.message", "exception.message", "thrown.message",
+    "fields.error", "attr.error", "@x", "Exception", "stack_trace",
+];
+/// Words that make an error of a line that tells no level in any way, in the order of the alphabet.
+#[rustfmt::skip]
+const ERROR_WORDS: [&str; 14] = [
+    "critical", "denied", "err", "error", "errors", "exception", "fail", "failed", "failure", "failures", "fatal", "panic",
+    "refused", "severe",
+];
+/// How names end that do the same: `NullPointerException`.
+const ERROR_NAMES: [&str; 2] = ["Exception", "Error"];
 
 /// The gist of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gist {
     /// Who wrote it.
     pub app: Option<String>,
-    /// The member that holds what it says, and one that says why; of a line without such members its longest text. Each
-    /// is a text that phrases are matched on.
+    /// The member that holds what it says, and one that says why. Of a line without such members, the text that is most of
+    /// a sentence; of one without fields, what stands behind its time and level.
     pub says: Vec<String>,
-    /// Its level stands for an error (error, err, fatal, critical, panic, alert, emerg). A line without a level member is
-    /// one when the level written among its first words does, or severe; or, where none is written, when it holds a word
-    /// such as `failed`.
+    /// Its level is an error or worse. A line without a level member is one when the level that its text states is, or the
+    /// priority in front of it; or, where none is stated, when it holds a word such as `failed`.
     pub is_error: bool,
     /// It is a JSON object.
     pub is_object: bool,
@@ -56,50 +52,100 @@ impl Engine {
     /// any text.
     #[must_use]
     pub fn gist(&self, payload: &[u8], writer: Writer<'_>) -> Option<Gist> {
+        self.gist_if(payload, writer, |_| true)
+    }
+
+    /// The same of error lines only.
+    #[must_use]
+    pub fn gist_of_error(&self, payload: &[u8], writer: Writer<'_>) -> Option<Gist> {
+        self.gist_if(payload, writer, |is_error| is_error)
+    }
+
+    fn gist_if(&self, payload: &[u8], writer: Writer<'_>, wanted: impl FnOnce(bool) -> bool) -> Option<Gist> {
         if payload.len() > self.settings.limits.payload {
             return None;
         }
         let record = self.open(payload, writer);
         let line = &record.line;
+        let is_object = record.object.is_some();
         if is_probe(line) {
             return None;
         }
-        let says = says(line);
-        let is_error = match &line.level {
-            Some(level) => is_error(level),
-            None => says.iter().any(|text| reads_as_error(text)),
-        };
-        let is_object = record.object.is_some();
-        (!says.is_empty()).then(|| Gist { app: line.app.clone(), says, is_error, is_object })
+        let told = told(line)?;
+        let is_error = told.is_error();
+        wanted(is_error).then(|| Gist { app: line.app.clone(), says: told.says(is_object), is_error, is_object })
     }
 }
 
-fn says(line: &Line<'_>) -> Vec<String> {
+/// What a line says and how bad it says that it is, as it stands there.
+struct Told<'l> {
+    what: Cow<'l, str>,
+    why: Option<String>,
+    level: Option<Level>,
+}
+
+/// The one place that knows where in a line its message and its level stand.
+fn told<'l>(line: &'l Line<'_>) -> Option<Told<'l>> {
     let is_text = |text: &String| line.texts.iter().any(|other| other == text) && !text.trim().is_empty();
     let named = |names: &[&str]| names.iter().find_map(|name| line.member(name).filter(is_text));
-    let (what, why) = (named(&SAYS), named(&CAUSE));
-    let mut says: Vec<String> = what.into_iter().chain(why).collect();
-    says.dedup();
-    if says.is_empty() {
-        let longest = line.texts.iter().rev().max_by_key(|text| text.len()).filter(|text| !text.trim().is_empty());
-        says.extend(longest.cloned().map(Cow::into_owned));
-    }
-    says
+    let why = named(&CAUSE);
+    let what = match named(&SAYS) {
+        Some(what) => Cow::Owned(what),
+        None if why.is_some() => Cow::Borrowed(""),
+        None => Cow::Borrowed(most_of_a_sentence(&line.texts)?),
+    };
+    let level = line.level.as_deref().and_then(of_member).or_else(|| plain::level(&what));
+    Some(Told { what, why, level })
 }
 
-/// Whether a text that stands without a level tells of an error.
-fn reads_as_error(text: &str) -> bool {
-    let words = || text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let known = |word: &str| LEVELS.iter().position(|level| level.eq_ignore_ascii_case(word));
-    // In the midst of a sentence `error` is a word and no level: a level is written in capitals or in brackets.
-    let is_level = |word: &&str| {
-        let bracketed = || ["[", "<", "("].iter().any(|open| text.contains(&format!("{open}{word}")));
-        known(word).is_some() && (word.bytes().all(|byte| byte.is_ascii_uppercase()) || bracketed())
-    };
-    match words().take(LEVEL_WITHIN).find(is_level).and_then(known) {
-        Some(level) => level >= LEVELS.iter().position(|level| *level == "error").unwrap_or_default(),
-        None => words().any(|word| ERROR_WORDS.iter().any(|error| error.eq_ignore_ascii_case(word))),
+/// The level that a member states.
+fn of_member(text: &str) -> Option<Level> {
+    match read(text, Scale::Word, &Extra::default()) {
+        Reading::Level(level) => Some(level),
+        // Whose number it is nobody knows, so it makes no error of the line.
+        Reading::Unknown if text.bytes().all(|byte| byte.is_ascii_digit()) => Some(Level::INFO),
+        Reading::NoLevel | Reading::Unknown => None,
     }
+}
+
+/// Of texts that nobody names, the one of most words: paths of modules, names of resources, digests may be longer.
+fn most_of_a_sentence<'l>(texts: &'l [Cow<'_, str>]) -> Option<&'l str> {
+    let is_word = |word: &&str| word.bytes().filter(u8::is_ascii_alphabetic).count() * 2 > word.len();
+    let words = |text: &&str| text.split_ascii_whitespace().filter(is_word).count();
+    let texts = texts.iter().map(AsRef::as_ref).filter(|text: &&str| !text.trim().is_empty());
+    // Of several, the first.
+    texts.rev().max_by_key(words)
+}
+
+impl Told<'_> {
+    fn is_error(&self) -> bool {
+        let is_bad = |level: Level| level.at_least(Level::ERROR);
+        let texts = || [Some(&*self.what), self.why.as_deref()].into_iter().flatten();
+        match self.level {
+            Some(level) => is_bad(level),
+            // A priority is often what a collector puts before all lines, so it makes no line quiet.
+            None => plain::stamp(&self.what).is_some_and(is_bad) || texts().any(reads_as_error),
+        }
+    }
+
+    /// The message, without what a logger puts in front of it, and the cause.
+    fn says(self, is_object: bool) -> Vec<String> {
+        let Self { what, why, .. } = self;
+        let said = if !is_object || plain::is_logged(&what) { plain::said(&what) } else { Said { what, why: None } };
+        let why = why.or_else(|| said.why.map(Cow::into_owned));
+        let mut says: Vec<String> =
+            Some(said.what.into_owned()).filter(|what| !what.is_empty()).into_iter().chain(why).collect();
+        says.dedup();
+        says
+    }
+}
+
+/// Whether a text that states no level tells of an error.
+fn reads_as_error(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        plain::is_among(&ERROR_WORDS, word)
+            || ERROR_NAMES.iter().any(|end| word.len() > end.len() && word.ends_with(end))
+    })
 }
 
 #[cfg(test)]
@@ -132,6 +178,32 @@ mod tests {
     }
 
     #[test]
+    fn the_message_is_the_message_and_not_the_longest_text() {
+        let image =
+            "registry.example.com/shop/cart@sha256:0b7e6c1a9d2f4c3b8e5aabcdefabcdef0b7e6c1a9d2f4c3b8e5aabcdefabcdef";
+        let says = |line: String| gist(&line).map(|gist| gist.says).unwrap_or_default();
+        for message in [
+            r#""message":"no luck""#,
+            r#""textPayload":"no luck""#,
+            r#""fields":{"message":"no luck"}"#,
+            r#""MESSAGE":"no luck""#,
+            r#""short_message":"no luck""#,
+            r#""@mt":"no luck""#,
+            r#""event":"no luck""#,
+            r#""nobody-knows-me":"no luck""#,
+            r#""log":"2024-05-07 10:55:53,434 ERROR no luck""#,
+            r#""_line":"{\"msg\":\"no luck\"}""#,
+        ] {
+            let line =
+                format!(r#"{{"image":"{image}","logger":"com.example.shop.cart.Checkout",{message},"id":"{image}"}}"#);
+            assert_eq!(says(line.clone()), ["no luck"], "{line}");
+        }
+        assert_eq!(says(r#"{"level":"error","error":"gone","id":"longer than the error"}"#.into()), ["gone"]);
+        let klog = r#"{"log":"E0507 12:04:17.596973 1 x.go:202] \"Error syncing pod\" err=\"no such pod\"","stream":"stderr"}"#;
+        assert_eq!(says(klog.into()), ["Error syncing pod", "no such pod"]);
+    }
+
+    #[test]
     fn an_error_is_told_by_its_level_or_else_by_its_words() {
         for (line, expected) in [
             (r#"{"level":"info","msg":"the call failed"}"#, false),
@@ -143,6 +215,15 @@ mod tests {
             ("[Thu Jun 09 06:07:04 2005] [error] env.createBean2()", true),
             ("Jun 14 15:16:01 combo sshd(pam_unix)[19939]: authentication failure; logname= uid=0", true),
             ("Jun 14 15:16:01 combo sshd: session opened", false),
+            (r#"{"level":"SEVERE","msg":"fine"}"#, true),
+            (r#"{"level":"unknown","msg":"the call failed"}"#, true),
+            (r#"{"level":30,"msg":"the call failed"}"#, false),
+            (r#"{"log":"I0507 12:04:17.596973 1 x.go:202] failed"}"#, false),
+            (r#"{"msg":"java.lang.NullPointerException"}"#, true),
+            (r#"{"msg":"no luck","error":"dial failed"}"#, true),
+            ("<11>May  7 12:04:17 host app[1]: no luck", true),
+            ("<14>May  7 12:04:17 host app[1]: it failed", true),
+            ("<11>May  7 12:04:17 host app[1]: level=info msg=\"no luck\"", false),
         ] {
             assert_eq!(gist(line).map(|gist| gist.is_error), Some(expected), "{line}");
         }

@@ -430,10 +430,10 @@ pub(crate) fn judge(
     })))
 }
 
-/// What a line says, whether or not a rule knows it. May panic where [`judge`] does not.
+/// What an error line says, whether or not a rule knows it; nothing of others. May panic where [`judge`] does not.
 pub(crate) fn gist(engine: &Engine, line: &Line<'_>) -> Option<Gist> {
     let source = source_by_key(line);
-    engine.gist(line.value?, engine::Writer { source: source.as_deref(), ..engine::Writer::default() })
+    engine.gist_of_error(line.value?, engine::Writer { source: source.as_deref(), ..engine::Writer::default() })
 }
 
 /// An empty key names nobody: lines that have one would all share a memory.

@@ -7,6 +7,7 @@
 //!   what is written as programs write their own names (`GET`, `SCREEN_OFF`, `getTasks`).
 
 use super::{MARKS, NUMBER};
+use crate::engine::is_among;
 
 /// Parts of names that say what went wrong, in the order of the alphabet, as are all lists here.
 const TROUBLE: [&str; 48] = [
@@ -340,15 +341,6 @@ fn is_everyday(core: &str) -> bool {
     core.len() <= LONGEST
         && core.bytes().all(|byte| byte.is_ascii_alphabetic())
         && (ends("ed", 5) || ends("ing", 6) || ends("ion", 6) || is_among(&EVERYDAY, core))
-}
-
-/// Whether a list has this word, in whatever case.
-fn is_among(sorted: &[&str], word: &str) -> bool {
-    let mut small = [0; LONGEST];
-    let Some(small) = small.get_mut(..word.len()) else { return false };
-    small.copy_from_slice(word.as_bytes());
-    small.make_ascii_lowercase();
-    sorted.binary_search_by(|known| known.as_bytes().cmp(small)).is_ok()
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl<'e> Tally<'e> {
         if let Some(outcome) = &outcome {
             self.claimed(line, outcome);
         }
-        let is_error = self.judge.engine.gist(bytes, line.writer).is_some_and(|gist| gist.is_error);
+        let is_error = self.judge.engine.gist_of_error(bytes, line.writer).is_some();
         let is_claimed = outcome.as_ref().is_some_and(|outcome| outcome.verdict.is_some());
         self.coverage.errors += u64::from(is_error);
         self.coverage.claimed += u64::from(is_error && is_claimed);
