@@ -106,7 +106,7 @@ impl Gaps {
             return None;
         }
         self.lines += lines;
-        Some(self.groups.see(&self.words, gist, lines, place))
+        Some(self.groups.see(&mut self.words, gist, lines, place))
     }
 
     /// The text of the template that this group has become; none of one that was forgotten.

@@ -23,12 +23,15 @@ use crate::gaps::{Census, Limits, Template};
 
 /// What `--help` ends with: what is grouped and how, the JSON, exit codes.
 pub const GAPS_HELP: &str = "\
-An error line is one whose level stands for an error; of lines without a level, one that writes such a level among its first
-words or, when it writes none, has a word such as `failed`. Of a line its message is looked at (msg, message and the like,
-else its longest text) and, behind a ⏎, its error or err. Numbers and ids are written <n>, words that vary <*>. An id is made
-of the template's text, so it is the same wherever the text is.
+An error line is one whose level is an error or worse; of lines without a level member, one whose text states such a level
+in front of its message (in klog's letter, as level=, in brackets or capitals, as syslog's priority) or, when it states none,
+has a word such as `failed`. Of a line its message is looked at (msg, message and the like, else the text that is most of a
+sentence), without times and levels in front, and, behind a ⏎, its error or err. Numbers, ids, times and addresses are written
+<n>, paths <path>, words that vary <*>. Words that say what happened never vary: names and codes of errors, verbs, opposites.
+An id is made of the template's text, so it is the same wherever the text is.
 
-Draft rules hold no word that varied. They load, and their examples hold; what a person must decide is marked TODO.
+Draft rules hold no word that varied, or of which a part did. They load, and their examples hold; what a person must decide
+is marked TODO.
 
 JSON: v, lines, error_lines, claimed, unclaimed, forgotten (templates, lines), templates: id, text, lines, apps, first, last,
 sample.

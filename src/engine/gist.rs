@@ -142,9 +142,11 @@ impl Told<'_> {
 
 /// Whether a text that states no level tells of an error.
 fn reads_as_error(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-        plain::is_among(&ERROR_WORDS, word)
-            || ERROR_NAMES.iter().any(|end| word.len() > end.len() && word.ends_with(end))
+    text.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(|word| {
+        // Only words that begin so need to be looked up.
+        let may_be = word.first().is_some_and(|first| b"cdefprs".contains(&first.to_ascii_lowercase()));
+        may_be && std::str::from_utf8(word).is_ok_and(|word| plain::is_among(&ERROR_WORDS, word))
+            || ERROR_NAMES.iter().any(|end| word.len() > end.len() && word.ends_with(end.as_bytes()))
     })
 }
 

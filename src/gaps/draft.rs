@@ -82,15 +82,16 @@ fn comment(text: &str) -> String {
 }
 
 /// What is fixed in a template, piece by piece: the longest, in their order. A word of which a part varies is no piece of a
-/// phrase: what is left of it may be a piece of somebody's name. Nor is what does not stand so in the line itself.
+/// phrase: what is left of it may be a piece of somebody's name. Nor is one with quotes, which lines write in several ways.
 fn phrases(template: &Template) -> Vec<String> {
-    let varies = |word: &&str| MARKS.iter().any(|mark| word.contains(mark)) || *word == WHY;
+    let varies =
+        |word: &&str| MARKS.iter().any(|mark| word.contains(mark)) || word.contains(['"', '\\']) || *word == WHY;
     let words: Vec<&str> = template.text.split(' ').collect();
-    let runs = words.split(varies).map(|run| run.join(" "));
+    let runs = words.split(varies).flat_map(|run| as_it_stands(run, &template.sample));
     // A quote, brace or the like at an end belongs to what varied.
     let ends = |c: char| c.is_whitespace() || "\"'`{}[]()<>,;:|…".contains(c);
     let pieces = runs.map(|run| run.trim_matches(ends).to_owned());
-    let pieces = pieces.filter(|piece| is_enough(piece) && template.sample.contains(piece.as_str()));
+    let pieces = pieces.filter(|piece| is_enough(piece));
     let mut found: Vec<String> = Vec::new();
     for piece in pieces {
         let folded = piece.to_ascii_lowercase();
@@ -103,6 +104,20 @@ fn phrases(template: &Template) -> Vec<String> {
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     let least = lengths.get(PHRASES_MAX - 1).copied().unwrap_or(0);
     found.into_iter().filter(|phrase| phrase.len() >= least).take(PHRASES_MAX).collect()
+}
+
+/// Words with what stands between them in the line: in a template that is one blank, wherever it was more.
+fn as_it_stands(words: &[&str], line: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for word in words {
+        let longer =
+            pieces.last().map(|piece| format!("{piece} {word}")).filter(|longer| line.contains(longer.as_str()));
+        match (longer, pieces.last_mut()) {
+            (Some(longer), Some(piece)) => *piece = longer,
+            _ => pieces.push((*word).to_owned()),
+        }
+    }
+    pieces
 }
 
 /// The scan needs something to look for: the longest run of characters that no encoder escapes.
@@ -143,4 +158,57 @@ fn quoted(text: &str) -> String {
         return escaped.replace('\u{7f}', "\\u007f");
     }
     format!("'{text}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Gist;
+    use crate::gaps::{Gaps, Limits};
+
+    fn drafted(text: &str) -> String {
+        let mut gaps = Gaps::new(Limits::default());
+        let gist = Gist { app: None, says: vec![text.to_owned()], is_error: true, is_object: true };
+        gaps.see(&gist, 1, || "file:1".to_owned());
+        draft(&gaps.templates()).text
+    }
+
+    #[test]
+    fn no_piece_of_a_time_an_id_an_address_a_pod_or_a_path_is_in_a_draft() {
+        for varying in [
+            "2026-01-01T00:00:00.740723141Z",
+            "Thu Jun 09 06:07:04 2005",
+            "[2015-07-29 17:41:44,747]",
+            "0b7e6c1a-9d2f-4c3b-8e5a-abcdefabcdef",
+            "q62wCcIkEOueqFKF",
+            "req-38101a0b-2096-447d-96ea-a692162415ae",
+            "10.0.3.4:443",
+            "fe80::c6b3:1ff:fecd:467f",
+            "00:11:43:e3:ba:c3",
+            "database-main.example.com:5432",
+            "proxy.cse.cuhk.edu.hk",
+            "somebody.else@example.com",
+            "pod=\"shopping/cartservice-6b5f6db455-zjjts\"",
+            "shopping/cartservice-zjjts",
+            "cartservice-frontend-0",
+            "/var/log/pods/shopping/cartservice/current.log",
+            "https://example.com/shopping/carts?all=yes",
+            "C:\\Windows\\System32\\drivers.dll",
+            "registry.example.com/shopping/cartservice@sha256:0b7e6c1a9d2f4c3b8e5aabcdefabcdef",
+        ] {
+            let draft = drafted(&format!("cannot find what was asked for {varying} among all of them"));
+            let rule = draft.split("[[rule]]").nth(1).unwrap_or_default();
+            assert!(
+                rule.contains("all = ['cannot find what was asked for', 'among all of them']"),
+                "{varying}: {draft}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_phrase_stands_in_the_line_as_it_is() {
+        let draft = drafted("cannot go on:   what was asked for\tis not there, and \"nobody\" knows why it is so");
+        let phrases = "all = ['what was asked for', 'is not there, and', 'knows why it is so']";
+        assert!(draft.contains(phrases), "{draft}");
+    }
 }

@@ -230,15 +230,17 @@ pub(super) enum Kind {
 impl Kind {
     /// Of a word whose numbers were taken out.
     pub(super) fn of(masked: &str) -> Self {
-        let (mut letters, mut capitals, mut digits) = (false, false, false);
+        let (mut letters, mut capitals, mut digits) = (false, 0, false);
         let mut bytes = masked.as_bytes();
         while let Some((first, rest)) = bytes.split_first() {
             let mark = if *first == b'<' { MARKS.iter().find(|mark| bytes.starts_with(mark.as_bytes())) } else { None };
             letters |= mark.is_none() && (first.is_ascii_alphabetic() || !first.is_ascii());
-            capitals |= first.is_ascii_uppercase();
+            capitals += usize::from(first.is_ascii_uppercase());
             digits |= first.is_ascii_digit();
             bytes = mark.map_or(rest, |mark| &bytes[mark.len()..]);
         }
+        // A name has two capitals, or one within.
+        let capitals = capitals > 1 || capitals == 1 && !masked.starts_with(|c: char| c.is_ascii_uppercase());
         match () {
             () if !letters && !digits => Self::Number,
             () if capitals && parts(masked).any(is_name_of_trouble) || digits && parts(masked).any(is_code) => {

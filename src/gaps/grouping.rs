@@ -47,6 +47,10 @@ pub(super) struct Group {
 struct Word {
     text: Box<str>,
     kind: Kind,
+    /// Of the text.
+    digest: u64,
+    /// Of a word that varies, how many bytes of it do not.
+    fixed: Option<usize>,
 }
 
 /// See the top of the file.
@@ -70,7 +74,7 @@ impl Groups {
     }
 
     /// Takes in the words of a line that stands for so many; the number of the group that they are in.
-    pub(super) fn see(&mut self, words: &Words, gist: &Gist, lines: u64, place: impl FnOnce() -> String) -> u64 {
+    pub(super) fn see(&mut self, words: &mut Words, gist: &Gist, lines: u64, place: impl FnOnce() -> String) -> u64 {
         let digest = words.digest();
         if let Some(number) = self.known.get(&digest)
             && let Some(group) = self.groups.get_mut(number).filter(|group| group.fits(words))
@@ -78,6 +82,7 @@ impl Groups {
             group.take(words, gist, lines, place());
             return *number;
         }
+        words.look_at_kinds();
         let number = self.best(words).unwrap_or(self.next);
         match self.groups.get_mut(&number) {
             Some(group) => group.take(words, gist, lines, place()),
@@ -154,30 +159,54 @@ struct Likeness {
 /// name that says what happened is never another one, and what a line begins with counts twice.
 fn likeness(template: &[Word], words: &Words) -> Option<Likeness> {
     let (mut same, mut other, mut same_event) = (0, 0, true);
-    for (at, (known, (word, kind))) in template.iter().zip(words.iter()).enumerate() {
-        let weight = if at == 0 { 4 } else { 2 };
-        let kinds = [known.kind, kind];
-        if *known.text == *word {
+    // More than so many make a line unlike whatever follows.
+    let other_max = (100 - SIMILAR) * 2 * (template.len() + 1) / 100;
+    for (at, known) in template.iter().enumerate() {
+        let kind = words.kind(at);
+        if known.is(words, at) {
             same += if kind.says() { 2 } else { 0 };
-        } else if kinds.contains(&Kind::Name) {
+        } else if known.kind == Kind::Name || kind == Kind::Name {
             return None;
-        } else if &*known.text == ANYTHING {
+        } else if known.fixed == Some(0) {
             other += 1;
-        } else if has_same_key(&known.text, word) {
+        } else if has_same_key(&known.text, words.get(at)) {
             same += 1;
             other += 1;
         } else {
-            same_event &= !kinds.contains(&Kind::Event);
-            other += if kinds.iter().all(|kind| kind.says()) { weight } else { 1 };
+            same_event &= known.kind != Kind::Event && kind != Kind::Event;
+            let weight = if at == 0 { 4 } else { 2 };
+            other += if known.kind.says() && kind.says() { weight } else { 1 };
+        }
+        if other > other_max {
+            return None;
         }
     }
     let share = if same + other == 0 { 100 } else { 100 * same / (same + other) };
     (share >= SIMILAR).then_some(Likeness { same_event, share })
 }
 
+impl Word {
+    fn new(text: Box<str>, kind: Kind) -> Self {
+        let fixed = text.strip_suffix(ANYTHING).map(str::len);
+        Self { digest: words::digest(&text), text, kind, fixed }
+    }
+
+    fn is(&self, words: &Words, at: usize) -> bool {
+        self.digest == words.digest_of(at) && *self.text == *words.get(at)
+    }
+
+    /// Whether it stands for this word, too.
+    fn covers(&self, words: &Words, at: usize) -> bool {
+        match self.fixed {
+            Some(fixed) => words.get(at).as_bytes().starts_with(&self.text.as_bytes()[..fixed]),
+            None => self.is(words, at),
+        }
+    }
+}
+
 impl Group {
     fn new(words: &Words, gist: &Gist, lines: u64, place: String) -> Self {
-        let words = words.iter().map(|(text, kind)| Word { text: text.into(), kind }).collect();
+        let words = words.iter().enumerate().map(|(at, text)| Word::new(text.into(), words.kind(at))).collect();
         let apps = gist.app.iter().cloned().collect();
         let (last, sample, is_object) = (place.clone(), words::sample(gist), gist.is_object);
         Self { words, lines, apps, first: place, last, sample, is_object }
@@ -185,14 +214,12 @@ impl Group {
 
     /// Whether these words teach nothing new.
     fn fits(&self, words: &Words) -> bool {
-        self.words.len() == words.len()
-            && self.words.iter().zip(words.iter()).all(|(known, (word, _))| covers(&known.text, word))
+        self.words.len() == words.len() && self.words.iter().enumerate().all(|(at, known)| known.covers(words, at))
     }
 
     fn take(&mut self, words: &Words, gist: &Gist, lines: u64, place: String) {
-        let news = self.words.iter_mut().zip(words.iter()).filter(|(known, (word, _))| !covers(&known.text, word));
-        for (known, (word, _)) in news {
-            *known = Word { text: common(&known.text, word), kind: Kind::Word };
+        for (at, known) in self.words.iter_mut().enumerate().filter(|(at, known)| !known.covers(words, *at)) {
+            *known = Word::new(common(&known.text, words.get(at)), Kind::Word);
         }
         self.lines += lines;
         self.last = place;
@@ -230,11 +257,6 @@ fn add_apps<'a>(known: &mut Vec<String>, others: impl IntoIterator<Item = &'a St
             known.push(app.clone());
         }
     }
-}
-
-/// Whether a word of a template stands for this one, too.
-fn covers(known: &str, word: &str) -> bool {
-    known == word || known.strip_suffix(ANYTHING).is_some_and(|begin| word.starts_with(begin))
 }
 
 /// Whether these are `name=alpha` and `name=beta`.

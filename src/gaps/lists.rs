@@ -79,7 +79,7 @@ mod tests {
     fn read(text: &str) -> String {
         let mut words = Words::default();
         words.read(&[text.to_owned()], Limits::default());
-        words::text(words.iter().map(|(word, _)| word))
+        words::text(words.iter())
     }
 
     #[test]

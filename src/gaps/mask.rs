@@ -52,7 +52,7 @@ const COUNTRIES: [&str; 34] = [
 
 /// Appends the word.
 pub(super) fn mask(word: &str, to: &mut String) {
-    if !word.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'\\' | b'@' | b'.')) {
+    if !word.bytes().any(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'\\' | b'@' | b'.' | b'-')) {
         to.push_str(word);
         return;
     }
@@ -102,7 +102,7 @@ impl Mask<'_> {
             self.to.push_str(before);
             self.number();
             self.to.push_str(behind);
-        } else if bare.bytes().any(|byte| byte.is_ascii_digit()) {
+        } else if bare.bytes().any(|byte| byte.is_ascii_digit()) || is_pod(bare) {
             self.runs(chunk);
         } else {
             self.to.push_str(chunk);
@@ -309,6 +309,11 @@ fn is_id(run: &str, beside_hyphen: bool) -> bool {
     numeral && run.len() >= 10 && 2 * changes() >= run.len()
 }
 
+/// A name that ends so, without a digit in it.
+fn is_pod(bare: &str) -> bool {
+    bare.rsplit_once('-').is_some_and(|(_, end)| is_suffix_of_pod(end, true) && end != "https")
+}
+
 /// Kubernetes ends names of pods with five characters, none of which can make a word.
 fn is_suffix_of_pod(run: &str, is_behind: bool) -> bool {
     is_behind
@@ -381,6 +386,8 @@ mod tests {
             ("felix/table.go", "<path>"),
             ("a/b/c", "<path>"),
             ("and/or", "and/or"),
+            ("shop/cart-zjjts:", "shop/cart-<n>:"),
+            ("non-https", "non-https"),
             ("HTTP/1.1\"", "HTTP/<n>\""),
             ("/10.10.34.11:3888", "/<n>"),
             ("/", "/"),

@@ -2,7 +2,6 @@
 //! times and lists made one word each, so that lines of one event have the same number of words.
 
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::ops::Range;
 
 use super::events::Kind;
@@ -65,7 +64,11 @@ const CALENDAR: [&str; 25] = [
 pub(super) struct Words {
     /// All words, and what they were made of.
     text: String,
-    words: Vec<(Range<usize>, Kind)>,
+    words: Vec<Range<usize>>,
+    /// Of each word.
+    digests: Vec<u64>,
+    /// Of each word, once somebody has asked.
+    kinds: Vec<Kind>,
 }
 
 impl Words {
@@ -87,10 +90,12 @@ impl Words {
             lists::fold(self, first);
             self.words.truncate(first + room);
         }
-        for (range, kind) in &mut self.words {
+        for range in &mut self.words {
             range.end = range.start + cut(&self.text[range.clone()], limits.word).len();
-            *kind = Kind::of(&self.text[range.clone()]);
         }
+        self.kinds.clear();
+        self.digests.clear();
+        self.digests.extend(self.words.iter().map(|range| digest(&self.text[range.clone()])));
     }
 
     /// Takes in a word; those before `first` belong to another text.
@@ -119,7 +124,7 @@ impl Words {
         {
             return;
         }
-        self.words.push((start..end, Kind::Word));
+        self.words.push(start..end);
     }
 
     /// Puts signs behind the last word.
@@ -131,15 +136,15 @@ impl Words {
             return;
         }
         let start = self.text.len();
-        self.text.extend_from_within(self.words[last].0.clone());
+        self.text.extend_from_within(self.words[last].clone());
         self.text.push_str(tail);
-        self.words[last].0 = start..self.text.len();
+        self.words[last] = start..self.text.len();
     }
 
     fn push(&mut self, word: &str) {
         let start = self.text.len();
         self.text.push_str(word);
-        self.words.push((start..self.text.len(), Kind::Word));
+        self.words.push(start..self.text.len());
     }
 
     /// Puts one word, that ends in "anything", in the place of several: what stands in front of it and behind.
@@ -148,22 +153,34 @@ impl Words {
         self.text.extend_from_within(front);
         self.text.push_str(ANYTHING);
         self.text.extend_from_within(behind);
-        self.words[words.start].0 = start..self.text.len();
+        self.words[words.start] = start..self.text.len();
         self.words.drain(words.start + 1..words.end);
     }
 
     /// The same for the same words, and hardly ever for others.
     pub(super) fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for (word, _) in self.iter() {
-            hasher.write(word.as_bytes());
-            hasher.write_u8(b' ');
+        self.digests.iter().fold(0, |digest, word| mixed(digest, *word))
+    }
+
+    /// Finds out what each word is; [`Words::kind`] knows it then.
+    pub(super) fn look_at_kinds(&mut self) {
+        let Self { text, words, kinds, .. } = self;
+        if kinds.is_empty() {
+            kinds.extend(words.iter().map(|range| Kind::of(&text[range.clone()])));
         }
-        hasher.finish()
+    }
+
+    pub(super) fn kind(&self, index: usize) -> Kind {
+        self.kinds[index]
+    }
+
+    /// The same for the same word, and hardly ever for others.
+    pub(super) fn digest_of(&self, index: usize) -> u64 {
+        self.digests[index]
     }
 
     pub(super) fn range(&self, index: usize) -> Range<usize> {
-        self.words[index].0.clone()
+        self.words[index].clone()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -171,12 +188,25 @@ impl Words {
     }
 
     pub(super) fn get(&self, index: usize) -> &str {
-        &self.text[self.words[index].0.clone()]
+        &self.text[self.words[index].clone()]
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, Kind)> {
-        self.words.iter().map(|(range, kind)| (&self.text[range.clone()], *kind))
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.words.iter().map(|range| &self.text[range.clone()])
     }
+}
+
+/// Of a word. It must be the same on all machines, and needs no key: whoever makes two words alike makes them one word.
+pub(super) fn digest(word: &str) -> u64 {
+    let (pieces, rest) = word.as_bytes().as_chunks::<8>();
+    let digest = pieces.iter().fold(word.len() as u64, |digest, piece| mixed(digest, u64::from_le_bytes(*piece)));
+    mixed(digest, rest.iter().fold(0, |piece, byte| piece << 8 | u64::from(*byte)))
+}
+
+/// The golden ratio's multiplier, as in Knuth, The Art of Computer Programming, 6.4.
+fn mixed(digest: u64, piece: u64) -> u64 {
+    let product = (digest.rotate_left(5) ^ piece).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    product ^ (product >> 32)
 }
 
 /// Whether a word behind a number says no more than the number: a unit, a zone, the same number again in other units.
@@ -233,7 +263,7 @@ mod tests {
     fn read(says: &[&str], limits: Limits) -> String {
         let mut words = Words::default();
         words.read(&says.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), limits);
-        text(words.iter().map(|(word, _)| word))
+        text(words.iter())
     }
 
     #[test]

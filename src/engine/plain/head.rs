@@ -93,10 +93,13 @@ impl Run<'_> {
     /// The level that this word is.
     fn level(&self, in_front: bool) -> Option<Level> {
         let word = self.word();
-        if word.len() > LONGEST {
+        let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
+        // Nearly all words are none of these, and need not be looked up.
+        let has_signs =
+            || matches!(self.before(), b'[' | b'<' | b'|' | b':') || matches!(self.behind(), b']' | b'>' | b'|');
+        if !(3..=LONGEST).contains(&word.len()) || !(capitals || in_front || has_signs()) {
             return None;
         }
-        let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
         let is_level = if is_among(&LEVELS, word) {
             capitals || self.is_bracketed() || in_front && self.is_set_apart()
         } else if is_among(&WITH_COLON, word) {

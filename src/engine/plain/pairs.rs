@@ -75,7 +75,8 @@ pub(super) fn level(text: &str, keys: &[&str]) -> Option<Level> {
 /// The value of the first of these keys that a line has, without its quotes.
 pub(super) fn value<'t>(text: &'t str, keys: &[&str]) -> Option<Cow<'t, str>> {
     memchr::memchr(b'=', text.as_bytes())?;
-    let (_, value) = Pairs { rest: text }.find(|(key, value)| is_among(keys, key) && !value.is_empty())?;
+    let is_said = |value: &str| !["", "null", "nil", "<nil>", "none", "-"].contains(&value);
+    let (_, value) = Pairs { rest: text }.find(|(key, value)| is_among(keys, key) && is_said(value))?;
     Some(quoted(value).map_or(Cow::Borrowed(value), |(text, _)| text)).filter(|text| !text.trim().is_empty())
 }
 

@@ -99,7 +99,7 @@ fn the_message_is_what_stands_behind_the_head() {
         ),
         ("E0507 12:04:17.596973 1 x.go:202] no such pod", "no such pod", None),
         (r#"ts=2024-05-07 caller=x.go:1 level=error msg="no luck" err="gone""#, "no luck", Some("gone")),
-        ("level=error msg=short", "short", None),
+        ("level=error msg=short err=null", "short", None),
         ("<11>1 2024-03-05T09:19:24Z host app 12 ID7 [x@1 a=\"b\"] no luck", "no luck", None),
         ("<11>1 2024-03-05T09:19:24Z host app 12 - - no luck", "no luck", None),
         ("2015-07-29 17:41:44,747 - ERROR  [main] - odd 3 thing", "[main] - odd 3 thing", None),
