@@ -76,10 +76,10 @@ fn mine(engine: &Engine, flow: Option<&flow::Settings>, arguments: &GapsArgument
     let mut each = |line: &Fed<'_>| {
         // Also what is no error may be what a source says for later lines.
         let claimed = judge.judge(line).is_some_and(|outcome| outcome.verdict.is_some());
-        let gist = line.bytes.and_then(|bytes| match arguments.all {
-            true => engine.gist(bytes, line.writer),
-            false => engine.gist_of_error(bytes, line.writer),
-        });
+        let gist = |bytes| {
+            if arguments.all { engine.gist(bytes, line.writer) } else { engine.gist_of_error(bytes, line.writer) }
+        };
+        let gist = line.bytes.and_then(gist);
         census.take(gist.as_ref(), claimed, 1, || line.spot.to_string());
     };
     let _: Read = match flow {

@@ -5,11 +5,13 @@
 use super::{NUMBER, PARTS, PATH, events};
 
 /// Words with digits in them that are names.
+#[rustfmt::skip]
 const NAMES: [&str; 16] = [
-    "x509", "ipv4", "ipv6", "http2", "sha1", "sha256", "sha512", "utf8", "base64", "oauth2", "k8s", "s3", "e2e", "p2p",
-    "ed25519", "l2tp",
+    "x509", "ipv4", "ipv6", "http2", "sha1", "sha256", "sha512", "utf8", "base64", "oauth2", "k8s", "s3", "e2e",
+    "p2p", "ed25519", "l2tp",
 ];
 /// Units that stand right behind their number. Which one a program chooses depends on the number.
+#[rustfmt::skip]
 const UNITS: [&str; 31] = [
     "ns", "us", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d", "b", "kb", "mb", "gb", "tb",
     "kib", "mib", "gib", "tib", "ki", "mi", "gi", "k", "g", "t", "hz", "mhz", "ghz",
@@ -17,34 +19,19 @@ const UNITS: [&str; 31] = [
 /// Signs that make one number of two.
 const JOINS: &[u8] = b".:-,/_+Tx";
 /// How files of source code end: `main.go:10` is no host and its port.
+#[rustfmt::skip]
 const SOURCES: [&str; 24] = [
     "go", "rs", "py", "java", "kt", "scala", "c", "cc", "cpp", "cxx", "h", "hpp", "m", "mm", "js", "mjs", "ts", "jsx",
     "tsx", "rb", "php", "cs", "pl", "lua",
 ];
 /// How names of hosts end, besides countries.
+#[rustfmt::skip]
 const TOP_LEVEL: [&str; 20] = [
-    "com",
-    "net",
-    "org",
-    "edu",
-    "gov",
-    "mil",
-    "int",
-    "io",
-    "dev",
-    "app",
-    "cloud",
-    "biz",
-    "info",
-    "local",
-    "internal",
-    "lan",
-    "corp",
-    "localdomain",
-    "arpa",
-    "svc",
+    "com", "net", "org", "edu", "gov", "mil", "int", "io", "dev", "app", "cloud", "biz", "info", "local", "internal",
+    "lan", "corp", "localdomain", "arpa", "svc",
 ];
 /// Countries' ends of names, but for those that are words.
+#[rustfmt::skip]
 const COUNTRIES: [&str; 34] = [
     "ar", "au", "br", "ca", "ch", "cl", "cn", "cz", "de", "dk", "es", "eu", "fi", "fr", "gr", "hk", "hu", "ie", "il",
     "jp", "kr", "mx", "nl", "nz", "pt", "ro", "ru", "se", "sg", "th", "tr", "tw", "ua", "uk",

@@ -15,43 +15,11 @@ const UNMASKED_MAX: usize = 1024;
 /// Words that are gone over, for each that is kept: lists become one.
 const GONE_OVER: usize = 4;
 /// Units that stand behind their number as words. Which one a program chooses depends on the number.
+#[rustfmt::skip]
 const UNITS: [&str; 36] = [
-    "byte",
-    "bytes",
-    "b",
-    "kb",
-    "mb",
-    "gb",
-    "tb",
-    "kib",
-    "mib",
-    "gib",
-    "tib",
-    "k",
-    "m",
-    "g",
-    "ns",
-    "nanoseconds",
-    "us",
-    "ms",
-    "msec",
-    "msecs",
-    "millis",
-    "millisecond",
-    "milliseconds",
-    "microseconds",
-    "s",
-    "sec",
-    "secs",
-    "second",
-    "seconds",
-    "min",
-    "mins",
-    "minute",
-    "minutes",
-    "hour",
-    "hours",
-    "days",
+    "byte", "bytes", "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib", "k", "m", "g", "ns", "nanoseconds",
+    "us", "ms", "msec", "msecs", "millis", "millisecond", "milliseconds", "microseconds", "s", "sec", "secs",
+    "second", "seconds", "min", "mins", "minute", "minutes", "hour", "hours", "days",
 ];
 /// Words of a time, beside its numbers.
 const CALENDAR: [&str; 25] = [
@@ -102,43 +70,45 @@ impl Words {
     fn take(&mut self, word: &str, first: usize) {
         let start = self.text.len();
         mask::mask(word, &mut self.text);
-        let end = self.text.len();
-        let masked = &self.text[start..end];
-        let number_before = self.words.len() > first && self.get(self.words.len() - 1).ends_with(NUMBER);
-        if number_before && let Some(tail) = adds_nothing(masked) {
+        let masked = start..self.text.len();
+        if self.last(first).is_some_and(|last| last.ends_with(NUMBER))
+            && let Some(tail) = adds_nothing(&self.text[masked.clone()])
+        {
             // Punctuation behind the unit stands behind the number then.
-            let tail = tail.to_owned();
-            self.text.truncate(start);
-            self.append(&tail);
+            self.append(masked.end - tail..masked.end);
             return;
         }
-        if masked.starts_with(NUMBER) && self.words.len() > first && is_calendar(self.get(self.words.len() - 1)) {
-            while self.words.len() > first && is_calendar(self.get(self.words.len() - 1)) {
+        if self.text[masked.clone()].starts_with(NUMBER) {
+            while self.last(first).is_some_and(is_calendar) {
                 self.words.pop();
             }
         }
         // `an<n> an<n> an<n>` is a list, too.
-        if self.words.len() > first
-            && self.text[start..end].contains(NUMBER)
-            && self.get(self.words.len() - 1) == &self.text[start..end]
-        {
-            return;
+        let again = self.last(first).is_some_and(|last| last == &self.text[masked.clone()] && last.contains(NUMBER));
+        if !again {
+            self.words.push(masked);
         }
-        self.words.push(start..end);
     }
 
-    /// Puts signs behind the last word.
-    fn append(&mut self, tail: &str) {
-        let last = self.words.len() - 1;
+    /// The last word of the text that begins with the word `first`.
+    fn last(&self, first: usize) -> Option<&str> {
+        self.words.get(first..)?.last().map(|range| &self.text[range.clone()])
+    }
+
+    /// Puts signs that stand somewhere behind the last word.
+    fn append(&mut self, signs: Range<usize>) {
+        let Some(last) = self.words.last().cloned() else { return };
         // The bracket that it closes was left away.
-        let tail = tail.strip_prefix(')').filter(|_| !self.get(last).contains('(')).unwrap_or(tail);
-        if tail.is_empty() {
+        let closes = self.text[signs.clone()].starts_with(')') && !self.text[last.clone()].contains('(');
+        let signs = signs.start + usize::from(closes)..signs.end;
+        if signs.is_empty() {
             return;
         }
         let start = self.text.len();
-        self.text.extend_from_within(self.words[last].clone());
-        self.text.push_str(tail);
-        self.words[last] = start..self.text.len();
+        self.text.extend_from_within(last);
+        self.text.extend_from_within(signs);
+        self.words.pop();
+        self.words.push(start..self.text.len());
     }
 
     fn push(&mut self, word: &str) {
@@ -209,21 +179,18 @@ fn mixed(digest: u64, piece: u64) -> u64 {
     product ^ (product >> 32)
 }
 
-/// Whether a word behind a number says no more than the number: a unit, a zone, the same number again in other units.
-/// What stands behind it in the same word.
-fn adds_nothing(word: &str) -> Option<&str> {
-    // `1.2.3.4 (one.example.com)` says the same twice.
+/// Whether a word behind a number says no more than the number: a unit, a zone, the same number again in other units, or
+/// the name that the address has. How many bytes at its end are punctuation.
+fn adds_nothing(word: &str) -> Option<usize> {
+    // `1.2.3.4 (one.example.com)`, or `()` where nobody knows.
     let aside = word.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    if aside.is_some_and(|aside| aside.is_empty() || aside.contains(['.', '-']) && !aside.contains(['(', '='])) {
-        return Some("");
+    if aside.is_some_and(|aside| aside.is_empty() || aside.contains('.') && !aside.contains(['(', '='])) {
+        return Some(0);
     }
     let core = word.trim_end_matches([',', '.', ';', ':', ')', ']', '}', '"', '\'']);
-    let tail = &word[core.len()..];
-    if core.strip_prefix('(').unwrap_or(core) == NUMBER {
-        return Some(tail);
-    }
-    let known = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(core));
-    (core.len() <= 12 && (known(&UNITS) || is_calendar(core))).then_some(tail)
+    let is_again = core.strip_prefix('(').unwrap_or(core) == NUMBER;
+    let is_unit = UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(core));
+    (is_again || is_unit || is_calendar(core)).then_some(word.len() - core.len())
 }
 
 fn is_calendar(word: &str) -> bool {

@@ -96,12 +96,12 @@ impl Run<'_> {
         let capitals = word.bytes().all(|byte| byte.is_ascii_uppercase());
         // Nearly all words are none of these, and need not be looked up.
         let has_signs =
-            || matches!(self.before(), b'[' | b'<' | b'|' | b':') || matches!(self.behind(), b']' | b'>' | b'|');
+            || matches!(self.before(), b'[' | b'<' | b'|' | b':') || matches!(self.behind(), b']' | b'>' | b'|' | b':');
         if !(3..=LONGEST).contains(&word.len()) || !(capitals || in_front || has_signs()) {
             return None;
         }
         let is_level = if is_among(&LEVELS, word) {
-            capitals || self.is_bracketed() || in_front && self.is_set_apart()
+            capitals || self.is_bracketed() || in_front && self.is_set_apart() || self.is_behind_name()
         } else if is_among(&WITH_COLON, word) {
             capitals && self.behind() == b':'
         } else {
@@ -128,6 +128,11 @@ impl Run<'_> {
             _ => false,
         };
         closes && opens()
+    }
+
+    /// `sshd[1]: error: …`, `x.c:7: warning: …`.
+    fn is_behind_name(&self) -> bool {
+        self.text[self.end..].starts_with(": ") && self.text[..self.start].ends_with(": ")
     }
 
     /// `error: …`, `Error   …`, `error - …`.

@@ -62,6 +62,8 @@ fn levels_are_found_where_loggers_write_them() {
         ("2016-09-28 04:30:30, Error                 CBS    x", ERROR),
         ("error: cannot lock", ERROR),
         ("Warning: we failed to resolve", WARN),
+        ("Jun 14 15:16:01 combo sshd[1]: error: no", ERROR),
+        ("x.c:7:5: warning: unused, it failed", WARN),
         ("panic: runtime error", Level::new(24)),
         ("2024-03-05 09:19:24 error: x", ERROR),
         ("the call failed with error: 7", None),
