@@ -6,7 +6,7 @@
 //! dial tcp 10.9.1.2:8443: connection refused ┴→ dial tcp <n>: connection refused   2 lines → [[rule]] all = [ … ]
 //! ```
 //!
-//! What varies is found in two steps: `words` takes out what looks like a number, an id, an address or a path (`mask`) and
+//! What varies is found in two steps: `reading` takes out what looks like a number, an id, an address or a path (`mask`) and
 //! makes lists one word each (`lists`); `grouping` puts together what is left, but never what `events` tells apart.
 //! No clock, no files, and no order of hashing: the same lines in the same order give the same templates, and memory is
 //! bounded whatever the lines are like.
@@ -17,6 +17,8 @@ mod events;
 mod grouping;
 mod lists;
 mod mask;
+mod reading;
+mod template;
 mod words;
 
 use sha2::{Digest, Sha256};
@@ -26,38 +28,8 @@ use crate::pack::hex;
 pub use census::Census;
 pub use draft::{Drafts, draft};
 use grouping::{Group, Groups};
+pub use template::{ANYTHING, Limits, NUMBER, PATH, Template, WHY};
 use words::Words;
-
-/// Bounds of what is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Templates; beyond them the one that was not met for longest is forgotten.
-    pub templates: usize,
-    /// Words of a line that are looked at; the rest is not.
-    pub words: usize,
-    /// Bytes of a word, its numbers taken out; the rest of a longer one is dropped.
-    pub word: usize,
-}
-
-impl Default for Limits {
-    /// A thousand templates of up to 48 words of up to 128 bytes: a few megabytes at the very worst.
-    fn default() -> Self {
-        Self { templates: 1000, words: 48, word: 128 }
-    }
-}
-
-/// A number, an id, a time or an address in a template.
-pub const NUMBER: &str = "<n>";
-/// A word that varies.
-pub const ANYTHING: &str = "<*>";
-/// A share of a number, `0/7`, in a template.
-const PARTS: &str = "<n>/<n>";
-/// A path or an address of a page in a template.
-pub const PATH: &str = "<path>";
-/// What stands in a template for what varies.
-const MARKS: [&str; 3] = [NUMBER, PATH, ANYTHING];
-/// Between what a line says and why it says so.
-pub const WHY: &str = "⏎";
 
 /// Error lines that no rule claimed, grouped.
 #[derive(Debug)]
@@ -67,28 +39,6 @@ pub struct Gaps {
     lines: u64,
     /// Of the line at hand.
     words: Words,
-}
-
-/// Lines that say the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// Digest of its text, eight hexadecimal digits: the same text has the same id everywhere. While lines still teach
-    /// what varies in it, text and id change.
-    pub id: String,
-    /// What its lines have in common, [`NUMBER`] and [`ANYTHING`] where they differ, [`WHY`] before the cause.
-    pub text: String,
-    /// How many lines.
-    pub lines: u64,
-    /// Apps that wrote them, a few.
-    pub apps: Vec<String>,
-    /// Where the first one stands.
-    pub first: String,
-    /// Where the latest one stands.
-    pub last: String,
-    /// The first one's text, cut if it is long.
-    pub sample: String,
-    /// They are JSON objects.
-    pub is_object: bool,
 }
 
 impl Gaps {
@@ -101,7 +51,7 @@ impl Gaps {
     /// Takes in a line that no rule claimed, and that stands for so many; `place` is called only when the place is kept.
     /// The number of the group that it is in, for [`Gaps::text_of`]; none of a line that says nothing.
     pub fn see(&mut self, gist: &Gist, lines: u64, place: impl FnOnce() -> String) -> Option<u64> {
-        self.words.read(&gist.says, self.limits);
+        reading::read(&mut self.words, &gist.says, self.limits);
         if self.words.len() == 0 {
             return None;
         }

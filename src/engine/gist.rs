@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::line::Line;
+use super::listed::is_among;
 use super::plain::{self, Said};
 use super::{Engine, Writer, is_probe};
 use crate::level::{Extra, Level, Reading, Scale, read};
@@ -145,7 +146,7 @@ fn reads_as_error(text: &str) -> bool {
     text.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(|word| {
         // Only words that begin so need to be looked up.
         let may_be = word.first().is_some_and(|first| b"cdefprs".contains(&first.to_ascii_lowercase()));
-        may_be && std::str::from_utf8(word).is_ok_and(|word| plain::is_among(&ERROR_WORDS, word))
+        may_be && std::str::from_utf8(word).is_ok_and(|word| is_among(&ERROR_WORDS, word))
             || ERROR_NAMES.iter().any(|end| word.len() > end.len() && word.ends_with(end.as_bytes()))
     })
 }

@@ -63,7 +63,7 @@ fn said_plainly(text: &str) -> Said<'_> {
             None => Said { what: Cow::Borrowed(rest), why: None },
         };
     }
-    if let Some(what) = pairs::value(text, &MESSAGE) {
+    if let Some(what) = pairs::message(text, &MESSAGE) {
         return Said { what, why: pairs::value(text, &CAUSE) };
     }
     let message = head::message(text);
@@ -113,18 +113,6 @@ fn uncoloured(text: &str) -> Cow<'_, str> {
         );
     }
     Cow::Owned(plain)
-}
-
-/// No word of a list is longer, in bytes.
-const LONGEST: usize = 24;
-
-/// Whether a list, small and in order, has this word, in whatever case. No word of it may be longer than 24 bytes.
-pub(crate) fn is_among(sorted: &[&str], word: &str) -> bool {
-    let mut small = [0; LONGEST];
-    let Some(small) = small.get_mut(..word.len()) else { return false };
-    small.copy_from_slice(word.as_bytes());
-    small.make_ascii_lowercase();
-    sorted.binary_search_by(|known| known.as_bytes().cmp(small)).is_ok()
 }
 
 #[cfg(test)]

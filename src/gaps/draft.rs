@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ANYTHING, MARKS, NUMBER, PATH, Template, WHY};
+use super::template::{ANYTHING, MARKS, NUMBER, PATH, Template, WHY};
 
 /// Bytes of a phrase; shorter ones are found too often.
 const PHRASE_MIN: usize = 8;

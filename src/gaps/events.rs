@@ -6,7 +6,7 @@
 //!   (`started`, `closing`), what has an opposite (`on`, `local`), what joins parts of a sentence (`over`, `from`), and
 //!   what is written as programs write their own names (`GET`, `SCREEN_OFF`, `getTasks`).
 
-use super::{MARKS, NUMBER};
+use super::template::{MARKS, NUMBER};
 use crate::engine::is_among;
 
 /// Parts of names that say what went wrong, in the order of the alphabet, as are all lists here.

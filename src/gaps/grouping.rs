@@ -18,8 +18,8 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 
 use super::events::Kind;
+use super::template::{ANYTHING, Template};
 use super::words::{self, Words};
-use super::{ANYTHING, Template};
 use crate::engine::Gist;
 
 /// Share of words that must be the same, in hundredths.

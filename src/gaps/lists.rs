@@ -5,8 +5,8 @@
 //! nodes are available: 3 Insufficient cpu, 4 node(s) had untolerated taint.   →  nodes are available: <*>
 //! ```
 
+use super::template::{NUMBER, PARTS};
 use super::words::Words;
-use super::{NUMBER, PARTS};
 
 /// Ends of keys whose values are what the line says.
 const TELLING: [&str; 8] = ["err", "error", "msg", "message", "reason", "cause", "exception", "detail"];
@@ -74,11 +74,12 @@ fn counted(words: &mut Words, at: usize, first: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Limits, Words, words};
+    use crate::gaps::words::{self, Words};
+    use crate::gaps::{Limits, reading};
 
     fn read(text: &str) -> String {
         let mut words = Words::default();
-        words.read(&[text.to_owned()], Limits::default());
+        reading::read(&mut words, &[text.to_owned()], Limits::default());
         words::text(words.iter())
     }
 

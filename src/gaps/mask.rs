@@ -2,7 +2,8 @@
 //! the same: `blk_38865049064139660` is `blk_<n>`; `10.0.3.4:443`, `db.example.com:5432`, a time, a UUID and `33.6ms` are
 //! `<n>` each, and `/var/log/pods/x` is `<path>`. Codes that say what happened (`ORA-00942`, `0x80070005`) stay.
 
-use super::{NUMBER, PARTS, PATH, events};
+use super::events;
+use super::template::{NUMBER, PARTS, PATH};
 
 /// Words with digits in them that are names.
 #[rustfmt::skip]

@@ -1,6 +1,6 @@
 //! What stands in front of a message: a time, a level, numbers of processes, the host.
 
-use super::is_among;
+use crate::engine::listed::is_among;
 use crate::level::{Extra, Level, Scale, read};
 
 /// Words that are levels in brackets, in capitals, or in front with a colon; in the order of the alphabet, as all lists here.

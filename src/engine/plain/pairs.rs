@@ -72,6 +72,13 @@ pub(super) fn level(text: &str, keys: &[&str]) -> Option<Level> {
     None
 }
 
+/// The message of a line of pairs. Elsewhere a pair is a part of the message, unless it is plain that somebody is quoted.
+pub(super) fn message<'t>(text: &'t str, keys: &[&str]) -> Option<Cow<'t, str>> {
+    let begins = text.bytes().take_while(|byte| !byte.is_ascii_whitespace()).any(|byte| byte == b'=');
+    let is_quoted = || Pairs { rest: text }.any(|(key, value)| is_among(keys, key) && value.starts_with('"'));
+    if begins || is_quoted() { value(text, keys) } else { None }
+}
+
 /// The value of the first of these keys that a line has, without its quotes.
 pub(super) fn value<'t>(text: &'t str, keys: &[&str]) -> Option<Cow<'t, str>> {
     memchr::memchr(b'=', text.as_bytes())?;

@@ -114,6 +114,8 @@ fn the_message_is_what_stands_behind_the_head() {
         ("03-17 16:13:38.811  1702  2395 E Tag: x", "Tag: x", None),
         ("\u{1b}[31mERROR\u{1b}[0m no luck", "no luck", None),
         ("Error while trying", "Error while trying", None),
+        ("03-17 16:13:38.811  1702  2395 E Tag: x=1, msg=0, y=2", "Tag: x=1, msg=0, y=2", None),
+        ("2024-05-08 10:00:00 app: msg=\"no luck\" n=1", "no luck", None),
         ("ERROR", "ERROR", None),
         ("12 files are gone", "files are gone", None),
     ] {

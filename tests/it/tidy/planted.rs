@@ -35,7 +35,7 @@ fn a_violation_is_seen_behind_what_is_for_tests() {
             "fn planted() { info!(\"{}\", crate::pack::lint::all()) }",
             "pack::lint::all",
         ),
-        ("src/gaps/drain.rs", impurities, "use std::{fs, io};", "std::fs"),
+        ("src/gaps/grouping.rs", impurities, "use std::{fs, io};", "std::fs"),
     ];
     for (path, rule, item, expected) in plants {
         let (without, with) = planted(path, item);
