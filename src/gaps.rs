@@ -136,8 +136,11 @@ mod tests {
 
     #[test]
     fn what_happened_is_told_apart() {
-        let lines = ["VM Started on alpha", "VM Stopped on beta", "VM Started on beta", "VM Stopped on alpha"];
-        assert_eq!(texts(&lines), [("VM Started on <*>".to_owned(), 2), ("VM Stopped on <*>".to_owned(), 2)]);
+        let lines = [("Started", "alpha"), ("Stopped", "beta"), ("Started", "beta"), ("Stopped", "alpha")];
+        let lines = lines.map(|(event, host)| format!("this VM of the shop was {event} by somebody else on {host}"));
+        let expected =
+            ["Started", "Stopped"].map(|event| format!("this VM of the shop was {event} by somebody else on <*>"));
+        assert_eq!(texts(&lines.each_ref().map(String::as_str)), expected.map(|text| (text, 2)));
         let many = ["ed", "ing", "ion", "ned", "ming", "tion", "sed", "ring", "sion"]
             .map(|end| format!("the plan{end} is gone"));
         let gaps = mined(many.iter().chain(&many).cloned(), Limits::default());

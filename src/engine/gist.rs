@@ -1,7 +1,7 @@
 //! What a line says, whether or not a rule knows it: for whoever counts error lines, or looks for what no rule claims.
 //!
-//! [`Engine::classify`] does not come by here: a line is parsed for this alone. What it is that a line says, and how bad
-//! it says that it is, is asked in one place each, [`message`] and [`level`].
+//! [`Engine::classify`] does not come by here: a line is parsed for this alone. Where in a line its message and its level
+//! stand is known in one place, `told`.
 
 use std::borrow::Cow;
 
