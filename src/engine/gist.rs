@@ -53,16 +53,16 @@ impl Engine {
     /// any text.
     #[must_use]
     pub fn gist(&self, payload: &[u8], writer: Writer<'_>) -> Option<Gist> {
-        self.gist_if(payload, writer, |_| true)
+        self.gist_if(payload, writer, true)
     }
 
     /// The same of error lines only.
     #[must_use]
     pub fn gist_of_error(&self, payload: &[u8], writer: Writer<'_>) -> Option<Gist> {
-        self.gist_if(payload, writer, |is_error| is_error)
+        self.gist_if(payload, writer, false)
     }
 
-    fn gist_if(&self, payload: &[u8], writer: Writer<'_>, wanted: impl FnOnce(bool) -> bool) -> Option<Gist> {
+    fn gist_if(&self, payload: &[u8], writer: Writer<'_>, of_all: bool) -> Option<Gist> {
         if payload.len() > self.settings.limits.payload {
             return None;
         }
@@ -72,9 +72,14 @@ impl Engine {
         if is_probe(line) {
             return None;
         }
-        let told = told(line)?;
+        let stated = line.level.as_deref().and_then(of_member);
+        // Most lines are no errors and say so, and what else they say is not looked for.
+        if !of_all && stated.is_some_and(|level| !is_bad(level)) {
+            return None;
+        }
+        let told = told(line, stated)?;
         let is_error = told.is_error();
-        wanted(is_error).then(|| Gist { app: line.app.clone(), says: told.says(is_object), is_error, is_object })
+        (is_error || of_all).then(|| Gist { app: line.app.clone(), says: told.says(is_object), is_error, is_object })
     }
 }
 
@@ -85,8 +90,8 @@ struct Told<'l> {
     level: Option<Level>,
 }
 
-/// The one place that knows where in a line its message and its level stand.
-fn told<'l>(line: &'l Line<'_>) -> Option<Told<'l>> {
+/// The one place that knows where in a line its message stands, and its level where no member states one.
+fn told<'l>(line: &'l Line<'_>, stated: Option<Level>) -> Option<Told<'l>> {
     let is_text = |text: &String| line.texts.iter().any(|other| other == text) && !text.trim().is_empty();
     let named = |names: &[&str]| names.iter().find_map(|name| line.member(name).filter(is_text));
     let why = named(&CAUSE);
@@ -95,7 +100,7 @@ fn told<'l>(line: &'l Line<'_>) -> Option<Told<'l>> {
         None if why.is_some() => Cow::Borrowed(""),
         None => Cow::Borrowed(most_of_a_sentence(&line.texts)?),
     };
-    let level = line.level.as_deref().and_then(of_member).or_else(|| plain::level(&what));
+    let level = stated.or_else(|| plain::level(&what));
     Some(Told { what, why, level })
 }
 
@@ -109,8 +114,15 @@ fn of_member(text: &str) -> Option<Level> {
     }
 }
 
+fn is_bad(level: Level) -> bool {
+    level.at_least(Level::ERROR)
+}
+
 /// Of texts that nobody names, the one of most words: paths of modules, names of resources, digests may be longer.
 fn most_of_a_sentence<'l>(texts: &'l [Cow<'_, str>]) -> Option<&'l str> {
+    if let [text] = texts {
+        return Some(&**text).filter(|text| !text.trim().is_empty());
+    }
     let is_word = |word: &&str| word.bytes().filter(u8::is_ascii_alphabetic).count() * 2 > word.len();
     let words = |text: &&str| text.split_ascii_whitespace().filter(is_word).count();
     let texts = texts.iter().map(AsRef::as_ref).filter(|text: &&str| !text.trim().is_empty());
@@ -120,7 +132,6 @@ fn most_of_a_sentence<'l>(texts: &'l [Cow<'_, str>]) -> Option<&'l str> {
 
 impl Told<'_> {
     fn is_error(&self) -> bool {
-        let is_bad = |level: Level| level.at_least(Level::ERROR);
         let texts = || [Some(&*self.what), self.why.as_deref()].into_iter().flatten();
         match self.level {
             Some(level) => is_bad(level),
