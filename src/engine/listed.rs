@@ -9,7 +9,9 @@ pub(crate) fn is_among(sorted: &[&str], word: &str) -> bool {
     let Some(small) = small.get_mut(..word.len()) else { return false };
     small.copy_from_slice(word.as_bytes());
     small.make_ascii_lowercase();
-    sorted.binary_search_by(|known| known.as_bytes().cmp(small)).is_ok()
+    // The first letter nearly always tells, and quicker.
+    let first = small.first().copied();
+    sorted.binary_search_by(|known| known.bytes().next().cmp(&first).then_with(|| known.as_bytes().cmp(small))).is_ok()
 }
 
 #[cfg(test)]

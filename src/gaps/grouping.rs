@@ -181,7 +181,7 @@ fn likeness(template: &[Word], words: &Words) -> Option<Likeness> {
             return None;
         }
     }
-    let share = if same + other == 0 { 100 } else { 100 * same / (same + other) };
+    let share = usize::checked_div(100 * same, same + other).unwrap_or(100);
     (share >= SIMILAR).then_some(Likeness { same_event, share })
 }
 
