@@ -11,7 +11,7 @@ use rdkafka::producer::ProducerContext;
 use super::Code;
 
 /// See the top of the file.
-pub(crate) struct Context;
+pub(super) struct Context;
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
