@@ -113,7 +113,7 @@ pub fn start(rules: &Rules, settings: &Settings, status: Arc<Status>) -> Result<
     let asks = kafka::clients::inquirer(settings);
     let ids = kafka::topic_ids::TopicIds::watch(&asks, &settings.kafka.credentials).map_err(no_ids)?;
     let written = match settings.roles.classify {
-        true => kafka::limits::watch(settings, told, ids.client())?,
+        true => kafka::limits::watch(settings, told, &ids)?,
         false => Written::default(),
     };
     let stop = StopFlag::default();

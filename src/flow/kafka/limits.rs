@@ -1,12 +1,12 @@
 //! What the topics that are written take, looked up again and again: their settings may be changed under a running flow.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::BaseConsumer;
 
 use super::asking::Context;
 use super::clients;
+use super::topic_ids::TopicIds;
 use super::topic_settings::TopicSettings;
 use crate::flow::takes::{Told, Written};
 use crate::flow::{Failure, Settings};
@@ -20,14 +20,14 @@ const STEP: Duration = Duration::from_millis(500);
 /// One request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now. The client is one
-/// that somebody else listens to.
-pub(crate) fn watch(settings: &Settings, first: Told, client: Arc<BaseConsumer<Context>>) -> Result<Written, Failure> {
+/// Looks again and again at what the topics take, until nobody wants to know. `first`: what is known now. It is asked by the
+/// client that asks for the ids.
+pub(crate) fn watch(settings: &Settings, first: Told, ids: &TopicIds) -> Result<Written, Failure> {
     let written = Written::new(first);
     if clients::asked_about(settings).is_empty() {
         return Ok(written);
     }
-    let (settings, own) = (settings.clone(), written.clone());
+    let (client, settings, own) = (ids.client(), settings.clone(), written.clone());
     std::thread::Builder::new()
         .name("topic-settings".to_owned())
         .spawn(move || look(&client, &settings, &own))

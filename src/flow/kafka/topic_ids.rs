@@ -84,7 +84,7 @@ impl TopicIds {
     }
 
     /// Asks; somebody hears what it says.
-    pub(crate) fn client(&self) -> Arc<BaseConsumer<Context>> {
+    pub(super) fn client(&self) -> Arc<BaseConsumer<Context>> {
         self.0.client.clone()
     }
 
