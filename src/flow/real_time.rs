@@ -2,17 +2,28 @@
 //! does not know the date.
 //!
 //! While the two go together the wall clock is right. When it jumps, the monotonic clock is believed: how far the partitions
-//! are that nobody writes to goes by it and is committed, so one daemon's wrong clock would else be everybody's. A wall clock
-//! that goes on ahead, as after a machine slept, is believed again when the lines of some partition say the same as it does.
-//! One that was ahead at the start and is put back is not: lines from earlier prove nothing, as they may be a backlog.
+//! are that nobody writes to goes by it and is committed, so one daemon's wrong clock would else be everybody's. The wall clock
+//! is believed again when the world says the same as it does:
+//!
+//! - at once, when it goes with the monotonic clock again, as after somebody set it back to where it was;
+//! - at once, when it has gone ahead, as after a machine slept, and the clock of some partition has got as far: lines do not come
+//!   from the future;
+//! - after some minutes in which lines that came as they happened were as old as it says and none was newer (`witnesses`). That
+//!   is what puts right a clock that was ahead at the start. A backlog bears nothing out, wherever it lay.
+//!
+//! Where all who write are wrong by as much as the wall clock is, that is what time it is, as far as anybody can know.
 //!
 //! All of a process go by one such pair ([`look`], [`now_ms`]): what is written carries its time, and brokers and Alertmanagers
 //! take nothing from a time that is far from theirs.
+
+mod witnesses;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::alert::LEAP_MS;
+pub(crate) use witnesses::Fresh;
+use witnesses::Witnesses;
 
 /// The two may drift apart by so much between two looks; more is a jump.
 const DRIFT_MS: i64 = 2_000;
@@ -24,6 +35,8 @@ struct RealTime {
     known: (Instant, i64),
     /// What the wall clock said then.
     wall_ms: i64,
+    /// What lines say of it while it is not believed.
+    witnesses: Witnesses,
 }
 
 static SHARED: Mutex<Option<RealTime>> = Mutex::new(None);
@@ -33,10 +46,11 @@ fn shared() -> MutexGuard<'static, Option<RealTime>> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks at both clocks, once in a while. `furthest_ms` is the furthest clock of a partition.
-pub(crate) fn look(furthest_ms: Option<i64>) -> Seen {
+/// Looks at both clocks, once in a while. `furthest_ms` is the furthest clock of a partition, `fresh_ms` the newest line that
+/// came as it happened since the last look ([`Fresh`]).
+pub(crate) fn look(furthest_ms: Option<i64>, fresh_ms: Option<i64>) -> Seen {
     let (wall_ms, now) = (wall_ms(), Instant::now());
-    shared().get_or_insert_with(|| RealTime::new(wall_ms, now)).look(wall_ms, now, furthest_ms)
+    shared().get_or_insert_with(|| RealTime::new(wall_ms, now)).look(wall_ms, now, furthest_ms, fresh_ms)
 }
 
 /// What time it is, milliseconds since 1970. Before the first look it is what the wall clock says.
@@ -84,11 +98,11 @@ pub(crate) enum Seen {
 
 impl RealTime {
     fn new(wall_ms: i64, now: Instant) -> Self {
-        Self { known: (now, wall_ms), wall_ms }
+        Self { known: (now, wall_ms), wall_ms, witnesses: Witnesses::default() }
     }
 
-    /// Looks at both clocks, once in a while. `furthest_ms` is the furthest clock of a partition.
-    fn look(&mut self, wall_ms: i64, now: Instant, furthest_ms: Option<i64>) -> Seen {
+    /// See [`look`].
+    fn look(&mut self, wall_ms: i64, now: Instant, furthest_ms: Option<i64>, fresh_ms: Option<i64>) -> Seen {
         let was_off = self.wall_ms - self.known.1;
         let time = self.at(now);
         let off = wall_ms - time;
@@ -99,9 +113,17 @@ impl RealTime {
             (wall_ms, if was_off.abs() > DRIFT_MS { Seen::Believed } else { Seen::Steady })
         } else if is_borne_out {
             (wall_ms, Seen::Believed)
+        } else if (off - was_off).abs() > DRIFT_MS {
+            self.witnesses = Witnesses::default();
+            (time, Seen::Jumped(off - was_off))
+        } else if fresh_ms.is_some_and(|fresh| self.witnesses.see(wall_ms - fresh, off, now)) {
+            (wall_ms, Seen::Believed)
         } else {
-            (time, if (off - was_off).abs() > DRIFT_MS { Seen::Jumped(off - was_off) } else { Seen::Steady })
+            (time, Seen::Steady)
         };
+        if time == wall_ms {
+            self.witnesses = Witnesses::default();
+        }
         (self.known, self.wall_ms) = ((now, time), wall_ms);
         seen
     }
@@ -152,7 +174,7 @@ mod tests {
     fn look(real: &mut RealTime, began: Instant, after_s: u64, ahead_ms: i64, furthest: Option<i64>) -> (Seen, i64) {
         let wall = WALL + after_s as i64 * 1000 + ahead_ms;
         let now = began + Duration::from_secs(after_s);
-        let seen = real.look(wall, now, furthest);
+        let seen = real.look(wall, now, furthest, None);
         (seen, real.of(wall, now).unwrap() - WALL)
     }
 
@@ -195,5 +217,29 @@ mod tests {
         let read = WALL + 8 * HOUR;
         assert_eq!(look(&mut real, began, 3, 8 * HOUR, Some(read)), (Seen::Believed, 8 * HOUR + 3_000));
         assert_eq!(look(&mut real, began, 4, 8 * HOUR, Some(read)), (Seen::Steady, 8 * HOUR + 4_000));
+    }
+    /// It was three hours ahead at the start, and somebody puts it right.
+    #[test]
+    fn a_clock_that_was_ahead_at_the_start_is_believed_when_lines_as_they_happen_say_so() {
+        for written_ms in [0, 3 * HOUR] {
+            let began = Instant::now();
+            let mut real = RealTime::new(WALL + 3 * HOUR, began);
+            let mut look = |second: u64, ahead_ms: i64, fresh: Option<i64>| {
+                let (wall, now) = (WALL + second as i64 * 1000 + ahead_ms, began + Duration::from_secs(second));
+                (real.look(wall, now, Some(WALL + 3 * HOUR), fresh), real.at(now) - now_of(WALL, second))
+            };
+            assert_eq!(look(1, 3 * HOUR, None), (Seen::Steady, 3 * HOUR));
+            assert_eq!(look(2, 0, Some(WALL)), (Seen::Jumped(-3 * HOUR), 3 * HOUR));
+            // A backlog from earlier, and no line as it happens: nothing is known.
+            assert!((3..1000).all(|second| look(second, 0, None) == (Seen::Steady, 3 * HOUR)));
+            let seen: Vec<(Seen, i64)> =
+                (1000..1400).map(|second| look(second, 0, Some(now_of(WALL, second) + written_ms - 500))).collect();
+            let believed = seen.iter().filter(|(seen, _)| *seen == Seen::Believed).count();
+            assert_eq!((believed, seen[399].1), if written_ms == 0 { (1, 0) } else { (0, 3 * HOUR) });
+        }
+    }
+
+    fn now_of(began: i64, second: u64) -> i64 {
+        began + second as i64 * 1000
     }
 }

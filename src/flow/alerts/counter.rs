@@ -160,8 +160,7 @@ impl<K: Sink> Counter<K> {
         let is_due = !self.news.is_empty() && (is_quiet || self.news.len() >= CHANGES_MAX) || now >= self.next_commit;
         if is_due {
             self.next_commit = now + COMMIT_INTERVAL;
-            let horizons = self.lanes.iter().map(|lane| lane.windows.bookmark().horizon);
-            real_time::look(horizons.max()).tell();
+            self.look_at_clocks(source);
             self.renew_rules();
             self.settle(source)?;
             self.trim(source, now);
@@ -173,12 +172,22 @@ impl<K: Sink> Counter<K> {
         Ok(Turn::On)
     }
 
+    fn look_at_clocks<S: Source>(&mut self, source: &S) {
+        let (now_ms, classifies) = (now_ms(), self.settings.roles.classify);
+        let horizon = self.lanes.iter().map(|lane| lane.windows.bookmark().horizon).max();
+        let fresh =
+            self.lanes.iter_mut().filter_map(|lane| lane.fresh.look(source.idle(&lane.partition), now_ms)).max();
+        // What a process wrote itself says only what it believes.
+        real_time::look(horizon, fresh.filter(|_| !classifies)).tell();
+    }
+
     fn read(&mut self, delivery: &impl Delivery) {
         let line = delivery.line();
         if self.is_stale {
             return;
         }
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.is_of(&line)) else { return };
+        lane.fresh.see(line.timestamp_ms);
         match lane.read(line.offset, line.value) {
             Ok(changes) => add(&mut self.news, lane, changes),
             Err(why) => {

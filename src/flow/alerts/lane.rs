@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alert::{Bookmark, Change, Meters, Record, State, Unreadable, Windows};
+use crate::flow::real_time::Fresh;
 use crate::flow::status::LaneStatus;
 use crate::flow::transport::{Mark, Partition, Standing};
 
@@ -26,6 +27,8 @@ pub(super) struct Lane {
     /// What the group has.
     committed: Option<Standing>,
     pub(super) meters: Meters,
+    /// Records that come as they are written.
+    pub(super) fresh: Fresh,
     /// What the alerts topic says besides.
     past: Past,
     /// Records before it may have been deleted.
@@ -79,6 +82,7 @@ impl Lane {
             is_live: committed.is_none(),
             committed,
             meters: Meters::default(),
+            fresh: Fresh::default(),
             past: Past::default(),
             trimmed: 0,
         }

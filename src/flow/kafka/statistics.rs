@@ -28,7 +28,14 @@ impl Ends {
     /// Takes in what the client says.
     pub(super) fn hear(&mut self, statistics: &Statistics) {
         // By a wall clock that has just jumped, nothing is known of when that was.
-        self.idle = real_time::of(statistics.wall_ms()).map(|time| statistics.idle(time)).unwrap_or_default();
+        let idle = real_time::of(statistics.wall_ms()).map(|time| statistics.idle(time));
+        self.heard(idle.unwrap_or_default(), real_time::now_ms());
+    }
+
+    fn heard(&mut self, idle: HashMap<(String, i32), i64>, now_ms: i64) {
+        // The time that is believed may have gone back since reading began.
+        self.began.values_mut().for_each(|began| *began = now_ms.min(*began));
+        self.idle = idle;
     }
 
     /// A partition is read from somewhere from now on.
@@ -209,6 +216,18 @@ mod tests {
         assert_eq!(ends.idle(&partition), Some(104_000));
         ends.begins(&partition, 104_200);
         assert_eq!(ends.idle(&partition), None, "it went back");
+    }
+
+    /// The time that was believed was an hour ahead, and was put right.
+    #[test]
+    fn a_partition_is_at_its_end_also_when_the_time_went_back() {
+        let partition = Partition { topic: "logs".into(), number: 3 };
+        let mut ends = Ends::default();
+        ends.begins(&partition, 3_700_000);
+        for (time, expected) in [(100_000, None), (102_000, None), (103_000, Some(103_000))] {
+            ends.heard(HashMap::from([(("logs".to_owned(), 3), time)]), time);
+            assert_eq!(ends.idle(&partition), expected, "{time}");
+        }
     }
 
     #[test]

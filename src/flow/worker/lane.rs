@@ -8,6 +8,7 @@ use crate::alert::{Clock, Watermark};
 use crate::engine::Memory;
 use crate::flow::Failure;
 use crate::flow::ledger::{LANES, Ledger, Ticket};
+use crate::flow::real_time::Fresh;
 use crate::flow::record::Line;
 use crate::flow::status::{LaneStatus, WorkerStatus};
 use crate::flow::transport::{Mark, Partition, Source, Standing};
@@ -35,6 +36,8 @@ pub(super) struct Lane {
     waiting: VecDeque<(i64, Option<i64>)>,
     /// No record is from later than this, as far as is known.
     latest_ms: i64,
+    /// Lines that come as they happen.
+    pub(super) fresh: Fresh,
     /// The last record whose timestamp was not believed.
     doubt: Option<Doubt>,
     /// It is committed with each offset: somebody counts alerts.
@@ -114,6 +117,7 @@ impl Lane {
         self.expected = None;
         self.first.get_or_insert(line.offset);
         self.last_timestamp_ms = line.timestamp_ms;
+        self.fresh.see(line.timestamp_ms);
         let waited = self.clock.ahead();
         let is_believed = self.clock.see_by(line.timestamp_ms, self.latest_ms);
         if !is_believed {
@@ -331,6 +335,7 @@ impl Lanes {
             committed_clock: clock,
             waiting: VecDeque::new(),
             latest_ms: self.latest_ms.unwrap_or(i64::MAX),
+            fresh: Fresh::default(),
             doubt: None,
             keeps_clock,
             poison: BTreeMap::new(),

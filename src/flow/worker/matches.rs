@@ -125,17 +125,20 @@ impl<K: Sink> Worker<K> {
     }
 
     /// Looks what time it is, once a second.
-    fn look_at_clocks(&mut self, now: Instant) {
+    fn look_at_clocks<S: Source>(&mut self, source: &S, now: Instant) {
         let Some(counting) = self.counting.as_mut().filter(|counting| now >= counting.next_look) else { return };
         counting.next_look = now + INTERVAL;
         let furthest = self.lanes.iter().filter_map(|lane| lane.clock.now()).max();
-        real_time::look(furthest).tell();
+        let now_ms = now_ms();
+        let fresh =
+            self.lanes.iter_mut().filter_map(|lane| lane.fresh.look(source.idle(&lane.partition), now_ms)).max();
+        real_time::look(furthest, fresh).tell();
         self.lanes.none_is_later(real_time::latest_ms());
     }
 
     /// Tells how far the partitions are, when it is time.
     pub(super) fn tell_watermarks<S: Source>(&mut self, source: &S, now: Instant) -> Result<(), Failure> {
-        self.look_at_clocks(now);
+        self.look_at_clocks(source, now);
         let Some(counting) = &self.counting else { return Ok(()) };
         // Blocked, nothing is known of the ends of paused partitions, and nothing more is to wait for the output.
         let nobody_counts = counting.alerts.ids().next().is_none();
