@@ -9,6 +9,10 @@
 //! windows are those of a topic of 12 partitions; what they hold is held against their limits, by their own books and by
 //! the memory that the process has got. Then all is over: every group must be told to be, and forgotten.
 //!
+//!     cargo bench --bench alerts -- --takeover 4320000
+//!
+//! measures how long it takes to take over a partition of the matches topic that has a day of matches to be read again.
+//!
 //! The exit code is 1 when a proof does not hold. `cargo test` runs it for a moment, to see that it counts right.
 
 use std::process::ExitCode;
@@ -18,7 +22,7 @@ use std::time::Duration;
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 use fingerpost::alert::{
-    Alerts, Bookmark, Change, Clock, Limits, Place, Record, Settings, State, Watermark, Windows, partition_of,
+    Alerts, Bookmark, Change, Clock, Limits, Match, Place, Record, Settings, State, Watermark, Windows, partition_of,
 };
 use fingerpost::engine::Engine;
 use fingerpost::pack;
@@ -29,6 +33,9 @@ struct Arguments {
     /// Lines of the burst
     #[arg(long, default_value_t = 1_000_000)]
     lines: usize,
+    /// Measure a takeover instead: so many matches of a day are read again
+    #[arg(long)]
+    takeover: Option<usize>,
     /// What cargo adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -37,6 +44,7 @@ struct Arguments {
 /// 2024-01-03T12:00:00Z.
 const START: i64 = 1_704_283_200_000;
 const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
 const PARTITIONS: i32 = 12;
 /// Lines that are judged, then counted, in turns.
 const TURN: usize = 10_000;
@@ -85,9 +93,14 @@ fn main() -> ExitCode {
     // cargo says `--bench` when it benches and nothing when it tests.
     if !std::env::args().any(|argument| argument == "--bench") {
         BURSTS.iter().for_each(|burst| _ = measure(burst, 500));
+        takeover(2_000, 10);
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
+    if let Some(matches) = arguments.takeover {
+        [100, 1_000, 10_000].into_iter().for_each(|groups| takeover(matches, groups));
+        return ExitCode::SUCCESS;
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "burst",
@@ -131,8 +144,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(burst: &Burst, lines: usize) -> Measured {
-    let packs = pack::parse(&pack::builtin()).0.expect("the shipped packs are sound");
-    let engine = Engine::new(packs, fingerpost::engine::Settings::default()).expect("it builds");
+    let engine = engine();
     let alerts = Arc::new(Alerts::new(&engine, Settings::default()));
     let mut memory = engine.memory();
     memory.count_for_alerts();
@@ -182,15 +194,73 @@ fn measure(burst: &Burst, lines: usize) -> Measured {
     measured
 }
 
+fn engine() -> Engine {
+    let packs = pack::parse(&pack::builtin()).0.expect("the shipped packs are sound");
+    Engine::new(packs, fingerpost::engine::Settings::default()).expect("it builds")
+}
+
 /// All is over a day later.
 fn end(windows: &mut [(Windows, i64)], groups: usize) {
-    let (topic, inputs) = ("logs".to_owned(), vec![("logs".to_owned(), 1)]);
-    let clock = START + 24 * 60 * MINUTE;
-    let watermark = Record::Watermark(Watermark { topic, partition: 0, offset: 0, clock, inputs }).to_json();
-    let changes = windows.iter_mut().flat_map(|windows| read(windows, &watermark));
+    let changes = windows.iter_mut().flat_map(|windows| read(windows, &watermark(START + DAY)));
     let over = changes.filter(|change| change.state == State::Resolved).count();
     assert_eq!(over, groups, "every group is over");
+    for windows in windows.iter_mut() {
+        let bookmark = windows.0.bookmark();
+        windows.0.committed(&bookmark);
+        assert!(read(windows, &watermark(START + DAY + 1)).is_empty());
+    }
     assert!(windows.iter().all(|(windows, _)| windows.meters().groups == 0), "and forgotten");
+}
+
+fn watermark(clock: i64) -> String {
+    let (topic, inputs) = ("logs".to_owned(), vec![("logs".to_owned(), 1)]);
+    Record::Watermark(Watermark { topic, partition: 0, offset: 0, clock, inputs }).to_json()
+}
+
+/// Somebody takes over a partition of the matches topic, and reads again what lines may still change that are a day late.
+fn takeover(matches: usize, groups: usize) {
+    let engine = engine();
+    let settings = Settings { lateness_ms: DAY, ..Settings::default() };
+    let alerts = Arc::new(Alerts::new(&engine, settings));
+    let mut memory = engine.memory();
+    memory.count_for_alerts();
+    let found: Vec<Match> = (0..groups)
+        .map(|group| {
+            let payload = (BURSTS[1].line)(group);
+            let line = engine.classify(payload.as_bytes(), None, &mut memory).countable.expect("an alert looks at it");
+            alerts.count(&line, &Place::default(), START, Clock::default()).matches.remove(0)
+        })
+        .collect();
+    let next = i64::try_from(matches).expect("fewer than that");
+    let bookmark = Bookmark { from: 0, next, horizon: START + DAY - 5 * MINUTE, floor: START, began: START };
+    let (before, mut taking) = (resident(), Duration::ZERO);
+    let mut windows = Windows::new(alerts, Limits::default(), bookmark);
+    for from in (0..matches).step_by(TURN) {
+        let records = (from..matches.min(from + TURN)).map(|offset| {
+            let place = Place { topic: "logs".to_owned(), partition: 0, offset: offset as i64 };
+            let at = START + DAY * offset as i64 / next;
+            (offset as i64, Record::Match(Match { at, place, ..found[offset % groups].clone() }).to_json())
+        });
+        let records: Vec<(i64, String)> = records.collect();
+        taking += timed(|| {
+            for (offset, record) in &records {
+                windows.take(*offset, &Record::from_json(record.as_bytes()).expect("what was written"));
+            }
+        })
+        .1;
+    }
+    let (_, catching_up) = timed(|| windows.catch_up());
+    let (news, meters) = (windows.news().len(), windows.meters());
+    println!(
+        "{matches} matches of a day in {groups} groups: {:.0} ns each, {:.1} s for 86,400,000 of them; then {:.2} s to catch up; \
+         {:.1} MiB by the books, {:.1} MiB resident; {} groups evicted, {news} news",
+        taking.as_nanos() as f64 / matches as f64,
+        taking.as_secs_f64() * 86_400_000.0 / matches as f64,
+        catching_up.as_secs_f64(),
+        meters.bytes as f64 / f64::from(1 << 20),
+        resident().saturating_sub(before) as f64 / f64::from(1 << 20),
+        meters.evicted,
+    );
 }
 
 fn read((windows, offset): &mut (Windows, i64), record: &str) -> Vec<Change> {

@@ -6,6 +6,7 @@
 
 mod access;
 mod alerts;
+mod deadline;
 mod gaps;
 mod metrics;
 mod probes;

@@ -125,6 +125,16 @@ impl Change {
         super::record::key(&self.alert, self.group.iter().map(|(_, value)| value.as_str()))
     }
 
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.group, &self.labels, &self.annotations].into_iter().flatten();
+        let texts: usize = texts.map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>()).sum();
+        let lines: usize = self.lines.iter().map(|place| size_of::<Place>() + place.topic.len()).sum();
+        let own = size_of::<Self>() + self.alert.len() + self.place.topic.len() + self.pack.len();
+        own + texts + lines + self.said.bytes() + self.held.len() * size_of::<(i64, i64)>()
+    }
+
     /// How far on it was told: who has lost a partition may write late, and what was told further on holds.
     #[must_use]
     pub(crate) fn far(&self) -> (Option<i64>, u32) {
@@ -298,9 +308,8 @@ impl Words<'_> {
             ("alertname".to_owned(), alert.id.clone()),
             ("severity".to_owned(), alert.severity.as_str().to_owned()),
         ];
-        let lengths = self.alerts.settings().lengths;
-        let label = |template: &Template| self.fill(template).map(|text| lengths.label(text));
-        labels.extend(alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), label(template)?))));
+        let own = alert.labels.iter().filter_map(|(name, template)| Some((name.clone(), self.fill(template)?)));
+        labels.extend(self.alerts.settings().lengths.labels(own.collect()));
         labels
     }
 
@@ -330,7 +339,7 @@ impl Words<'_> {
         ];
         let of_all = of_all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let told = own.chain(of_all).filter(|(_, value)| !value.is_empty());
-        told.filter_map(|(name, value)| settings.lengths.annotation(&name, value).map(|value| (name, value))).collect()
+        settings.lengths.annotations(told.collect())
     }
 
     /// The command that silences just this alert for so long. Nothing is silenced by itself.

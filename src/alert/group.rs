@@ -36,6 +36,8 @@ pub(super) struct Group {
     pub(super) next: Option<Box<Witness>>,
     /// When the horizon passes this, something has to be told; at the end of time when nothing will without further lines.
     pub(super) due: i64,
+    /// How far the partition had been read when something was last told of it, and the number of that word among those told there.
+    word: Option<(i64, u32)>,
     /// Where it stands in the queues.
     pub(super) queued: Option<Queued>,
     /// Its bytes as they were last counted.
@@ -104,9 +106,17 @@ impl Group {
             last: None,
             next: None,
             due: i64::MAX,
+            word: None,
             queued: None,
             weight: 0,
         }
+    }
+
+    /// The number of the next word on it, among those that are told when so far was read.
+    pub(super) fn next_word(&mut self, read_to: i64) -> u32 {
+        let word = self.word.filter(|word| word.0 == read_to).map_or(0, |word| word.1 + 1);
+        self.word = Some((read_to, word));
+        word
     }
 
     /// It held right before nothing was looked at any more, since then.
@@ -152,9 +162,9 @@ impl Group {
 
     /// When it fires, by all that is known: late lines against have taken out what they cover.
     fn stretches(&self, rule: Rule) -> Cow<'_, [Stretch]> {
-        match self.lines.late() {
-            [] => Cow::Borrowed(self.held.stretches()),
-            late => Cow::Owned(self.held.without(late, rule.window)),
+        match &self.lines.late {
+            late if late.is_empty() => Cow::Borrowed(self.held.stretches()),
+            late => Cow::Owned(late.without(self.held.stretches(), rule.window)),
         }
     }
 
@@ -203,9 +213,10 @@ impl Group {
     /// Nothing before `floor` is looked at again, and of what ended before `kept` nothing needs to be known.
     pub(super) fn pass(&mut self, floor: i64, kept: i64, rule: Rule) {
         self.refresh(rule);
-        let baked = self.lines.late().partition_point(|at| at.saturating_add(rule.window) < floor);
-        if baked > 0 {
-            self.held = Held::new(self.held.without(&self.lines.late()[..baked], rule.window));
+        // A late line is kept while what it takes out touches the floor; then that is taken out for good.
+        let baked = self.lines.late.split_before(floor.saturating_sub(rule.window));
+        if !baked.is_empty() {
+            self.held = Held::new(baked.without(self.held.stretches(), rule.window));
         }
         self.floor = self.floor.max(floor);
         self.lines.forget(floor, rule);
@@ -219,6 +230,7 @@ impl Group {
     /// Other packs count it otherwise: from the horizon on, as what was told before is told.
     pub(super) fn recount(&mut self, horizon: i64, before: Rule, rule: Rule) {
         self.refresh(before);
+        self.lines.late.exchange(rule.window);
         self.floor = self.floor.max(horizon);
         self.over.clear();
         let from = self.floor;
@@ -266,5 +278,39 @@ impl Witness {
     /// Bytes that it alone holds. What many share is counted nowhere: it is bounded by how many are shared.
     fn bytes(&self) -> usize {
         if Arc::strong_count(&self.said) > 1 { 0 } else { self.said.bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::late;
+    use crate::alert::stretch::Entry;
+
+    /// A collector that was away brings lines against, as many as it likes, into one group that held all the while.
+    #[test]
+    fn a_storm_of_late_lines_costs_as_much_for_each_however_many_came_before() {
+        let rule = Rule { window: 60_000, least: 1, distinct: false, unless: true };
+        let storm = |many: i64| {
+            let mut group = Group::new("[]".into(), 0, i64::MIN);
+            for minute in 0..120 {
+                let entry = Entry { at: minute * 60_000, input: 0, offset: minute, value: 0 };
+                group.lines.insert(entry, rule);
+                group.touch(entry.at, entry.at + rule.window);
+            }
+            group.news(7_000_000, rule);
+            late::steps();
+            let mut random = fastrand::Rng::with_seed(7);
+            for _ in 0..many {
+                let at = random.i64(1..7_000_000);
+                group.lines.late.insert(at, rule.window);
+                group.touch(at, at + rule.window);
+                group.news(7_000_000, rule);
+                group.pass(0, 0, rule);
+            }
+            late::steps()
+        };
+        let (few, more) = (storm(1_000), storm(8_000));
+        assert!(more < 10 * few && few < 1_000 * 120, "{few} steps for a thousand, {more} for eight thousand");
     }
 }

@@ -50,25 +50,6 @@ impl Held {
         &self.0
     }
 
-    /// Those that are left when each line at one of these times, in their order, takes `window` out of the stretch in which it
-    /// lies. One that lies before a stretch, or where it begins, takes nothing out of it.
-    pub(super) fn without(&self, lines: &[i64], window: i64) -> Vec<Stretch> {
-        let mut left = Vec::with_capacity(self.0.len());
-        for (start, end) in &self.0 {
-            let mut from = *start;
-            for line in &lines[lines.partition_point(|line| line <= start)..lines.partition_point(|line| line < end)] {
-                if from < *line {
-                    left.push((from, *line));
-                }
-                from = from.max(line.saturating_add(window));
-            }
-            if from < *end {
-                left.push((from, *end));
-            }
-        }
-        left
-    }
-
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
         self.0.capacity() * size_of::<Stretch>()
@@ -101,20 +82,5 @@ mod tests {
         let mut held = held();
         held.forget(30);
         assert_eq!(held.0, [(20, 30), (40, 50)]);
-    }
-
-    #[test]
-    fn a_line_takes_its_window_out_of_the_stretch_in_which_it_lies() {
-        let held = Held(vec![(0, 100), (200, 300)]);
-        for (lines, expected) in [
-            (vec![], vec![(0, 100), (200, 300)]),
-            (vec![0, 200], vec![(0, 100), (200, 300)]),
-            (vec![195], vec![(0, 100), (200, 300)]),
-            (vec![10], vec![(0, 10), (30, 100), (200, 300)]),
-            (vec![10, 20, 40], vec![(0, 10), (60, 100), (200, 300)]),
-            (vec![90, 299, 300], vec![(0, 90), (200, 299)]),
-        ] {
-            assert_eq!(held.without(&lines, 20), expected, "{lines:?}");
-        }
     }
 }

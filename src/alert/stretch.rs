@@ -11,6 +11,7 @@
 //!
 //! Lines that can make no difference any more, whatever still comes, are dropped, so that a burst does not grow memory.
 
+use super::late::Late;
 use crate::pack::Alert;
 
 /// From a time until another, which is outside.
@@ -66,8 +67,8 @@ pub(super) struct Lines {
     pub(super) counted: Vec<Entry>,
     /// Times of the lines that keep it from holding.
     pub(super) against: Vec<i64>,
-    /// Times of those that came late: they keep it from holding on.
-    late: Vec<i64>,
+    /// Those that came late: they keep it from holding on.
+    pub(super) late: Late,
     /// Beyond so many counted lines those that make no difference are dropped.
     room: usize,
 }
@@ -103,19 +104,11 @@ impl Lines {
         true
     }
 
-    /// Adds one that came late, and ends it only where it holds.
-    pub(super) fn insert_late(&mut self, at: i64) -> bool {
-        let Err(place) = self.late.binary_search(&at) else { return false };
-        self.late.insert(place, at);
-        true
-    }
-
-    /// Forgets lines that cover no time from `from` on. One that came late is kept while what it takes out touches `from`.
+    /// Forgets lines that cover no time from `from` on; those that came late are another's to forget.
     pub(super) fn forget(&mut self, from: i64, rule: Rule) {
         let end = |at: i64| at.saturating_add(rule.window);
         self.counted.drain(..self.counted.partition_point(|entry| end(entry.at) <= from));
         self.against.drain(..self.against.partition_point(|at| end(*at) <= from));
-        self.late.drain(..self.late.partition_point(|at| end(*at) < from));
         if self.counted.capacity() > 4 * self.counted.len() + ROOM_MIN {
             self.counted.shrink_to(2 * self.counted.len());
         }
@@ -130,21 +123,16 @@ impl Lines {
         self.counted.len()
     }
 
-    /// Times of the lines that came late and end it where it holds.
-    pub(super) fn late(&self) -> &[i64] {
-        &self.late
-    }
-
     /// Bytes on the heap.
     pub(super) fn bytes(&self) -> usize {
-        let times = self.against.capacity() + self.late.capacity();
-        self.counted.capacity() * size_of::<Entry>() + times * size_of::<i64>()
+        let (counted, against) = (self.counted.capacity(), self.against.capacity());
+        counted * size_of::<Entry>() + against * size_of::<i64>() + self.late.bytes()
     }
 
     /// The last time that is covered by anything, exclusive.
     pub(super) fn end(&self, rule: Rule) -> Option<i64> {
         let last = self.counted.last().map(|entry| entry.at);
-        let last = last.max(self.against.last().copied()).max(self.late.last().copied());
+        let last = last.max(self.against.last().copied()).max(self.late.last());
         last.map(|at| at.saturating_add(rule.window))
     }
 

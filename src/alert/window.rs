@@ -6,6 +6,8 @@ mod queues;
 mod resume;
 mod telling;
 
+pub use telling::Untold;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ use super::stretch::{Entry, Rule};
 
 /// Shared words of lines beyond which those that nobody uses any more are dropped.
 const SHARED_MAX: usize = 1024;
+/// News that are made before somebody takes them, about.
+const AT_A_TIME: usize = 1000;
 
 /// The windows of one partition of the matches topic.
 ///
@@ -58,10 +62,12 @@ pub struct Windows {
     /// All of those have been read again.
     is_live: bool,
     /// What the alerts topic says of each key, until all has caught up.
-    restored: HashMap<String, Words>,
-    changes: Vec<Change>,
-    /// Words on the group at hand, since something last changed.
-    words: u32,
+    restored: HashMap<Arc<str>, Words>,
+    news: Vec<Untold>,
+    /// So many news are made before somebody takes them, about.
+    at_a_time: usize,
+    /// The horizon could be further on.
+    is_behind: bool,
     meters: Meters,
     /// Where keys are put together.
     key: Vec<u8>,
@@ -88,8 +94,9 @@ impl Windows {
             bookmark,
             is_live: false,
             restored: HashMap::new(),
-            changes: Vec::new(),
-            words: 0,
+            news: Vec::new(),
+            at_a_time: AT_A_TIME,
+            is_behind: false,
             meters: Meters::default(),
             key: Vec::new(),
         }
@@ -98,6 +105,45 @@ impl Windows {
     /// Takes the record at `offset`. What it gives is to be written to the alerts topic before the offset behind it is
     /// committed. Records before the bookmark's `next` give nothing: they have been told of.
     pub fn read(&mut self, offset: i64, record: &Record) -> Vec<Change> {
+        self.take(offset, record);
+        let mut changes = self.changes();
+        while self.is_behind {
+            self.go_on();
+            changes.extend(self.changes());
+        }
+        changes
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        let news = self.news();
+        news.iter().map(|untold| self.in_words(untold)).collect()
+    }
+
+    /// What is to be told, in this order.
+    pub fn news(&mut self) -> Vec<Untold> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// There is more to be told than is made at a time: [`Windows::go_on`] makes more.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Goes on with what was left, when much was to be told at once.
+    pub fn go_on(&mut self) {
+        if self.is_behind {
+            self.advance();
+        }
+    }
+
+    /// Makes about so many news at a time, and not the usual number.
+    pub fn telling_at_a_time(&mut self, many: usize) {
+        self.at_a_time = many;
+    }
+
+    /// [`Windows::read`], but what is to be told is left to be taken by [`Windows::news`], and need not be all.
+    pub fn take(&mut self, offset: i64, record: &Record) {
         if offset >= self.bookmark.next {
             self.catch_up();
         }
@@ -109,7 +155,6 @@ impl Windows {
                 self.advance();
             }
         }
-        std::mem::take(&mut self.changes)
     }
 
     /// Everything that fires, for sending again and for looking at, in the order of keys.
@@ -129,6 +174,13 @@ impl Windows {
         }
         firing.sort_by(|a, b| a.key.cmp(&b.key));
         firing.into_iter().filter_map(|group| Some(self.change(group, group.told.as_ref()?, None))).collect()
+    }
+
+    /// The group of a key, when it fires.
+    #[must_use]
+    pub fn fires(&self, key: &str) -> Option<Change> {
+        let group = &self.groups[*self.by_key.get(key)?];
+        Some(self.change(group, group.told.as_ref()?, None))
     }
 
     /// How many groups of each alert fire.
@@ -192,7 +244,7 @@ impl Windows {
         let is_new = match (found.against, found.late) {
             (false, _) => lines.insert(entry, rule),
             (true, false) => lines.insert_against(found.at, rule),
-            (true, true) => lines.insert_late(found.at),
+            (true, true) => lines.late.insert(found.at, rule.window),
         };
         if !is_new {
             self.meters.repeated += 1;

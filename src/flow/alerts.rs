@@ -9,19 +9,20 @@
 pub(crate) mod counter;
 mod found_late;
 mod lane;
+mod lately;
 pub(crate) mod meters;
 mod settle;
 mod stored;
 mod view;
 
+pub(crate) use lane::KEY_BYTES;
+pub(crate) use lately::LATELY_BYTES;
 pub use stored::{Told, lines, told};
 pub use view::{Cursor, Page, View};
+pub(crate) use view::{PAGE_BYTES, PAGE_MAX, PAGES_MAX};
 
 use super::{Lines, Output, notify};
 use crate::alert;
-
-/// Alerts on one page of [`View::ask`], at most.
-pub(crate) const PAGE_MAX: usize = 2000;
 
 /// How alerts are counted and told.
 #[derive(Debug, Clone)]

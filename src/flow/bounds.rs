@@ -11,10 +11,10 @@ use crate::engine::Engine;
 
 /// The program itself, its runtime, HTTP and metrics, and what the allocator keeps for later.
 const PROCESS_BYTES: usize = 48 << 20;
-/// What is told of a group, in words: strings for each label and annotation, and as JSON beside them.
-const CHANGE_BYTES: usize = 4 << 10;
-/// A key of an alert that is over, with its place in a table.
-const KEY_BYTES: usize = 320;
+/// What is to be told of a group and is not in words yet.
+const UNTOLD_BYTES: usize = 800;
+/// What the alerts topic says of a group, until all before it is read again.
+const RESTORED_BYTES: usize = 800;
 
 /// The bound, in parts that somebody can turn: bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Bounds {
             // While rules are reloaded there are two engines.
             rules: 2 * engine.memory_usage(),
             workers,
-            alerts: counting.map_or(0, |alerts| counted(settings, alerts, route)),
+            alerts: counting.map_or(0, |alerts| counted(settings, engine, alerts, route)),
         }
     }
 
@@ -46,21 +46,41 @@ impl Bounds {
 }
 
 /// What counting takes. Whoever is alone has all partitions.
-fn counted(settings: &Settings, alerts: &alerts::Settings, route: &Route) -> usize {
+fn counted(settings: &Settings, engine: &Engine, alerts: &alerts::Settings, route: &Route) -> usize {
     let role = alerts::settings(settings, alerts);
     let partitions = usize::try_from(route.matches_partitions).unwrap_or(0);
     let client = memory_of_worker(&role, route.alerts_limit, route.brokers) + memory_of_queue(route.alerts_limit);
-    // Where a horizon passes, all that fires in one partition may be over at once; it is told before more is read.
-    let news = alerts.limits.groups.saturating_mul(CHANGE_BYTES);
-    let over = alerts.limits.groups.saturating_mul(partitions).saturating_mul(KEY_BYTES);
+    let each = alerts.limits.groups;
+    let all = each.saturating_mul(partitions);
+    // Where a horizon passes, all that fires in one partition may be over at the same moment, and fire anew.
+    let news = each.saturating_mul(2 * UNTOLD_BYTES);
+    // Of each group of which something is told: since when it fires or until when it did.
+    let keys = all.saturating_mul(2 * alerts::KEY_BYTES);
+    let restored = all.saturating_mul(RESTORED_BYTES);
     let groups = alerts.limits.bytes.saturating_mul(partitions);
-    let page = alerts::PAGE_MAX * CHANGE_BYTES;
+    // As they are and as JSON, escaped.
+    let pages = alerts::PAGES_MAX * 3 * alerts::PAGE_BYTES;
     let told = match alerts.notify.alertmanagers.len() {
         0 => 0,
-        listeners => notify::memory_bound(alerts.limits.groups.saturating_mul(partitions), listeners),
+        listeners => {
+            let packs = engine.packs();
+            let entries = packs.alerts.iter().map(|alert| alert.labels.len() + alert.annotations.len()).max();
+            notify::memory_bound(notify::Most {
+                firing: all,
+                alerts: packs.alerts.len(),
+                max_firing: alerts.notify.max_firing,
+                texts: alerts.counting.lengths.most(),
+                entries: entries.unwrap_or(0) + OF_ALL,
+                listeners,
+            })
+        }
     };
-    [client, news, over, groups, page, told].into_iter().fold(0, usize::saturating_add)
+    let parts = [client, news, keys, restored, groups, pages, told, alerts::LATELY_BYTES];
+    parts.into_iter().fold(0, usize::saturating_add)
 }
+
+/// Labels and annotations that every alert has, besides those of its pack.
+const OF_ALL: usize = 16;
 
 /// Says what is promised, and how many bytes of memory it takes at most, and gives these.
 ///

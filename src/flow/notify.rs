@@ -29,7 +29,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-pub(crate) use board::{Board, memory_bound};
+use board::BATCH;
+pub(crate) use board::{Board, Most, memory_bound};
 use crowd::Crowd;
 use notice::time;
 pub use post::check_authorities;
@@ -127,8 +128,6 @@ pub enum SignIn {
     },
 }
 
-/// Alerts in one request.
-const BATCH: usize = 64;
 /// An alert that is not told again is taken for resolved after this many intervals, or [`HOLD_MIN`].
 const HOLD_INTERVALS: u32 = 4;
 /// The same, at least: what a restart of this fleet may take.

@@ -2,24 +2,25 @@
 //! alert as Alertmanager takes it, with an object of ours that says since when, why, and which lines were counted.
 //!
 //! It comes a page at a time, as hundreds of thousands may fire: `limit=N` alerts, 1,000 unless asked otherwise and at most
-//! 2,000. When there are more, the answer has `next`, and `after=<next>` asks for the page behind it. What fires or ends
-//! between two pages is on them or not; all else is on exactly one. One page is made at a time, and whoever asks meanwhile
-//! waits.
+//! 2,000, and no more than a mebibyte of them. When there are more, the answer has `next`, and `after=<next>` asks for the page
+//! behind it. What fires or ends between two pages is on them or not; all else is on exactly one. Few pages are there at a time:
+//! whoever asks meanwhile waits, and a turn ends when the page has been taken, or its reader was too slow.
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::Room;
 use crate::alert::Change;
-use crate::flow::alerts::{Cursor, PAGE_MAX, Page};
+use crate::flow::alerts::{Cursor, PAGE_MAX, PAGES_MAX, Page};
 use crate::pack::hex;
 
 /// Alerts on a page that nobody asked to be of another size.
@@ -27,8 +28,22 @@ const LIMIT_USUAL: usize = 1000;
 /// How long the counting may take to answer, and who is before us to be served.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One page at a time, so that a page is what this takes in memory.
-static TURN: Semaphore = Semaphore::const_new(1);
+/// So many pages at a time: what this takes in memory.
+static TURNS: Semaphore = Semaphore::const_new(PAGES_MAX);
+
+/// Bytes that somebody reads, and whose turn it is until they are gone.
+struct Held<B>(B, #[expect(dead_code, reason = "it is let go with the bytes")] SemaphorePermit<'static>);
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+/// An answer that keeps its turn until the last byte of it is with the system, or the connection is gone.
+pub(super) fn held(body: impl AsRef<[u8]> + Send + 'static, turn: SemaphorePermit<'static>) -> Bytes {
+    Bytes::from_owner(Held(body, turn))
+}
 
 /// What may be asked for.
 #[derive(Deserialize)]
@@ -51,25 +66,26 @@ pub(crate) async fn alerts(State(room): State<Room>, asked: Result<Query<Asked>,
         Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
     };
     let page = timeout(PATIENCE, async {
-        let turn = TURN.acquire().await.ok()?;
+        let turn = TURNS.acquire().await.ok()?;
         let page = room.status.alerts().ask(after, limit).await.ok()?;
         Some((page, turn))
     });
-    let Ok(Some((Page { alerts, next }, _turn))) = page.await else {
+    let Ok(Some((Page { alerts, next }, turn))) = page.await else {
         let why = "the counting of alerts is busy or leaving; ask again\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], why).into_response();
     };
     let mut partitions: Vec<i32> =
         room.status.counted_partitions().into_iter().map(|report| report.partition).collect();
     partitions.sort_unstable();
-    ([(header::CONTENT_TYPE, "application/json")], body(&partitions, &alerts, next.as_ref())).into_response()
+    let body = held(body(&partitions, alerts, next.as_ref()), turn);
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// The partitions of the matches topic that this process counts (the rest is told by others), the alerts, and, when there
 /// are more, what to ask for next. Each alert is put in as it is written, and not taken apart again.
-fn body(partitions: &[i32], alerts: &[Change], next: Option<&Cursor>) -> String {
+fn body(partitions: &[i32], alerts: Vec<Change>, next: Option<&Cursor>) -> String {
     let mut body = format!(r#"{{"partitions":{},"alerts":["#, json!(partitions));
-    for (number, change) in alerts.iter().enumerate() {
+    for (number, change) in alerts.into_iter().enumerate() {
         body.push_str(if number > 0 { "," } else { "" });
         body.push_str(&change.to_json());
     }
@@ -115,7 +131,8 @@ mod tests {
         for place in [(0, r#"["a.b","é"]"#.to_owned()), (11, String::new())] {
             assert_eq!(cursor(&token(&place)), Some(place));
         }
-        let body: serde_json::Value = serde_json::from_str(&body(&[0, 3], &[], Some(&(0, "k".into())))).expect("JSON");
+        let body: serde_json::Value =
+            serde_json::from_str(&body(&[0, 3], Vec::new(), Some(&(0, "k".into())))).expect("JSON");
         assert_eq!(body, json!({ "partitions": [0, 3], "alerts": [], "next": "0-6b" }));
         for wrong in ["", "1", "x-00", "1-0", "1-zz", "1-ff", "1-+1"] {
             assert_eq!(cursor(wrong), None, "{wrong}");

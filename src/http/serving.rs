@@ -4,6 +4,7 @@
 //! has to come within [`Bounds::header`], and there are so many connections for everybody ([`Bounds::general`]). Those beyond
 //! are for probes alone ([`Bounds::reserve`]), each for one answer; of these the one that came first makes room for a new
 //! one, so that who asks at once is always answered, however many others hold on to theirs.
+//! An answer has to be taken within [`Bounds::answer`].
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
+use super::deadline::Deadline;
 use crate::telemetry::Seldom;
 
 /// Bytes of a request's header.
@@ -38,13 +40,16 @@ pub(crate) struct Bounds {
     pub(crate) reserve: usize,
     /// For a header to come; as long may nothing be asked.
     pub(crate) header: Duration,
+    /// For an answer to be taken.
+    pub(crate) answer: Duration,
     /// For all of a connection: longer than a reload may take.
     pub(crate) whole: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { general: 192, reserve: 64, header: Duration::from_secs(10), whole: Duration::from_secs(900) }
+        let (header, answer, whole) = (Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(900));
+        Self { general: 192, reserve: 64, header, answer, whole }
     }
 }
 
@@ -98,7 +103,8 @@ async fn refused(error: &io::Error, failures: &mut Seldom) {
 async fn connection(stream: TcpStream, router: Router, is_kept: bool, bounds: Bounds) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(bounds.header).max_buf_size(HEADER_MAX).keep_alive(is_kept);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let stream = TokioIo::new(Deadline::new(stream, bounds.answer));
+    let mut serving = pin!(builder.serve_connection(stream, TowerToHyperService::new(router)));
     // How a connection ends is nobody's trouble but its client's.
     if timeout(bounds.whole, serving.as_mut()).await.is_err() {
         serving.as_mut().graceful_shutdown();
@@ -128,13 +134,15 @@ impl Reserve {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream};
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use axum::routing::get;
 
+    use super::super::alerts::held;
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
-    const BOUNDS: Bounds = Bounds { general: 3, reserve: 2, header: LONG, whole: LONG };
+    const BOUNDS: Bounds = Bounds { general: 3, reserve: 2, header: LONG, answer: LONG, whole: LONG };
 
     async fn served(bounds: Bounds) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -181,6 +189,62 @@ mod tests {
             silent.read_to_string(&mut answer).unwrap();
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
         }
+    }
+
+    /// Bytes of pages that are there, and the most that there were.
+    static PAGES: AtomicUsize = AtomicUsize::new(0);
+    static PAGES_MOST: AtomicUsize = AtomicUsize::new(0);
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    const PAGE: usize = 8 << 20;
+
+    struct Page(Vec<u8>);
+
+    impl Page {
+        fn new() -> Self {
+            PAGES_MOST.fetch_max(PAGES.fetch_add(PAGE, Relaxed) + PAGE, Relaxed);
+            Self(vec![b'x'; PAGE])
+        }
+    }
+
+    impl Drop for Page {
+        fn drop(&mut self) {
+            PAGES.fetch_sub(PAGE, Relaxed);
+        }
+    }
+
+    impl AsRef<[u8]> for Page {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    /// However many ask and take nothing, no more pages are there than there are turns, and each is let go in time.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_reads_slowly_is_cut_off_and_holds_no_page() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let page = async || {
+            let turn = TURNS.acquire().await.unwrap();
+            held(Page::new(), turn)
+        };
+        let everything = Router::new().route("/page", get(page));
+        let bounds = Bounds { general: 100, answer: Duration::from_millis(100), ..BOUNDS };
+        tokio::spawn(serve(listener, Answering { probes: everything.clone(), everything }, bounds));
+        let slow: Vec<TcpStream> = (0..20)
+            .map(|_| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET /page HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+                stream
+            })
+            .collect();
+        // Each has had its turn when whoever comes last has all of a page.
+        let whole = tokio::task::spawn_blocking(move || ask(address, "/page").len()).await.unwrap();
+        assert!(whole > PAGE);
+        while TURNS.available_permits() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((PAGES.load(Relaxed), PAGES_MOST.load(Relaxed)), (0, 2 * PAGE));
+        drop(slow);
     }
 
     #[tokio::test(flavor = "multi_thread")]

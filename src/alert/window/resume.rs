@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use super::{Windows, parts};
-use crate::alert::group::{Told, Witness};
+use crate::alert::group::{Group, Told, Witness};
 use crate::alert::record::Unreadable;
-use crate::alert::restored::{Words, held, matters, slim};
+use crate::alert::restored::{What, Word, Words, held, matters};
 use crate::alert::{Alerts, Change, State};
 
 impl Windows {
@@ -23,41 +23,64 @@ impl Windows {
             self.restored.remove(key);
             return Ok(());
         };
-        let change = if matters(&change, self.floor) { change } else { slim(change) };
-        let words = self.restored.entry(key.to_owned()).or_default();
-        if change.read_to.is_none_or(|read_to| read_to <= self.bookmark.next) {
-            Words::take(&mut words.settled, &change);
+        let (far, floor) = (change.far(), self.floor);
+        let what = if matters(&change, floor) { self.what(change) } else { What::Nothing };
+        let word = Arc::new(Word { far, what });
+        let words = self.restored.entry(key.into()).or_default();
+        if far.0.is_none_or(|read_to| read_to <= self.bookmark.next) {
+            Words::take(&mut words.settled, &word);
         }
-        Words::take(&mut words.last, &change);
+        Words::take(&mut words.last, &word);
         Ok(())
+    }
+
+    fn what(&mut self, change: Change) -> What {
+        let (floor, fires) = (self.floor, change.state == State::Firing);
+        let since = held(&change).find(|(start, end)| *start < floor && floor <= *end).map(|(start, _)| start);
+        match self.alerts.find(&change.alert, change.group.len()) {
+            Some(alert) => What::Known { alert, since, fires, told: self.told_again(alert, change) },
+            None if fires => What::Orphan(Box::new(change)),
+            None => What::Nothing,
+        }
     }
 
     /// What is told of a group goes on from there.
     fn resume(&mut self, key: &str, words: Words) {
         let is_settled = words.settled.is_some();
-        let Some(change) = words.settled.or(words.last) else { return };
-        let floor = self.floor;
-        if !matters(&change, floor) {
-            return;
+        let Some(word) = words.settled.or(words.last) else { return };
+        match Arc::unwrap_or_clone(word).what {
+            What::Nothing => {}
+            What::Orphan(change) => self.orphan(key, *change),
+            What::Known { alert, since, fires, told } => {
+                let slot = self.by_key.get(key).copied().unwrap_or_else(|| self.insert(key.into(), alert));
+                let group = &mut self.groups[slot];
+                since.into_iter().for_each(|since| group.restore(since));
+                *(if fires && is_settled { &mut group.told } else { &mut group.last }) = Some(Box::new(told));
+            }
         }
-        let since = held(&change).find(|(start, end)| *start < floor && floor <= *end).map(|(start, _)| start);
-        let fires = change.state == State::Firing;
-        let Some(alert) = self.alerts.find(&change.alert, change.group.len()) else {
-            self.orphan(change);
-            return;
-        };
-        let slot = self.by_key.get(key).copied().unwrap_or_else(|| self.insert(key.into(), alert));
-        let told = Box::new(self.told_again(alert, change));
-        let group = &mut self.groups[slot];
-        since.into_iter().for_each(|since| group.restore(since));
-        *(if fires && is_settled { &mut group.told } else { &mut group.last }) = Some(told);
+    }
+
+    /// The same with other packs.
+    fn with(&self, alerts: &Alerts, key: &str, what: What) -> What {
+        let What::Known { alert, since, fires, told } = what else { return what };
+        let group = Group::new(key.into(), alert, self.floor);
+        let words = self.change(&group, &told, None);
+        match alerts.find(&words.alert, words.group.len()) {
+            Some(alert) => {
+                let labels = Some(words.labels.into_boxed_slice());
+                What::Known { alert, since, fires, told: Told { labels, ..told } }
+            }
+            None if fires => What::Orphan(Box::new(words)),
+            None => What::Nothing,
+        }
     }
 
     /// An alert that fires and that the packs do not have any more is over, since nobody will ever count for it.
-    fn orphan(&mut self, change: Change) {
+    fn orphan(&mut self, key: &str, change: Change) {
         if change.state == State::Firing {
             let ends_at = Some(change.starts_at.max(change.settled));
-            self.changes.push(Change { state: State::Resolved, ends_at, read_to: Some(self.next), word: 0, ..change });
+            let change = Change { state: State::Resolved, ends_at, read_to: Some(self.next), word: 0, ..change };
+            self.tell_in_words(key, change);
         }
     }
 
@@ -75,16 +98,17 @@ impl Windows {
     /// Everything before the bookmark's `next` has been read. The first [`Windows::read`] behind it says so as well.
     pub fn caught_up(&mut self) -> Vec<Change> {
         self.catch_up();
-        std::mem::take(&mut self.changes)
+        self.changes()
     }
 
-    pub(super) fn catch_up(&mut self) {
+    /// [`Windows::caught_up`], but what is to be told is left to be taken by [`Windows::news`].
+    pub fn catch_up(&mut self) {
         if self.is_live {
             return;
         }
         self.is_live = true;
         self.next = self.next.max(self.bookmark.next);
-        let mut restored: Vec<(String, Words)> = std::mem::take(&mut self.restored).into_iter().collect();
+        let mut restored: Vec<(Arc<str>, Words)> = std::mem::take(&mut self.restored).into_iter().collect();
         restored.sort_by(|a, b| a.0.cmp(&b.0));
         restored.into_iter().for_each(|(key, words)| self.resume(&key, words));
         // In the order of keys: the order of slots depends on how far back the reading began.
@@ -107,6 +131,12 @@ impl Windows {
 
     /// Other packs. Alerts go on with the lines that they have; those that are gone are over.
     pub fn exchange(&mut self, alerts: Arc<Alerts>) -> Vec<Change> {
+        self.swap(alerts);
+        self.changes()
+    }
+
+    /// [`Windows::exchange`], but what is to be told is left to be taken by [`Windows::news`].
+    pub fn swap(&mut self, alerts: Arc<Alerts>) {
         let slots: Vec<usize> = self.groups.iter().map(|(slot, _)| slot).collect();
         for slot in &slots {
             let labels = |told: &Told| self.change(&self.groups[*slot], told, None).labels.into_boxed_slice();
@@ -128,12 +158,19 @@ impl Windows {
                 self.groups[*slot].recount(self.horizon, before, now);
             }
         }
+        let mut restored = std::mem::take(&mut self.restored);
+        for (key, words) in &mut restored {
+            for word in [&mut words.settled, &mut words.last].into_iter().flatten() {
+                let Word { far, what } = Word::clone(word);
+                *word = Arc::new(Word { far, what: self.with(&alerts, key, what) });
+            }
+        }
+        self.restored = restored;
         self.alerts = alerts;
         for slot in slots {
             if self.is_live && self.groups.contains(slot) {
                 self.settle(slot, None);
             }
         }
-        std::mem::take(&mut self.changes)
     }
 }

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::found_late::{self, FoundLate};
 use super::lane::{Lane, Past, bookmark};
+use super::lately::Lately;
 use super::meters::AlertMeters;
 use super::settle::Producing;
 use super::view::View;
-use crate::alert::{self, Alerts, Bookmark, Change, State, Windows, partition_of};
+use crate::alert::{self, Alerts, Bookmark, Change, Untold, Windows, partition_of};
 use crate::flow::kafka::topics::Route;
 use crate::flow::notify::Board;
 use crate::flow::real_time;
@@ -29,6 +30,8 @@ const IDLE: Duration = Duration::from_millis(100);
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// So much is told at a time, at most.
 const CHANGES_MAX: usize = 1000;
+/// So many are put into words at a time.
+const AT_A_TIME: usize = 100;
 /// How often it is looked whether there is something to delete.
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two attempts to commit in the end.
@@ -37,21 +40,21 @@ const COMMIT_PAUSE: Duration = Duration::from_millis(50);
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 /// Who asks what fires is not kept waiting for longer by what is being committed.
 pub(super) const LONG_WAIT: Duration = Duration::from_secs(2);
-/// What is over since no longer than this is told to Alertmanagers again by a new owner: the one before may not have
-/// come to it.
-const OVER_LATELY_MS: i64 = 60 * 60 * 1000;
-
 /// Something to tell, and the partition that counts it.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) partition: i32,
-    pub(super) change: Change,
+    pub(super) untold: Untold,
+    told_ms: Option<i64>,
 }
 
-/// Adds to what is to be told.
-fn add(news: &mut Vec<News>, lane: &mut Lane, changes: Vec<Change>) {
-    let partition = lane.partition.number;
-    news.extend(changes.into_iter().map(|change| News { partition, change: lane.dated(change, now_ms()) }));
+/// Adds what there is to be told.
+fn add(news: &mut Vec<News>, lane: &mut Lane) {
+    let (partition, now_ms) = (lane.partition.number, now_ms());
+    for untold in lane.windows.news() {
+        let told_ms = lane.told_ms(&untold, now_ms);
+        news.push(News { partition, untold, told_ms });
+    }
 }
 
 /// See the top of the file.
@@ -142,6 +145,7 @@ impl<K: Sink> Counter<K> {
             self.group(source, event)?;
             return Ok(Turn::On);
         }
+        self.go_on();
         let is_quiet = match source.poll(IDLE) {
             Some(Ok(delivery)) => {
                 self.read(&delivery);
@@ -189,7 +193,7 @@ impl<K: Sink> Counter<K> {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.is_of(&line)) else { return };
         lane.fresh.see(line.timestamp_ms);
         match lane.read(line.offset, line.value) {
-            Ok(changes) => add(&mut self.news, lane, changes),
+            Ok(()) => add(&mut self.news, lane),
             Err(why) => {
                 self.meters.unreadable.increment(1);
                 let why = foreign(why.to_string().as_bytes());
@@ -208,9 +212,25 @@ impl<K: Sink> Counter<K> {
     /// Where everything has been read, silence is over.
     fn look_at_ends<S: Source>(&mut self, source: &S) {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_live() && source.idle(&lane.partition).is_some()) {
-            let changes = lane.at_its_end();
-            add(&mut self.news, lane, changes);
+            lane.at_its_end();
+            add(&mut self.news, lane);
         }
+    }
+
+    /// Where a horizon has passed much, it is told a part at a time.
+    fn go_on(&mut self) {
+        for lane in self.lanes.iter_mut().filter(|lane| lane.windows.is_behind()) {
+            if !self.is_stale && self.news.len() < CHANGES_MAX {
+                lane.windows.go_on();
+                add(&mut self.news, lane);
+            }
+        }
+    }
+
+    /// What is to be told, in words. Nothing of a partition that is another's by now.
+    pub(super) fn in_words(&self, news: &News) -> Option<Change> {
+        let lane = self.lanes.iter().find(|lane| lane.partition.number == news.partition)?;
+        Some(Change { told_ms: news.told_ms, ..lane.windows.in_words(&news.untold) })
     }
 
     fn trouble<S: Source>(&self, source: &S, problem: Problem) -> Result<(), Failure> {
@@ -315,8 +335,7 @@ impl<K: Sink> Counter<K> {
         let mut windows = Windows::new(self.alerts.clone(), self.limits, bookmark);
         let mut unreadable = 0_u64;
         let mut past = Past::default();
-        let mut lately: BTreeMap<String, Change> = BTreeMap::new();
-        let since = now_ms - OVER_LATELY_MS;
+        let mut lately = Lately::new(now_ms);
         source.recall(partition, &|| self.status.turn(), &mut |key, value| {
             let Ok(key) = std::str::from_utf8(key) else { return unreadable += 1 };
             // The alerts topic may have more partitions, or once have had.
@@ -324,19 +343,14 @@ impl<K: Sink> Counter<K> {
                 return;
             }
             unreadable += u64::from(windows.restore(key, value).is_err());
-            lately.remove(key);
             let change = value.and_then(|value| Change::from_json(value).ok());
             past.says(key, change.as_ref());
-            if let Some(change) = change.filter(|change| change.ends_at.max(change.told_ms) >= Some(since))
-                && change.state == State::Resolved
-            {
-                lately.insert(key.to_owned(), change);
-            }
+            lately.says(key, change.filter(|_| self.board.is_some()));
         })?;
         if unreadable > 0 {
             tracing::warn!(partition = partition.number, unreadable, "records of the alerts topic that cannot be read");
         }
-        lately.values().for_each(|change| self.notify(partition.number, bookmark.began, change));
+        lately.changes().for_each(|change| self.notify(partition.number, bookmark.began, change));
         Ok((windows, past))
     }
 
@@ -368,24 +382,28 @@ impl<K: Sink> Counter<K> {
         self.alerts = Arc::new(Alerts::new(&engine, self.alerts.settings().clone()));
         self.meters = AlertMeters::new(&self.alerts);
         for lane in &mut self.lanes {
-            let changes = lane.windows.exchange(self.alerts.clone());
-            add(&mut self.news, lane, changes);
+            lane.windows.swap(self.alerts.clone());
+            add(&mut self.news, lane);
         }
     }
 
     /// What was to be told is on the alerts topic, and committed.
     pub(super) fn told(&mut self, news: &[News]) {
         // Alertmanagers are told what holds, not all that happened on the way.
-        let mut last: BTreeMap<(i32, String), &Change> = BTreeMap::new();
-        for News { partition, change } in news {
-            self.meters.told(change);
-            last.insert((*partition, change.key()), change);
+        let mut last: BTreeMap<(i32, &str), &News> = BTreeMap::new();
+        for news in news {
+            self.meters.told(news.untold.alert(), news.untold.ends_at().is_some());
+            last.insert((news.partition, news.untold.key()), news);
         }
-        for ((partition, key), change) in last {
+        for ((partition, key), news) in last {
             let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition.number == partition) else { continue };
-            lane.is_over(&key, change.ends_at);
+            lane.latest(key, &news.untold);
             let began = lane.windows.bookmark().began;
-            self.notify(partition, began, change);
+            if self.board.is_some()
+                && let Some(change) = self.in_words(news)
+            {
+                self.notify(partition, began, &change);
+            }
         }
         for lane in self.lanes.iter().filter(|lane| lane.is_live()) {
             let number = lane.partition.number;
@@ -393,6 +411,7 @@ impl<K: Sink> Counter<K> {
                 // What fires since before we had the partition.
                 self.notify_all(number, &lane.windows);
             }
+            self.tell_wanted(number, &lane.windows);
             if !self.view.knows(number) || news.iter().any(|news| news.partition == number) {
                 self.view.set(number, lane.windows.firing_by_alert());
             }
@@ -413,14 +432,25 @@ impl<K: Sink> Counter<K> {
         self.view.answer(waited, &numbers, page);
     }
 
+    /// Tells of those for which there is room now.
+    fn tell_wanted(&self, partition: i32, windows: &Windows) {
+        let Some(board) = &self.board else { return };
+        for key in board.wanted(partition, CHANGES_MAX) {
+            match windows.fires(&key) {
+                Some(change) => self.notify(partition, i64::MIN, &change),
+                None => board.nothing_of(&key),
+            }
+        }
+    }
+
     /// A part at a time, as all that fires takes many times what the windows do.
     fn notify_all(&self, partition: i32, windows: &Windows) {
         let mut behind: Option<String> = None;
         while self.board.is_some() {
-            let changes = windows.firing_behind(behind.as_deref(), CHANGES_MAX);
+            let changes = windows.firing_behind(behind.as_deref(), AT_A_TIME);
             changes.iter().for_each(|change| self.notify(partition, i64::MIN, change));
             match changes.last() {
-                Some(last) if changes.len() == CHANGES_MAX => behind = Some(last.key()),
+                Some(last) if changes.len() == AT_A_TIME => behind = Some(last.key()),
                 _ => return,
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::alert::{Bookmark, Change, Meters, Record, State, Unreadable, Windows};
+use crate::alert::{Bookmark, Change, Meters, Record, Unreadable, Untold, Windows};
 use crate::flow::real_time::Fresh;
 use crate::flow::status::LaneStatus;
 use crate::flow::transport::{Mark, Partition, Standing};
@@ -57,6 +57,9 @@ impl Past {
     }
 }
 
+/// A key of an alert, with its place in a table, as the bound on memory counts it; and the table's part of it, about.
+pub(crate) const KEY_BYTES: usize = 320;
+const KEY_OVERHEAD: usize = 64;
 /// An alert that is over stays on the alerts topic for so long, by event time.
 const OVER_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// So many records must be of no use before they are worth a request to delete them.
@@ -93,26 +96,35 @@ impl Lane {
         Self { past, ..self }
     }
 
-    /// The same change, which says when it was first told that it fires.
-    pub(super) fn dated(&mut self, change: Change, now_ms: i64) -> Change {
-        let told_ms = match change.state {
-            State::Firing => Some(*self.past.told.entry(change.key()).or_insert(now_ms)),
-            State::Resolved if change.withdrawn => None,
-            State::Resolved => self.past.told.remove(&change.key()),
-        };
-        Change { told_ms, ..change }
-    }
-
-    /// The latest word on a key: until when it fired, `None` when it fires or nothing is known of it.
-    pub(super) fn is_over(&mut self, key: &str, ends_ms: Option<i64>) {
-        match ends_ms {
-            Some(ends_ms) => _ = self.past.over.insert(key.to_owned(), ends_ms),
-            None => _ = self.past.over.remove(key),
+    /// When it was first told that this fires, by the time of day.
+    pub(super) fn told_ms(&mut self, untold: &Untold, now_ms: i64) -> Option<i64> {
+        match untold.ends_at() {
+            None => Some(*self.past.told.entry(untold.key().to_owned()).or_insert(now_ms)),
+            Some(_) if untold.is_withdrawn() => None,
+            Some(_) => self.past.told.remove(untold.key()),
         }
     }
 
+    /// The latest word on a key: until when it fired, `None` when it fires.
+    pub(super) fn latest(&mut self, key: &str, untold: &Untold) {
+        match untold.ends_at() {
+            Some(ends_ms) => _ = self.past.over.insert(key.to_owned(), ends_ms),
+            None => _ = self.past.over.remove(key),
+        }
+        // It does not fire, and was never told to be over.
+        if untold.is_withdrawn() {
+            self.past.told.remove(key);
+        }
+    }
+
+    /// The alerts topic says nothing of a key any more.
+    pub(super) fn forgot(&mut self, key: &str) {
+        self.past.over.remove(key);
+    }
+
     /// Keys that are over since so long that the alerts topic need not have them any more; of more than `most`, those that
-    /// are over longest, however long that is. Some of them, when they are more than `at_a_time`.
+    /// are over longest, however long that is. Fewer where keys are longer than [`KEY_BYTES`]. Some of them, when they are more
+    /// than `at_a_time`.
     pub(super) fn forgotten(&self, most: usize, at_a_time: usize) -> Vec<String> {
         if !self.is_live {
             return Vec::new();
@@ -120,6 +132,8 @@ impl Lane {
         let Bookmark { horizon, floor, .. } = self.windows.bookmark();
         // What a late line can still change is needed for longer.
         let mut before = horizon.saturating_sub(OVER_KEPT_MS).min(floor);
+        let bytes: usize = self.past.over.keys().map(|key| key.len() + KEY_OVERHEAD).sum();
+        let most = most.min((most * KEY_BYTES).checked_div(bytes / self.past.over.len().max(1)).unwrap_or(most));
         if let Some(beyond) = self.past.over.len().checked_sub(most).filter(|beyond| *beyond > 0) {
             let mut ends: Vec<i64> = self.past.over.values().copied().collect();
             before = before.max(ends.select_nth_unstable(beyond - 1).1.saturating_add(1));
@@ -148,18 +162,18 @@ impl Lane {
     }
 
     /// Takes the record at `offset`; nothing comes of one that was read before.
-    pub(super) fn read(&mut self, offset: i64, value: Option<&[u8]>) -> Result<Vec<Change>, Unreadable> {
+    pub(super) fn read(&mut self, offset: i64, value: Option<&[u8]>) -> Result<(), Unreadable> {
         if self.barrier.is_some_and(|barrier| offset >= barrier) || self.next.is_some_and(|next| offset < next) {
-            return Ok(Vec::new());
+            return Ok(());
         }
         self.barrier = None;
         self.next = Some(offset + 1);
         self.read_to = self.next;
         self.is_live |= offset >= self.told_to;
         match value {
-            Some(value) => Record::from_json(value).map(|record| self.windows.read(offset, &record)),
+            Some(value) => Record::from_json(value).map(|record| self.windows.take(offset, &record)),
             // Nobody of ours writes such a record.
-            None => Ok(Vec::new()),
+            None => Ok(()),
         }
     }
 
@@ -171,12 +185,11 @@ impl Lane {
     }
 
     /// The partition is read to its end: what was told of before ends there at the latest.
-    pub(super) fn at_its_end(&mut self) -> Vec<Change> {
-        if self.is_live || self.barrier.is_some() {
-            return Vec::new();
+    pub(super) fn at_its_end(&mut self) {
+        if !self.is_live && self.barrier.is_none() {
+            self.is_live = true;
+            self.windows.catch_up();
         }
-        self.is_live = true;
-        self.windows.caught_up()
     }
 
     /// All that an earlier owner told of has been read.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use metrics::{Counter, counter};
 
-use crate::alert::{Alerts, Change, Counted, Meters as Counts, Origin, State};
+use crate::alert::{Alerts, Counted, Meters as Counts, Origin};
 use crate::flow::meters::names;
 
 /// What a worker counts of lines that alerts look at.
@@ -95,10 +95,9 @@ impl AlertMeters {
     }
 
     /// Something was told.
-    pub(crate) fn told(&self, change: &Change) {
-        if let Some([firing, resolved]) = self.changes.get(&change.alert) {
-            let counter = if change.state == State::Resolved { resolved } else { firing };
-            counter.increment(1);
+    pub(crate) fn told(&self, alert: &str, is_over: bool) {
+        if let Some([firing, resolved]) = self.changes.get(alert) {
+            (if is_over { resolved } else { firing }).increment(1);
         }
     }
 

@@ -273,18 +273,15 @@ impl<K: Sink> Counter<K> {
         };
         let mut forgotten: Vec<(i32, String)> = self.lanes.iter().flat_map(keys).take(FORGOTTEN_MAX).collect();
         if !forgotten.is_empty() {
-            let told: HashSet<String> = news.iter().map(|news| news.change.key()).collect();
-            forgotten.retain(|(_, key)| !told.contains(key));
+            let told: HashSet<&str> = news.iter().map(|news| news.untold.key()).collect();
+            forgotten.retain(|(_, key)| !told.contains(key.as_str()));
         }
         forgotten
     }
 
     fn forgot(&mut self, forgotten: &[(i32, String)]) {
         for (number, key) in forgotten {
-            self.lanes
-                .iter_mut()
-                .filter(|lane| lane.partition.number == *number)
-                .for_each(|lane| lane.is_over(key, None));
+            self.lanes.iter_mut().filter(|lane| lane.partition.number == *number).for_each(|lane| lane.forgot(key));
         }
     }
 
@@ -299,10 +296,15 @@ impl<K: Sink> Counter<K> {
         let mut acks = Vec::new();
         let mut waiting = 0_usize;
         let mut refused = None;
-        let told = news.iter().map(|news| (news.partition, news.change.key(), Some(news.change.to_json())));
-        let records = told.chain(forgotten.iter().map(|(number, key)| (*number, key.clone(), None)));
-        for (partition, key, json) in records {
-            let record = Writer::text(To::Output, partition, Some(&key), json.as_deref(), now_ms());
+        let told = news.iter().map(|news| (news.partition, news.untold.key(), Some(news)));
+        let records = told.chain(forgotten.iter().map(|(number, key)| (*number, key.as_str(), None)));
+        for (partition, key, news) in records {
+            // One at a time: words take much memory.
+            let json = news.and_then(|news| self.in_words(news)).map(|change| change.to_json());
+            if news.is_some() && json.is_none() {
+                continue;
+            }
+            let record = Writer::text(To::Output, partition, Some(key), json.as_deref(), now_ms());
             if record.weight() + OVERHEAD > self.route.alerts_limit {
                 let alert = foreign(key.as_bytes());
                 tracing::error!(

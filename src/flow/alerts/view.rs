@@ -182,7 +182,16 @@ impl View {
     }
 }
 
-/// A page over all partitions, in their order.
+/// Alerts on one page, at most.
+pub(crate) const PAGE_MAX: usize = 2000;
+/// Bytes of them, at most, but for a single one that has more.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// Pages that are there at a time.
+pub(crate) const PAGES_MAX: usize = 4;
+/// So many alerts are put into words at a time, as a page may be full before.
+const PORTION: usize = 100;
+
+/// A page over all partitions, in their order: at most `limit` alerts, and [`PAGE_BYTES`] of them but for the first.
 fn gather(
     partitions: &[i32],
     after: Option<&Cursor>,
@@ -191,19 +200,30 @@ fn gather(
 ) -> Page {
     let mut partitions = partitions.to_vec();
     partitions.sort_unstable();
-    let mut gathered = Page::default();
+    let (mut gathered, mut bytes) = (Page::default(), 0);
     for partition in partitions.into_iter().filter(|number| after.is_none_or(|(from, _)| number >= from)) {
-        let behind = after.filter(|(from, _)| *from == partition).map(|(_, key)| key.as_str());
-        let room = limit - gathered.alerts.len();
-        // One more tells whether there is more.
-        let mut alerts = page(partition, behind, room + 1);
-        let is_more = alerts.len() > room;
-        alerts.truncate(room);
-        let last = alerts.last().map(|change| (partition, change.key()));
-        gathered.next = last.or(gathered.next.take());
-        gathered.alerts.extend(alerts);
-        if is_more {
-            return gathered;
+        let mut behind = after.filter(|(from, _)| *from == partition).map(|(_, key)| key.clone());
+        loop {
+            let most = PORTION.min(limit - gathered.alerts.len());
+            // One more tells whether there is more.
+            let mut alerts = page(partition, behind.as_deref(), most + 1);
+            let is_more = alerts.len() > most;
+            alerts.truncate(most);
+            for change in alerts {
+                bytes += change.bytes();
+                if bytes > PAGE_BYTES && !gathered.alerts.is_empty() {
+                    return gathered;
+                }
+                behind = Some(change.key());
+                gathered.next = behind.clone().map(|key| (partition, key));
+                gathered.alerts.push(change);
+            }
+            if !is_more {
+                break;
+            }
+            if gathered.alerts.len() == limit {
+                return gathered;
+            }
         }
     }
     Page { next: None, ..gathered }
@@ -262,6 +282,28 @@ mod tests {
             assert_eq!(pages.len(), 10_usize.div_ceil(limit), "no page is empty");
             assert_eq!(pages.concat(), all);
         }
+    }
+
+    #[test]
+    fn a_page_has_no_more_than_its_bytes() {
+        let large = |partition, behind: Option<&str>, limit| {
+            let mut changes = page(partition, behind, limit);
+            let text = "x".repeat(PAGE_BYTES / 3);
+            changes.iter_mut().for_each(|change| change.annotations = vec![("text".to_owned(), text.clone())]);
+            changes
+        };
+        let mut after = None;
+        for (expected, is_last) in [(2, false), (2, false), (2, false), (2, false), (2, true)] {
+            let page = gather(&[0, 2, 7], after.as_ref(), 100, large);
+            assert_eq!((page.alerts.len(), page.next.is_none()), (expected, is_last));
+            after = page.next;
+        }
+        let one = |partition, behind: Option<&str>, limit| {
+            let mut changes = page(partition, behind, limit);
+            changes.iter_mut().for_each(|change| change.said.rule = "x".repeat(2 * PAGE_BYTES));
+            changes
+        };
+        assert_eq!(gather(&[0], None, 100, one).alerts.len(), 1, "one that is larger by itself has a page of its own");
     }
 
     #[test]

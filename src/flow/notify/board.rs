@@ -1,24 +1,28 @@
 //! The latest word on each alert, and how far each Alertmanager has heard it.
 //!
-//! Bounded: what fires is bounded by those who count; what is over stays only until everybody has heard it, and of that
-//! at most [`OVER_MAX`].
+//! Bounded: what fires is here as far as it is told (`crowd`); what is over stays only until everybody has heard it, and of that
+//! at most [`OVER_MAX`] and [`OVER_BYTES`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::crowd::Crowd;
-use super::notice::Notice;
+use super::crowd::{Admitted, Crowd, LATE_BYTES};
+use super::notice::{ENTRY_BYTES, Notice, TABLE_BYTES};
 use crate::flow::meters;
 use crate::flow::status::now_ms;
 
+/// Alerts in one request.
+pub(super) const BATCH: usize = 64;
 /// An alert that is over is told for this long.
 const OVER_KEPT: Duration = Duration::from_secs(15 * 60);
 /// Alerts that are over and still told, at most. Beyond, the oldest are let go: an Alertmanager that hears nothing more
 /// of an alert takes it for resolved by itself.
 const OVER_MAX: usize = 10_000;
-/// An alert as it is kept to be told, about: labels, annotations, and a table of them.
-const NOTICE_BYTES: usize = 4 << 10;
+/// Bytes that those take, at most.
+const OVER_BYTES: usize = 32 << 20;
+/// A group that waits to be told of, about: its key, and its places in two tables.
+const WAITING_BYTES: usize = 400;
 /// How far one Alertmanager has heard of an alert.
 const HEARD_BYTES: usize = size_of::<(u64, Instant)>();
 /// No thread sleeps longer at a time.
@@ -39,6 +43,8 @@ struct Inner {
     /// Numbers each word that is put.
     words: u64,
     over: usize,
+    /// Bytes of what is over.
+    over_bytes: usize,
     crowd: Crowd,
     listeners: usize,
     stopping: bool,
@@ -48,6 +54,7 @@ struct Inner {
 #[derive(Debug)]
 struct Entry {
     notice: Arc<Notice>,
+    bytes: usize,
     word: u64,
     put: Instant,
     /// Until then it is told to fire, although it is over.
@@ -88,10 +95,32 @@ impl Entry {
     }
 }
 
-/// Bytes that a board takes at most on which so many alerts fire, for so many listeners; and what they are about to tell.
-pub(crate) fn memory_bound(firing: usize, listeners: usize) -> usize {
-    let each = NOTICE_BYTES + listeners * (HEARD_BYTES + size_of::<Due>());
-    firing.saturating_add(OVER_MAX).saturating_mul(each)
+/// What a board may come to hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    /// Groups that fire.
+    pub(crate) firing: usize,
+    /// Alerts, each with so many groups that are told of.
+    pub(crate) alerts: usize,
+    pub(crate) max_firing: usize,
+    /// Bytes of all texts of one of them, and how many there are.
+    pub(crate) texts: usize,
+    pub(crate) entries: usize,
+    pub(crate) listeners: usize,
+}
+
+/// Bytes that a board takes at most, and what its listeners are about to tell.
+pub(crate) fn memory_bound(most: Most) -> usize {
+    let Most { firing, alerts, max_firing, texts, entries, listeners } = most;
+    let notice = size_of::<(String, Entry)>() + size_of::<Notice>() + texts + 3 * TABLE_BYTES + entries * ENTRY_BYTES;
+    let each = listeners * (HEARD_BYTES + size_of::<Due>());
+    // One more of each alert stands for those that wait.
+    let told = firing.min(alerts.saturating_mul(max_firing)).saturating_add(alerts);
+    let told = told.saturating_mul(notice + each);
+    let over = OVER_BYTES + OVER_MAX * (size_of::<(String, Entry)>() + each);
+    // Each alert of a batch as a value, with what else is in the request, and as text, escaped.
+    let batches = listeners.saturating_mul(BATCH).saturating_mul(4 * notice);
+    [told, over, batches, LATE_BYTES, firing.saturating_mul(WAITING_BYTES)].into_iter().fold(0, usize::saturating_add)
 }
 
 /// Something to tell.
@@ -105,8 +134,16 @@ pub(super) struct Due {
 
 impl Board {
     pub(super) fn new(listeners: usize, repeat_interval: Duration, crowd: Crowd) -> Self {
-        let inner =
-            Inner { entries: HashMap::new(), words: 0, over: 0, crowd, listeners, stopping: false, running: listeners };
+        let inner = Inner {
+            entries: HashMap::new(),
+            words: 0,
+            over: 0,
+            over_bytes: 0,
+            crowd,
+            listeners,
+            stopping: false,
+            running: listeners,
+        };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), listeners, repeat_interval }
     }
 
@@ -122,8 +159,24 @@ impl Board {
         let mut inner = self.inner();
         let now = Instant::now();
         inner.put(notice, now);
-        if inner.over > OVER_MAX {
+        if inner.is_crowded() {
             inner.bound(now);
+        }
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Keys of groups of a partition for which there is room now: whoever counts it puts what is to be told of them, or says
+    /// that there is nothing ([`Board::nothing_of`]). Some of them.
+    pub(crate) fn wanted(&self, partition: i32, many: usize) -> Vec<Arc<str>> {
+        self.inner().crowd.wanted(partition, many)
+    }
+
+    /// A group that was wanted does not fire.
+    pub(crate) fn nothing_of(&self, key: &str) {
+        let mut inner = self.inner();
+        if let Some(kind) = inner.crowd.is_found(key) {
+            inner.admit_next(&kind, Instant::now());
         }
         drop(inner);
         self.changed.notify_all();
@@ -132,7 +185,8 @@ impl Board {
     /// Forgets what a partition's owner said: somebody else owns it now, and tells.
     pub(crate) fn forget(&self, partition: i32) {
         let mut inner = self.inner();
-        inner.crowd.forget(partition);
+        let free = inner.crowd.forget(partition);
+        free.iter().for_each(|kind| inner.admit_next(kind, Instant::now()));
         let gone: Vec<String> = inner
             .entries
             .values()
@@ -142,7 +196,7 @@ impl Board {
         for key in gone {
             inner.take(&key, Instant::now());
         }
-        inner.over = inner.entries.values().filter(|entry| entry.is_over()).count();
+        inner.recount();
     }
 
     /// What to tell a listener next, at most `many`; waits until there is something. `None`: it is time to end.
@@ -227,11 +281,25 @@ impl Board {
 impl Inner {
     fn put(&mut self, notice: Notice, now: Instant) {
         let fires = notice.ends_ms.is_none() || !notice.fires_for.is_zero();
+        if self.crowd.is_found(&notice.key).is_some() {
+            // It has a place; and when it does not fire any more, nobody has heard that it did.
+            match fires {
+                true => self.enter(notice, true, now),
+                false => self.admit_next(&notice.kind, now),
+            }
+            return;
+        }
         let is_told = self.entries.get(&notice.key).is_some_and(|entry| entry.counts);
         let place = if is_told { None } else { self.crowd.gives_up(&notice.kind, &notice.key) };
-        if fires && !is_told && !self.crowd.admits(&notice, place.unwrap_or(self.words + 1)) {
-            self.words += 1;
-            return;
+        if fires && !is_told {
+            match self.crowd.admits(&notice, place.unwrap_or(self.words + 1)) {
+                Admitted::Yes => {}
+                Admitted::Later => {
+                    self.words += 1;
+                    return;
+                }
+                Admitted::No => return meters::let_go(),
+            }
         }
         // Nobody has heard that it fired.
         if !fires && place.is_some() {
@@ -248,9 +316,9 @@ impl Inner {
     fn enter(&mut self, notice: Notice, counts: bool, now: Instant) {
         self.words += 1;
         let before = self.entries.remove(&notice.key);
-        self.over -= usize::from(before.as_ref().is_some_and(Entry::is_over));
-        self.over += usize::from(notice.ends_ms.is_some());
+        before.iter().for_each(|before| self.weigh(before, false));
         let entry = Entry {
+            bytes: notice.bytes(),
             word: self.words,
             put: now,
             fires_until: (!notice.fires_for.is_zero()).then(|| now + notice.fires_for),
@@ -258,7 +326,26 @@ impl Inner {
             heard: before.map_or_else(|| vec![(0, now); self.listeners], |before| before.heard),
             notice: Arc::new(notice),
         };
+        self.weigh(&entry, true);
         self.entries.insert(entry.notice.key.clone(), entry);
+    }
+
+    /// An entry comes, or goes.
+    fn weigh(&mut self, entry: &Entry, comes: bool) {
+        if entry.is_over() {
+            let by = |number: usize, by: usize| if comes { number + by } else { number.saturating_sub(by) };
+            (self.over, self.over_bytes) = (by(self.over, 1), by(self.over_bytes, entry.bytes));
+        }
+    }
+
+    fn recount(&mut self) {
+        let over = || self.entries.values().filter(|entry| entry.is_over());
+        (self.over, self.over_bytes) = (over().count(), over().map(|entry| entry.bytes).sum());
+    }
+
+    /// More is over than is kept.
+    fn is_crowded(&self) -> bool {
+        self.over > OVER_MAX || self.over_bytes > OVER_BYTES
     }
 
     /// One that was told of has made room.
@@ -271,7 +358,7 @@ impl Inner {
     /// Takes an entry off.
     fn take(&mut self, key: &str, now: Instant) {
         let Some(entry) = self.entries.remove(key) else { return };
-        self.over -= usize::from(entry.is_over());
+        self.weigh(&entry, false);
         if entry.counts {
             self.admit_next(&entry.notice.kind.clone(), now);
         }
@@ -309,8 +396,8 @@ impl Inner {
         }
         self.leave_in_time(now);
         self.entries.retain(|_, entry| !entry.is_done(now));
-        self.over = self.entries.values().filter(|entry| entry.is_over()).count();
-        if self.over > OVER_MAX {
+        self.recount();
+        if self.is_crowded() {
             let mut over: Vec<(u64, String)> = self
                 .entries
                 .iter()
@@ -319,7 +406,8 @@ impl Inner {
                 .collect();
             over.sort_unstable();
             // A tenth at a time, so that not each further one costs a look at all.
-            for (_, key) in over.into_iter().take(OVER_MAX / 10) {
+            let some = over.len().div_ceil(10);
+            for (_, key) in over.into_iter().take(some) {
                 self.take(&key, now);
                 meters::let_go();
             }
@@ -342,8 +430,16 @@ mod tests {
         Crowd::new(most, "one")
     }
 
+    /// Whoever counts says again what is to be told of those that have a place now.
+    fn say_again(board: &Board) {
+        let wanted: Vec<Arc<str>> = (0..9).flat_map(|partition| board.wanted(partition, 100)).collect();
+        wanted.iter().for_each(|key| board.put(notice(key, None)));
+    }
+
     /// Hears all there is, and says what it fires and what is over.
     fn hear(board: &Board) -> Vec<(String, bool)> {
+        board.inner().leave_in_time(Instant::now());
+        say_again(board);
         let due = board.due(0, 1000).unwrap();
         board.told(0, &due);
         due.iter().map(|due| (due.notice.key.clone(), due.fires)).collect()
@@ -391,6 +487,39 @@ mod tests {
     }
 
     #[test]
+    fn those_that_wait_are_kept_without_their_words() {
+        let board = Board::new(1, Duration::from_secs(3600), crowd(1));
+        let long = |key: &str, ends_ms| {
+            let alert = Map::from_iter([("labels".to_owned(), "x".repeat(100_000).into())]);
+            Notice { alert, ..notice(key, ends_ms) }
+        };
+        (0..2_000).for_each(|n| board.put(long(&format!("{n:04}"), None)));
+        let held = |board: &Board| board.inner().entries.values().map(|entry| entry.bytes).sum::<usize>();
+        let told = held(&board);
+        assert!((100_000..200_000).contains(&told), "{told}");
+        // What is over before it is found cannot be said again: of that some is kept.
+        let late = |key: &str| Notice { fires_for: Duration::from_secs(3600), ..long(key, Some(5)) };
+        (0..2_000).for_each(|n| board.put(late(&format!("late{n:04}"))));
+        let kept = board.inner().crowd.late_bytes();
+        assert!((LATE_BYTES - 200_000..=LATE_BYTES).contains(&kept), "{kept}");
+        // And of what is over so much.
+        (0..2_000).for_each(|n| board.put(long(&format!("over{n:04}"), Some(5))));
+        let (over, all) = (board.inner().over_bytes, held(&board));
+        assert!(over <= OVER_BYTES && all <= OVER_BYTES + 200_000, "{over} of {all}");
+        // A place that nobody has anything to tell for goes to the next.
+        board.put(notice("0000", Some(5)));
+        assert_eq!(board.wanted(4, 9), ["0001".into()]);
+        board.nothing_of("0001");
+        assert_eq!(board.wanted(4, 9), ["0002".into()]);
+        board.put(notice("0002", Some(5)));
+        assert_eq!(board.wanted(4, 9), ["0003".into()]);
+        board.forget(4);
+        board.forget(8);
+        let inner = board.inner();
+        assert_eq!((inner.crowd.late_bytes(), inner.over_bytes), (0, 0));
+    }
+
+    #[test]
     fn places_of_a_partition_that_goes_are_free() {
         let board = Board::new(1, Duration::from_secs(3600), crowd(1));
         ["a", "bb", "cc"].into_iter().for_each(|key| board.put(notice(key, None)));
@@ -410,7 +539,12 @@ mod tests {
         board.put(notice("b", None));
         assert_eq!(hear(&board), heard(&[("a", true), ("more of disk", true)]));
         // Then it is over, and has its place no more.
-        assert_eq!(hear(&board), heard(&[("a", false), ("b", true), ("more of disk", false)]));
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            told.extend(hear(&board));
+        }
+        told.sort();
+        assert_eq!(told, heard(&[("a", false), ("b", true), ("more of disk", false)]));
     }
 
     fn keys(due: &[Due]) -> Vec<&str> {

@@ -23,6 +23,26 @@ pub(crate) struct Notice {
     pub(crate) fires_for: Duration,
 }
 
+impl Notice {
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.kind.len() + bytes_of(&self.alert)
+    }
+}
+
+/// Bytes that a table takes, and each of its entries besides its texts.
+pub(crate) const TABLE_BYTES: usize = 700;
+pub(crate) const ENTRY_BYTES: usize = 128;
+
+fn bytes_of(table: &Map<String, Json>) -> usize {
+    let value = |value: &Json| match value {
+        Json::String(text) => text.len(),
+        Json::Object(table) => bytes_of(table),
+        _ => 0,
+    };
+    TABLE_BYTES + table.iter().map(|(name, told)| ENTRY_BYTES + name.len() + value(told)).sum::<usize>()
+}
+
 /// As Alertmanager writes it.
 pub(crate) fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| format!("{time:.3}"))

@@ -5,6 +5,8 @@
 //! tests is slow.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
@@ -77,5 +79,53 @@ fn many_that_fire_stay_below_the_printed_bound_and_are_told_in_pages() {
     let peak = daemon.peak_rss_kib() as f64;
     eprintln!("{groups} groups: {:.0} MiB at most, {:.0} MiB printed", peak / 1024.0, bound / 1024.0);
     assert!(peak <= bound, "{peak} KiB of {bound} KiB");
+    daemon.stop();
+}
+
+/// Each of many that fire has sixteen kilobytes to say, and few are told of: what is kept for the others is small, as is what is
+/// kept for those who ask and take nothing.
+#[test]
+fn long_words_are_not_kept_for_all_and_slow_readers_hold_few_pages() {
+    let Some(broker) = broker() else { return };
+    let groups = 6_000;
+    let long: String = (0..6).map(|number| format!("text{number} = \"{}\"\n", "x".repeat(4_000))).collect();
+    let mut stage = stage(&broker, "words", &(ALERT.toml() + &long));
+    stage.config += "alertmanager = [\"http://127.0.0.1:9\"]\nmax_firing = 100\n";
+    stage.create(&stage.name, 1, &[]);
+    let producer = stage.producer();
+    let mut daemon = stage.start();
+    daemon.wait_ready();
+    let before = daemon.peak_rss_kib();
+    let now = now_ms();
+    for number in 0..groups {
+        let cluster = Some(format!("cluster-{number:07}"));
+        let line = Line { timestamp: now, time: Some(now), rule: Some(0), cluster, job: None, from_the_future: false };
+        Record::plain(&line.json(), now).send(&producer, &stage.name, 0);
+    }
+    producer.flush(Duration::from_secs(60)).unwrap();
+    eventually("all fire", Duration::from_secs(120), || {
+        (daemon.metric("fingerpost_alerts_firing") == Some(f64::from(groups))).then_some(())
+    });
+    let slow: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut stream = TcpStream::connect(daemon.address()).unwrap();
+            stream.write_all(b"GET /api/v1/alerts?limit=2000 HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let (_, page) = eventually("a page", Duration::from_secs(60), || {
+        Some(daemon.get("/api/v1/alerts?limit=2000")).filter(|(status, _)| *status == 200)
+    });
+    let page: Json = serde_json::from_str(&page).unwrap();
+    let alert = &page["alerts"][0];
+    let texts: usize =
+        alert["annotations"].as_object().unwrap().values().map(|text| text.as_str().unwrap().len()).sum();
+    assert!((15_000..=16_384).contains(&texts), "{texts} bytes of annotations");
+    assert!((50..70).contains(&page["alerts"].as_array().unwrap().len()), "a page is full");
+    assert_eq!(alert["annotations"]["summary"], "1 lines", "short ones stay");
+    let grown = daemon.peak_rss_kib() - before;
+    eprintln!("{groups} groups with {texts} bytes to say each: {} MiB more than before", grown / 1024);
+    assert!(grown < 80 << 10, "{grown} KiB more than before the lines came");
+    drop(slow);
     daemon.stop();
 }

@@ -35,6 +35,8 @@ pub(crate) struct Fleet<'a> {
     lost_some_counter: bool,
     /// How often something was killed or moved.
     pub(crate) faults: usize,
+    /// How often more was to be told than is at a time.
+    pub(crate) behind: usize,
     pub(crate) too_late: BTreeSet<(usize, usize, usize)>,
 }
 
@@ -67,6 +69,16 @@ struct Counter {
     windows: Windows,
     next: usize,
     unsent: VecDeque<(String, String)>,
+}
+
+impl Counter {
+    fn tell(&mut self) {
+        for untold in self.windows.news() {
+            let change = self.windows.in_words(&untold);
+            assert_eq!(change.key(), untold.key());
+            self.unsent.push_back((change.key(), change.to_json()));
+        }
+    }
 }
 
 /// The topic and partition of an input.
@@ -111,6 +123,7 @@ impl<'a> Fleet<'a> {
             topics,
             lost_some_counter: false,
             faults: 0,
+            behind: 0,
             too_late: BTreeSet::new(),
         };
         (0..input.len()).for_each(|input| fleet.start_reader(input));
@@ -136,6 +149,8 @@ impl<'a> Fleet<'a> {
             None => Bookmark::start(0),
         };
         let mut windows = Windows::new(Arc::clone(&self.alerts), Limits::default(), bookmark);
+        // Much to be told is told a part at a time, and others may go on from there.
+        windows.telling_at_a_time(1 + partition % 4);
         let records = &self.topics.alerts[partition];
         // Compaction has been here, or not; but not where what a lost counter wrote late would be all that it leaves.
         let is_compacted = !self.lost_some_counter && self.random.bool();
@@ -241,8 +256,8 @@ impl<'a> Fleet<'a> {
         let topic = &self.topics.matches[counter.partition];
         let to = topic.len().min(counter.next + records);
         for (offset, record) in topic.iter().enumerate().take(to).skip(counter.next) {
-            let changes = counter.windows.read(i64::try_from(offset).unwrap(), record);
-            counter.unsent.extend(changes.iter().map(|change| (change.key(), change.to_json())));
+            counter.windows.take(i64::try_from(offset).unwrap(), record);
+            counter.tell();
         }
         counter.next = to.max(counter.next);
         assert_eq!(counter.windows.meters().behind, 0, "what a watermark says holds");
@@ -353,6 +368,11 @@ impl<'a> Fleet<'a> {
         let mut counters = std::mem::take(&mut self.counters);
         for counter in &mut counters {
             self.count(counter, usize::MAX / 2);
+            while counter.windows.is_behind() {
+                self.behind += 1;
+                counter.windows.go_on();
+                counter.tell();
+            }
             self.topics.alerts[counter.partition].extend(counter.unsent.drain(..));
             let bookmark = counter.windows.bookmark();
             self.topics.counted[counter.partition] = Some((bookmark.next, bookmark.to_metadata()));
