@@ -504,7 +504,8 @@ mod tests {
         assert!((LATE_BYTES - 200_000..=LATE_BYTES).contains(&kept), "{kept}");
         // And of what is over so much.
         (0..2_000).for_each(|n| board.put(long(&format!("over{n:04}"), Some(5))));
-        let (over, all) = (board.inner().over_bytes, held(&board));
+        let over = board.inner().over_bytes;
+        let all = held(&board);
         assert!(over <= OVER_BYTES && all <= OVER_BYTES + 200_000, "{over} of {all}");
         // A place that nobody has anything to tell for goes to the next.
         board.put(notice("0000", Some(5)));
