@@ -202,7 +202,7 @@ fn a_topic_gives_what_the_daemon_published() {
     let outputs = stage.read(&stage.output());
 
     let groups = || {
-        let list = stage.reader().fetch_group_list(None, Duration::from_secs(10)).unwrap();
+        let list = stage.reader().fetch_group_list(None, Duration::from_secs(120)).unwrap();
         list.groups()
             .iter()
             .map(|group| group.name().to_owned())

@@ -60,7 +60,7 @@ fn two_daemons_carry_200_000_odd_lines() {
             second.wait_ready();
         }
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut second = second.unwrap();
     second.wait_ready();
 
@@ -187,7 +187,7 @@ fn an_offset_out_of_range_is_an_error_to_act_on() {
     stage.create(&stage.name, 1, &[]);
     let producer = stage.producer();
     Record::plain("{}", 1).send(&producer, &stage.name, 0);
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&stage.name, 0, Offset::Offset(1000)).unwrap();
     stage.reader().commit(&list, CommitMode::Sync).unwrap();
@@ -228,7 +228,7 @@ fn a_pattern_never_reads_what_we_write() {
     for n in 0..100 {
         Record::plain(&format!(r#"{{"n":{n},"msg":"{MATCHING}"}}"#), n).send(&producer, &stage.name, 1);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     eventually("all lines", Duration::from_secs(30), || {
         (stage.committed(&stage.name, 2)[1] == Some(100)).then_some(())
@@ -250,7 +250,7 @@ fn fewer_output_partitions_take_the_number_modulo_theirs() {
         Record::plain(&format!(r#"{{"msg":"{MATCHING}"}}"#), 1).send(&producer, &stage.name, partition);
         Record::plain(r#"{"msg":"fine"}"#, 2).send(&producer, &stage.name, partition);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     eventually("all lines", Duration::from_secs(30), || {
         (stage.committed(&stage.name, 5) == [Some(2); 5]).then_some(())
@@ -290,7 +290,7 @@ fn every_limit_crossed_is_counted_and_the_line_goes_out() {
     for (n, line) in lines.iter().enumerate() {
         Record::plain(line, n as i64 + 1).send(&producer, &stage.name, 0);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     eventually("all lines on the output", Duration::from_secs(30), || {
         (daemon.metric("fingerpost_lines_total") == Some(8.0)).then_some(())
@@ -322,7 +322,7 @@ fn a_line_that_is_not_to_be_judged_goes_out_as_it_came() {
     let line = format!(r#"{{"msg":"{MATCHING}"}}"#);
     let producer = stage.producer();
     (0..3).for_each(|n| Record::plain(&line, n + 1).send(&producer, &stage.name, 0));
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     eventually("all lines on the output", Duration::from_secs(30), || {
         (daemon.metric("fingerpost_lines_total") == Some(3.0)).then_some(())
@@ -351,7 +351,7 @@ fn a_record_too_large_is_stepped_down_and_in_the_end_an_error() {
     for (n, line) in lines.iter().enumerate() {
         Record::plain(line, n as i64 + 1).send(&producer, &stage.name, 0);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let (code, log) = stage.run_to_end();
     assert_eq!(code, Some(69), "{log}");
     let place = format!("topic {} partition 0 offset 280", stage.name);

@@ -59,7 +59,7 @@ fn a_record_that_is_refused_becomes_a_dead_letter_and_can_be_sent_again() {
             record.send(&producer, &stage.name, (n % 2) as i32);
             if is_large { large.push(record) } else { small.push(record) }
         }
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         let mut daemon = stage.start();
         eventually("all offsets committed", Duration::from_secs(60), || {
             (stage.committed(&stage.name, 2) == [Some(200); 2]).then_some(())
@@ -114,7 +114,7 @@ fn what_the_dead_letter_topic_does_not_take_is_left_there_by_reference() {
         for (n, line) in [r#"{"n":1}"#, &line, r#"{"n":2}"#].iter().enumerate() {
             Record::plain(line, n as i64 + 1).send(&producer, &stage.name, 0);
         }
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         let mut daemon = stage.start();
         eventually("all offsets committed", Duration::from_secs(60), || {
             (stage.committed(&stage.name, 1) == [Some(3)]).then_some(())
@@ -150,7 +150,7 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
             send(partition, "one", VERSION);
             send(partition, "two", "nothing special");
         }
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         let done = |lines: i64| {
             eventually("all offsets committed", Duration::from_secs(60), || {
                 (stage.committed(&stage.name, 4) == [Some(lines); 4]).then_some(())
@@ -172,7 +172,7 @@ fn what_a_source_said_is_known_after_a_restart_and_to_the_next_owner() {
             send(partition, "one", MATCHING);
             send(partition, "two", MATCHING);
         }
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         done(4);
         second.stop();
         third.stop();

@@ -250,7 +250,7 @@ fn a_place_on_kafka_is_explained_with_what_its_source_said_there() {
     ] {
         Record::plain(line, 1_700_000_000_000).send(&producer, &stage.name, partition);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let told = |place: &str, more: &[&str]| {
         let arguments = [&["-c", config.to_str().unwrap(), "--format", "json", place], more].concat();
         let (code, out, err) = explain(&arguments, "");

@@ -15,6 +15,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Produc
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::stage::PATIENCE;
+
 struct Mock {
     cluster: MockCluster<'static, DefaultProducerContext>,
     address: String,
@@ -58,7 +60,8 @@ impl Mock {
                 instance: "test".into(),
                 in_flight: 10_000,
                 commit_interval: Duration::from_millis(100),
-                shutdown_timeout: Duration::from_secs(5),
+                // On a busy machine the five seconds of the default are soon over.
+                shutdown_timeout: Duration::from_secs(30),
                 workers: 1,
             },
             state: None,
@@ -83,7 +86,7 @@ impl Mock {
             let record = BaseRecord::<str, str>::to("in").partition((n % 2) as i32).payload(&line);
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
     }
 
     fn output(&self, count: usize) -> Vec<Vec<String>> {
@@ -94,7 +97,7 @@ impl Mock {
         }
         consumer.assign(&list).unwrap();
         let mut lines = vec![Vec::new(); 2];
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         while lines.iter().map(Vec::len).sum::<usize>() < count {
             assert!(Instant::now() < deadline, "{lines:?}");
             if let Some(message) = consumer.poll(Duration::from_millis(100)) {
@@ -111,7 +114,7 @@ impl Mock {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
         let mut list = TopicPartitionList::new();
         list.add_partition_range("in", 0, 1);
-        let Ok(found) = consumer.committed_offsets(list, Duration::from_secs(5)) else { return Vec::new() };
+        let Ok(found) = consumer.committed_offsets(list, PATIENCE) else { return Vec::new() };
         let offset = |partition| match found.find_partition("in", partition)?.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
@@ -131,7 +134,7 @@ fn engine() -> Arc<Engine> {
 }
 
 fn wait_published(flow: &Flow, count: u64) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while flow.status().counts().published < count {
         assert!(Instant::now() < deadline, "{:?}", flow.status().counts());
         std::thread::sleep(Duration::from_millis(20));
@@ -197,7 +200,7 @@ fn a_commit_that_the_group_refuses_is_made_good() {
     let settings = mock.settings();
     let flow = mock.start(&settings).unwrap();
     // The client gives everything up at such an answer and joins anew; lines may be done again, and none is left out.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while mock.committed(&settings.kafka.group_id) != [Some(50), Some(50)] {
         assert!(Instant::now() < deadline, "{:?}", mock.committed(&settings.kafka.group_id));
         std::thread::sleep(Duration::from_millis(100));

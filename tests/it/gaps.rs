@@ -92,7 +92,7 @@ fn a_daemon_tells_what_no_rule_claims_of_the_lines_it_reads() {
     for (n, line) in mixed_lines(LINES).enumerate() {
         Record::plain(&line, 1_790_000_000_000 + n as i64).send(&producer, &stage.name, 0);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start_as(&[("FINGERPOST_COVERAGE_LINES_PER_SECOND", "1000000")]);
     eventually("all lines read", Duration::from_secs(60), || {
         (daemon.metric("fingerpost_lines_total")? >= LINES as f64).then_some(())

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use crate::broker::broker;
 use crate::program;
 use crate::records::{Record, make};
-use crate::stage::{Stage, eventually};
+use crate::stage::{PATIENCE, Stage, eventually};
 
 const PARTITIONS: i32 = 2;
 const LINES: usize = 1500;
@@ -47,7 +47,7 @@ impl Base {
                 );
             }
         }
-        producer.flush(Duration::from_secs(60)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         let mut daemon = stage.start();
         eventually("all lines committed", Duration::from_secs(60), || {
             let committed = stage.committed(&stage.name, PARTITIONS);
@@ -118,7 +118,7 @@ impl<'b> Copier<'b> {
             config.set("group.id", &self.group).set("enable.auto.commit", "false").create().unwrap();
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.base.stage.name, partition);
-        let found = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
+        let found = consumer.committed_offsets(list, PATIENCE).unwrap();
         let start = match found.elements()[0].offset() {
             Offset::Offset(offset) => offset,
             _ => 0,
@@ -147,7 +147,7 @@ impl<'b> Copier<'b> {
     }
 
     fn acked(&self) {
-        self.producer.flush(Duration::from_secs(30)).unwrap();
+        self.producer.flush(Duration::from_secs(120)).unwrap();
     }
 
     fn commit(&self, consumer: &BaseConsumer, partition: i32, offset: i64) {
@@ -383,7 +383,7 @@ fn many_to_one_needs_the_header() {
         left.send(&producer, &output, 0);
         right.send(&producer, &output, 0);
     }
-    producer.flush(Duration::from_secs(30)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let (code, text) = base.verify(&["-o", &output, "--mode", "exactly-once"]);
     assert_eq!(code, Some(0), "{text}");
     let (code, text) = base.verify(&["-o", &output, "--set", "output.source_header=matched"]);

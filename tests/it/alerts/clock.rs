@@ -11,7 +11,7 @@ use super::replay::{Alert, Line};
 use super::{stage, told};
 use crate::broker::broker;
 use crate::records::Record;
-use crate::stage::{Stage, eventually};
+use crate::stage::{PATIENCE, Stage, eventually};
 
 const HOUR: i64 = 3_600_000;
 const ALERT: Alert =
@@ -19,7 +19,7 @@ const ALERT: Alert =
 
 fn say(producer: &BaseProducer, stage: &Stage, cluster: &str, at: i64) {
     Record::plain(&Line::failure(at, Some(cluster)).json(), at).send(producer, &stage.name, 0);
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
 }
 
 fn fires(stage: &Stage, cluster: &str) {
@@ -54,7 +54,7 @@ fn a_clock_that_jumps_is_not_committed_and_silences_nothing() {
         });
         // In silence, when the clock of the partition follows that of the world.
         std::thread::sleep(Duration::from_secs(4));
-        let clock = committed_clock(&stage).unwrap();
+        let clock = eventually("what is committed", PATIENCE, || committed_clock(&stage));
         assert!((clock - now_ms()).abs() < 120_000, "{cluster}: {clock} is committed, at {}", now_ms());
         say(&producer, &stage, cluster, now_ms());
         fires(&stage, cluster);

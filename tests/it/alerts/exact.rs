@@ -13,7 +13,7 @@ use super::replay::{Alert, Line, replay};
 use super::{difference, over, stage, told};
 use crate::broker::broker;
 use crate::records::Record;
-use crate::stage::{Daemon, Stage, eventually};
+use crate::stage::{Daemon, PATIENCE, Stage, eventually, within};
 
 const PARTITIONS: usize = 12;
 const BACKLOG: usize = 4_000;
@@ -160,10 +160,11 @@ fn run(broker: &str, seed: u64, mode: &str) {
         }
         inputs.push(lines);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut harm = Harm::new(&stage, fastrand::Rng::with_seed(seed ^ 0xa1e7));
     let end = Instant::now() + LIVE;
-    while Instant::now() < end {
+    // However slow the machine is, something of each kind is done to them.
+    while Instant::now() < end || harm.killed == 0 || harm.stopped == 0 {
         for _ in 0..random.usize(1..40) {
             let partition = random.usize(..PARTITIONS);
             for line in lines(&mut random, now_ms(), now_ms()) {
@@ -171,7 +172,7 @@ fn run(broker: &str, seed: u64, mode: &str) {
                 inputs[partition].push(line);
             }
         }
-        producer.flush(Duration::from_secs(60)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
         std::thread::sleep(Duration::from_millis(random.u64(5..60)));
         harm.harm();
     }
@@ -187,13 +188,11 @@ fn run(broker: &str, seed: u64, mode: &str) {
     let wanted = replay(&ALERTS, &inputs);
     assert!(wanted.len() > 100, "{} is too few to prove anything", wanted.len());
     let found = || over(&told(&stage));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while found() != wanted && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(500));
+    let same = within(PATIENCE, || {
         harm.look_after();
-    }
-    let found = found();
-    assert!(found == wanted, "seed {seed}, {mode}: {}", difference(&found, &wanted));
+        (found() == wanted).then_some(())
+    });
+    assert!(same.is_some(), "seed {seed}, {mode}: {}", difference(&found(), &wanted));
     let records = told(&stage);
     if mode == "exactly_once" {
         assert!(records.windows(2).all(|two| two[0] != two[1]), "nothing is told twice");
@@ -211,7 +210,6 @@ fn run(broker: &str, seed: u64, mode: &str) {
         harm.stopped,
         harm.started
     );
-    assert!(harm.killed > 0 && harm.stopped > 0, "nothing happened to the daemons");
     harm.daemons.iter().for_each(|daemon| daemon.signal("TERM"));
     for daemon in &mut harm.daemons {
         daemon.wait(Duration::from_secs(20));
@@ -288,7 +286,7 @@ fn what_fires_for_ten_hours_across_restarts_keeps_its_start() {
     for line in &lines {
         Record::plain(&line.json(), line.timestamp).send(&producer, &stage.name, 0);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     for _ in 0..3 {
         let mut daemon = stage.start();
         eventually("it fires", Duration::from_secs(40), || {
@@ -300,7 +298,7 @@ fn what_fires_for_ten_hours_across_restarts_keeps_its_start() {
         lines.push(line(now_ms()));
         let record = Record::plain(&lines[lines.len() - 1].json(), now_ms());
         record.send(&producer, &stage.name, 0);
-        producer.flush(Duration::from_secs(10)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
     }
     stage.shift_clock(LATER);
     let mut daemon = stage.start();

@@ -65,7 +65,7 @@ fn many_that_fire_stay_below_the_printed_bound_and_are_told_in_pages() {
         let line = Line { timestamp: now, time: Some(now), rule: Some(0), cluster, job: None, from_the_future: false };
         Record::plain(&line.json(), now).send(&producer, &stage.name, (number % 4) as i32);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     eventually("all fire", Duration::from_secs(300), || {
         (daemon.metric("fingerpost_alerts_firing") == Some(groups as f64)).then_some(())

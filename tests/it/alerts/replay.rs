@@ -2,34 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Fired;
+use super::told::Fired;
 
 /// A line, as it was produced.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Timestamp of its record.
-    pub(super) timestamp: i64,
+    pub(crate) timestamp: i64,
     /// The time that it tells itself.
-    pub(super) time: Option<i64>,
+    pub(crate) time: Option<i64>,
     /// Index into [`RULES`]; none: it says nothing.
-    pub(super) rule: Option<usize>,
-    pub(super) cluster: Option<String>,
-    pub(super) job: Option<String>,
+    pub(crate) rule: Option<usize>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) job: Option<String>,
     /// Its record is from later than now when it is read: that is believed of nobody.
-    pub(super) from_the_future: bool,
+    pub(crate) from_the_future: bool,
 }
 
-pub(super) const RULES: [&str; 3] = ["count.failed", "count.stuck", "count.known"];
+pub(crate) const RULES: [&str; 3] = ["count.failed", "count.stuck", "count.known"];
 const MESSAGES: [&str; 3] = ["the job has failed", "nothing has moved", "this is known"];
 
 impl Line {
     /// A job has failed, and its record is of that time.
-    pub(super) fn failure(at: i64, cluster: Option<&str>) -> Self {
+    pub(crate) fn failure(at: i64, cluster: Option<&str>) -> Self {
         let cluster = cluster.map(str::to_owned);
         Self { timestamp: at, time: Some(at), rule: Some(0), cluster, job: None, from_the_future: false }
     }
 
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
         let members = [
             ("time", self.time.map(time)),
@@ -44,19 +44,19 @@ impl Line {
 
 /// An alert of these tests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Alert {
-    pub(super) id: &'static str,
-    pub(super) from: &'static [usize],
-    pub(super) unless: &'static [usize],
-    pub(super) by_cluster: bool,
-    pub(super) distinct_jobs: bool,
-    pub(super) window_ms: i64,
-    pub(super) least: usize,
+pub(crate) struct Alert {
+    pub(crate) id: &'static str,
+    pub(crate) from: &'static [usize],
+    pub(crate) unless: &'static [usize],
+    pub(crate) by_cluster: bool,
+    pub(crate) distinct_jobs: bool,
+    pub(crate) window_ms: i64,
+    pub(crate) least: usize,
 }
 
 impl Alert {
     /// As a pack has it.
-    pub(super) fn toml(&self) -> String {
+    pub(crate) fn toml(&self) -> String {
         let list =
             |rules: &[usize]| rules.iter().map(|rule| format!("{:?}", RULES[*rule])).collect::<Vec<_>>().join(", ");
         let mut toml = format!(
@@ -92,7 +92,7 @@ struct Counted<'l> {
 }
 
 /// The stretches in which an alert fires. `partitions`: the lines of each, in their order.
-pub(super) fn replay(alerts: &[Alert], partitions: &[Vec<Line>]) -> BTreeSet<Fired> {
+pub(crate) fn replay(alerts: &[Alert], partitions: &[Vec<Line>]) -> BTreeSet<Fired> {
     let mut counted = Vec::new();
     for lines in partitions {
         let (mut clock, mut alone) = (i64::MIN, None);

@@ -49,7 +49,7 @@ fn an_alert_is_seen_by_all_who_ask() {
         let at = began + n;
         Record::plain(&Line::failure(at, Some("c1")).json(), at).send(&producer, &stage.name, (n % 2) as i32);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let firing = eventually("it fires", Duration::from_secs(20), || {
         let answer: Json = serde_json::from_str(&counter.get("/api/v1/alerts").1).unwrap();
         assert_eq!(answer["partitions"].as_array().unwrap().len(), 12, "one counts all there is");
@@ -97,7 +97,7 @@ fn what_nobody_needs_any_more_is_deleted() {
         Record::plain(&line.json(), old + n).send(&producer, &stage.name, 0);
     }
     Record::plain("{}", now_ms()).send(&producer, &stage.name, 0);
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     let matches = format!("{}.matches", stage.name);
     eventually("they are deleted", Duration::from_secs(60), || {
