@@ -8,18 +8,19 @@ use super::has;
 use super::run::{Fault, Mode, Plan, play};
 
 fn short(name: &'static str, mode: Mode) {
-    use Fault::{BrokerKill, Join, Kill, Leave, Pause};
+    use Fault::{BrokerKill, Join, Kill, Leave, Pause, Rights};
     if !has(mode) {
         return;
     }
-    let faults =
-        vec![Kill, Join, Kill, Join, Kill, Pause, Kill, BrokerKill, Kill, Leave, Kill, Pause, Kill, Leave, Kill];
+    let faults = vec![
+        Kill, Join, Kill, Join, Kill, Pause, Kill, BrokerKill, Kill, Rights, Leave, Kill, Pause, Kill, Leave, Kill,
+    ];
     let plan = Plan {
         name,
         mode,
         assignor: "cooperative-sticky",
         brokers: 1,
-        feed: Feed { seed: 20_261_121, partitions: 6, lines: 200_000, refused: 10_000 },
+        feed: Feed { seed: 20_261_121, partitions: 6, lines: 200_000, refused: 10_000, wild: Feed::wild() },
         session: Duration::from_secs(3),
         faults,
         every: Duration::ZERO,

@@ -27,6 +27,9 @@ pub(crate) const NOTICED: Duration = Duration::from_secs(6);
 /// The same where none is: a busy machine keeps a broker from its controller for longer than [`NOTICED`], and is not the
 /// fault that is tested.
 pub(crate) const NEVER_KILLED: Duration = Duration::from_secs(120);
+/// Whoever comes is allowed everything, until something is said about a topic.
+const AUTHORIZER: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                          allow.everyone.if.no.acl.found=true\n";
 /// The node that is the controller; the brokers come after it.
 const CONTROLLER: usize = 1;
 
@@ -117,7 +120,7 @@ impl Node {
     fn controller(cluster: &Path, copies: usize, noticed: Duration) -> Self {
         let (port, dir) = (free_port(), cluster.join("controller"));
         let properties = format!(
-            "broker.session.timeout.ms={}\ndefault.replication.factor={copies}\nmin.insync.replicas={}\n",
+            "broker.session.timeout.ms={}\ndefault.replication.factor={copies}\nmin.insync.replicas={}\n{AUTHORIZER}",
             noticed.as_millis(),
             copies.div_ceil(2)
         );
@@ -149,7 +152,7 @@ impl Node {
              default.replication.factor={copies}\nmin.insync.replicas={insync}\n\
              offsets.topic.replication.factor={copies}\ntransaction.state.log.replication.factor={copies}\n\
              transaction.state.log.min.isr={insync}\nrequest.timeout.ms=3000\n\
-             transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\nreplica.lag.time.max.ms=6000\n",
+             transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\nreplica.lag.time.max.ms=6000\n{AUTHORIZER}",
             insync = copies.div_ceil(2),
         );
         let dir = cluster.join(format!("node-{id}"));
@@ -171,6 +174,11 @@ impl Node {
             .stderr(fs::File::create(self.dir.join("up.log")).unwrap())
             .spawn()
             .unwrap()
+    }
+
+    /// Straight to it.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Starts it, on its port and with its data; back when it is ready.

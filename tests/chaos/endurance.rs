@@ -64,11 +64,11 @@ fn bound_mib(daemon: &Daemon) -> Option<u64> {
 #[ignore = "measures: make chaos CHAOS=cost"]
 fn cost_of_exactly_once() {
     let Some(cluster) = has(Mode::ExactlyOnce).then(|| Cluster::start(1, 1, NEVER_KILLED)).flatten() else { return };
-    let feed = Feed { seed: 10, partitions: 6, lines: number("CHAOS_COST_LINES", 500_000), refused: 0 };
+    let feed = Feed { seed: 10, partitions: 6, lines: number("CHAOS_COST_LINES", 500_000), refused: 0, wild: None };
     let mut rates = [(Mode::AtLeastOnce, Vec::new()), (Mode::ExactlyOnce, Vec::new())];
     let source = Stage::new(&cluster.address(), "cost");
     source.create(&source.name, feed.partitions as i32, &[]);
-    let mut feeder = Feeder::start(feed, &source.name, source.producer());
+    let mut feeder = Feeder::start(feed, &source);
     feeder.allow(u64::MAX);
     feeder.finish();
     for round in 0..number("CHAOS_COST_ROUNDS", 5) {
@@ -117,7 +117,7 @@ fn drains() {
             mode,
             assignor: "cooperative-sticky",
             brokers: 1,
-            feed: Feed { seed: 50, partitions: 6, lines: 500_000, refused: 0 },
+            feed: Feed { seed: 50, partitions: 6, lines: 500_000, refused: 0, wild: None },
             session: Duration::from_secs(10),
             faults: vec![Fault::Roll; number("CHAOS_DRAINS", 50)],
             every: Duration::ZERO,

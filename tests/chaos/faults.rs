@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::cluster::{Cluster, NEVER_KILLED};
 use super::feed::{BASE, Feed, Feeder};
 use super::it::records::Record;
-use super::it::stage::{Daemon, Stage, eventually, within};
+use super::it::stage::{Daemon, PATIENCE, Stage, eventually, within};
 use super::knows;
 use super::proxy::Proxy;
 use super::run::Mode;
@@ -61,6 +61,8 @@ impl Scene<'_> {
     fn on<'c>(cluster: &'c Cluster, door: usize, test: &str, mode: Mode, lines: usize) -> Scene<'c> {
         let door = &cluster.nodes[0].doors[door];
         let mut stage = Stage::new(&cluster.address(), test);
+        // As it is by default, since rebalances among faults wait as long.
+        stage.shutdown_timeout = None;
         stage.config = stage.config.replace(&stage.broker, &format!("127.0.0.1:{}", door.port));
         stage.config += &format!("[delivery]\nmode = \"{}\"\n", mode.word());
         stage.config += &format!(
@@ -70,7 +72,7 @@ impl Scene<'_> {
         if knows("state.topic") {
             stage.config += &format!("[state]\ntopic = \"{}.state\"\n", stage.name);
         }
-        let feed = Feed { seed: 7, partitions: 2, lines, refused: 0 };
+        let feed = Feed { seed: 7, partitions: 2, lines, refused: 0, wild: None };
         stage.create(&stage.name, feed.partitions as i32, &[]);
         stage.create(&stage.output(), feed.partitions as i32, &[]);
         Scene { stage, door, feed }
@@ -80,13 +82,14 @@ impl Scene<'_> {
     fn patient(mut self) -> Self {
         let session = format!("\"session.timeout.ms\" = {}\n", SESSION.as_millis());
         assert!(self.stage.config.contains(&session));
+        self.stage.shutdown_timeout = Some("30s");
         self.stage.config = self.stage.config.replace(&session, "\"session.timeout.ms\" = 30000\n");
         self
     }
 
     /// Sends the lines in the background, as far as they are let.
     fn feeder(&self) -> Feeder {
-        Feeder::start(self.feed, &self.stage.name, self.stage.producer())
+        Feeder::start(self.feed, &self.stage)
     }
 
     /// Sends all lines.
@@ -127,7 +130,7 @@ impl Scene<'_> {
             let committed = self.stage.committed(&self.stage.name, ends.len() as i32);
             committed.into_iter().map(|offset| offset.unwrap_or(0)).collect()
         };
-        if within(Duration::from_secs(90), || (committed() == ends).then_some(())).is_none() {
+        if within(PATIENCE, || (committed() == ends).then_some(())).is_none() {
             panic!("committed {:?} of {ends:?}\n{}", committed(), self.stage.logs());
         }
     }
@@ -156,8 +159,20 @@ impl Scene<'_> {
         what: impl FnOnce(AdminClient<DefaultClientContext>, AdminOptions) -> F,
     ) -> F::Output {
         let admin: AdminClient<DefaultClientContext> = self.stage.client().create().unwrap();
-        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(120)));
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(what(admin, options))
+    }
+
+    /// Deletes a topic; back when it is gone.
+    fn delete(&self, topic: &str) {
+        self.administer(async |admin, options| {
+            admin.delete_topics(&[topic], &options).await.unwrap().remove(0).unwrap();
+        });
+        let reader = self.stage.reader();
+        eventually("the topic to be gone", PATIENCE, || {
+            let metadata = reader.fetch_metadata(None, PATIENCE).ok()?;
+            (!metadata.topics().iter().any(|known| known.name() == topic)).then_some(())
+        });
     }
 
     /// The first records of partition 0 of the output; a later one may have headers that this client cannot read.
@@ -174,7 +189,7 @@ impl Scene<'_> {
     fn send(&self, records: &[Record]) {
         let producer = self.stage.producer();
         records.iter().for_each(|record| record.send(&producer, &self.stage.name, 0));
-        producer.flush(Duration::from_secs(30)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
     }
 }
 

@@ -15,6 +15,7 @@ use run::{Fault, Mode, Plan, mixed, play};
 
 mod brief;
 mod cluster;
+mod counted;
 mod endurance;
 mod faults;
 mod feed;
@@ -28,6 +29,10 @@ mod verdict;
 #[path = "../it"]
 #[allow(dead_code, reason = "each of the two uses its part")]
 mod it {
+    pub(crate) mod alerts {
+        pub(crate) mod replay;
+        pub(crate) mod told;
+    }
     pub(crate) mod lines;
     pub(crate) mod oracle;
     pub(crate) mod program;
@@ -57,7 +62,8 @@ fn has(mode: Mode) -> bool {
 /// Every kind of fault, on three brokers. `CHAOS=long` makes it five times as long.
 fn long(name: &'static str, mode: Mode, assignor: &'static str) {
     use Fault::{
-        Blackhole, Blink, BrokerFreeze, BrokerKill, BrokerRoll, Join, Kill, KillAt, Leave, Pause, Resets, Roll, Slow,
+        Blackhole, Blink, BrokerFreeze, BrokerKill, BrokerRoll, Join, Kill, KillAt, Leave, Pause, Resets, Rights, Roll,
+        Slow,
     };
     if !has(mode) {
         return;
@@ -72,7 +78,8 @@ fn long(name: &'static str, mode: Mode, assignor: &'static str) {
             KillAt(api::END_TXN),
         ],
     };
-    let others = [Kill, Join, Pause, Blink, Roll, Leave, BrokerKill, BrokerRoll, BrokerFreeze, Resets, Blackhole, Slow];
+    let others =
+        [Kill, Join, Pause, Blink, Roll, Leave, BrokerKill, BrokerRoll, BrokerFreeze, Resets, Blackhole, Slow, Rights];
     let kinds: Vec<Fault> = others.into_iter().chain(at).collect();
     let seed = setting("CHAOS_SEED").map_or(1, |seed| seed.parse().unwrap());
     let plan = Plan {
@@ -80,7 +87,13 @@ fn long(name: &'static str, mode: Mode, assignor: &'static str) {
         mode,
         assignor,
         brokers: 3,
-        feed: Feed { seed, partitions: 12, lines: times * number("CHAOS_LINES", 500_000), refused: 10_000 },
+        feed: Feed {
+            seed,
+            partitions: 12,
+            lines: times * number("CHAOS_LINES", 500_000),
+            refused: 10_000,
+            wild: Feed::wild(),
+        },
         session: Duration::from_secs(6),
         faults: mixed(seed, times * number("CHAOS_FAULTS", 32), &kinds),
         every: Duration::ZERO,

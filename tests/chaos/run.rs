@@ -17,9 +17,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
 use super::cluster::{Cluster, NOTICED};
+use super::counted::{self, Alerted};
 use super::feed::{Feed, Feeder};
 use super::it::stage::{Daemon, Stage, committed, eventually, within};
 use super::proxy::{Moment, Way, api};
+use super::secure::admin;
 use super::tally::Summary;
 use super::verdict::Verdict;
 
@@ -78,6 +80,8 @@ pub(crate) enum Fault {
     Blackhole,
     /// Every piece comes late, by 10 to 90 ms, for three seconds.
     Slow,
+    /// The right to write the output is taken away, until all have ended over it, and given back.
+    Rights,
 }
 
 impl Fault {
@@ -86,7 +90,7 @@ impl Fault {
         match self {
             Self::Kill | Self::KillAt(_) | Self::Pause | Self::Blink | Self::Roll | Self::Join | Self::Leave => 1,
             Self::BrokerKill | Self::BrokerRoll | Self::BrokerFreeze => SLOTS,
-            Self::Resets | Self::Blackhole | Self::Slow => SLOTS,
+            Self::Resets | Self::Blackhole | Self::Slow | Self::Rights => SLOTS,
         }
     }
 }
@@ -113,6 +117,7 @@ impl fmt::Display for Fault {
             Self::Resets => "connections reset",
             Self::Blackhole => "blackhole",
             Self::Slow => "slow network",
+            Self::Rights => "rights taken away",
         })
     }
 }
@@ -193,7 +198,7 @@ impl<'p> Run<'p> {
         for topic in [stage.output(), stage.dead_letters()] {
             stage.create(&topic, plan.feed.partitions as i32, &[]);
         }
-        let feeder = Feeder::start(plan.feed, &stage.name, stage.producer());
+        let feeder = Feeder::start(plan.feed, &stage);
         let reader = stage.reader();
         let swapper = Swapper::start(stage.dir.join("packs"));
         let mut run = Self {
@@ -283,6 +288,7 @@ impl<'p> Run<'p> {
             }
             Fault::BrokerKill | Fault::BrokerRoll | Fault::BrokerFreeze => self.broker(fault, to),
             Fault::Resets | Fault::Blackhole | Fault::Slow => self.network(fault, to),
+            Fault::Rights => self.rights(to),
         }
     }
 
@@ -388,6 +394,26 @@ impl<'p> Run<'p> {
         let before = (Instant::now(), self.ends());
         let recovered = self.recover(before);
         (count > 0).then(|| format!("{count} pieces or connections for {time} s; {recovered}"))
+    }
+
+    /// Whoever starts daemons anew does so once they may write again.
+    fn rights(&mut self, to: u64) -> Option<String> {
+        let (broker, output) = (self.cluster.nodes[0].address(), self.stage.output());
+        admin::forbid_writing(&broker, &output);
+        self.feeder.allow(to);
+        let grant = format!("topic {output} is not allowed; grant WRITE on it");
+        let living = self.living();
+        for slot in &living {
+            let mut daemon = self.daemons[*slot].take().unwrap();
+            let status = daemon.wait(PATIENCE);
+            if status.code() != Some(69) || !daemon.log().contains(&grant) {
+                self.summary.surprises.push(format!("without rights it ended with {status}: {}", tail(&daemon)));
+            }
+        }
+        admin::let_write(&broker, &output);
+        living.iter().for_each(|slot| self.begin(*slot));
+        let recovered = self.recover((Instant::now(), self.ends()));
+        Some(format!("{} ended with 69; {recovered}", living.len()))
     }
 
     // --- daemons ---
@@ -550,6 +576,10 @@ impl<'p> Run<'p> {
         }
         self.summary.drained = calm.elapsed();
         self.summary.flowed = self.began.elapsed();
+        if feed.wild.is_some() {
+            self.summary.alerted = Alerted::on(&self.stage, feed.partitions);
+            self.look_after();
+        }
         for slot in self.living() {
             self.summary.rss_kib = self.summary.rss_kib.max(self.daemon(slot).peak_rss_kib());
             self.summary.reloads += self.daemon(slot).metric("fingerpost_pack_reloads_total").unwrap_or(0.0) as usize;
@@ -568,7 +598,9 @@ impl<'p> Run<'p> {
 /// The configuration of every daemon of a run.
 fn stage(plan: &Plan, cluster: &Cluster) -> Stage {
     let mut stage = Stage::new(&cluster.address(), plan.name);
-    let Stage { broker, config, name, dir: stage_dir, .. } = &mut stage;
+    // As it is by default, since rebalances among faults wait as long.
+    stage.shutdown_timeout = None;
+    let Stage { broker, config, name, .. } = &mut stage;
     // The daemons come through the doors, everybody else does not.
     *config = config.replace(&*broker, &cluster.door(0).replace(',', "\", \""));
     *config = config.replace("bootstrap_servers = \"", "bootstrap_servers = [\"");
@@ -585,18 +617,26 @@ fn stage(plan: &Plan, cluster: &Cluster) -> Stage {
     };
     *config += &format!("[input.options]\n{group}\"max.poll.interval.ms\" = {}\n", (millis * 3).max(20_000));
     *config += &format!("[delivery]\nmode = \"{}\"\n", plan.mode.word());
-    let packs = stage_dir.join("packs");
+    if super::knows("state.topic") {
+        *config += &format!("[state]\ntopic = \"{name}.state\"\n");
+    }
+    *config += &format!("[dead_letter]\ntopic = \"{name}.dead\"\n");
+    lay_out_packs(&mut stage);
+    if plan.feed.wild.is_some() {
+        counted::turn_on(&mut stage);
+    }
+    stage
+}
+
+/// Daemons of this stage have the shipped packs in a directory of their own.
+pub(crate) fn lay_out_packs(stage: &mut Stage) {
+    let packs = stage.dir.join("packs");
     fs::create_dir(&packs).unwrap();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("patterns")).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), packs.join(entry.file_name())).unwrap();
     }
-    *config += &format!("[packs]\ndir = \"{}\"\n", packs.display());
-    if super::knows("state.topic") {
-        *config += &format!("[state]\ntopic = \"{name}.state\"\n");
-    }
-    *config += &format!("[dead_letter]\ntopic = \"{name}.dead\"\n");
-    stage
+    stage.config += &format!("[packs]\ndir = \"{}\"\n", packs.display());
 }
 
 /// The last words of a daemon.

@@ -20,12 +20,12 @@ use super::cluster::{free_port, has_broker, sweep};
 use super::it::program;
 use super::it::records::Record;
 use super::it::skip::skipped;
-use super::it::stage::{Stage, eventually, within};
+use super::it::stage::{PATIENCE, Stage, eventually, within};
 use super::run::Mode;
 use admin::{May, On};
 use certificates::{Authority, FUTURE, NOW, PAST, Pair};
 
-mod admin;
+pub(crate) mod admin;
 mod certificates;
 mod passwords;
 mod quotas;
@@ -215,9 +215,9 @@ impl User {
 fn send_and_wait(stage: &Stage, nth: i64) {
     let producer = stage.producer();
     Record::plain(r#"{"msg":"fine"}"#, nth).send(&producer, &stage.name, 0);
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let done = || (stage.committed(&stage.name, 2)[0] == Some(nth)).then_some(());
-    if within(Duration::from_secs(60), done).is_none() {
+    if within(PATIENCE, done).is_none() {
         panic!("line {nth} is not committed\n{}", stage.logs());
     }
 }
@@ -236,7 +236,7 @@ fn check(stage: &Stage) -> (Option<i32>, String) {
     let file = stage.dir.join("check.toml");
     fs::write(&file, &stage.config).unwrap();
     let output: Output =
-        program::fingerpost().args(["config", "check", "--timeout", "5s", "-c"]).arg(file).output().unwrap();
+        program::fingerpost().args(["config", "check", "--timeout", "30s", "-c"]).arg(file).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code(), text)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::counted::Alerted;
 use super::run::{Fault, IN_FLIGHT, Mode, Plan, by_kind};
 use super::verdict::Verdict;
 
@@ -38,6 +39,7 @@ pub(crate) struct Summary {
     pub(crate) drained: Duration,
     pub(crate) flowed: Duration,
     pub(crate) rss_kib: u64,
+    pub(crate) alerted: Alerted,
     verdict: Verdict,
     checked: Duration,
     /// How many lines each fault repeated.
@@ -77,6 +79,7 @@ impl Summary {
             drained: Duration::ZERO,
             flowed: Duration::ZERO,
             rss_kib: 0,
+            alerted: Alerted::default(),
             verdict: Verdict::default(),
             checked: Duration::ZERO,
             repeated: Vec::new(),
@@ -133,6 +136,9 @@ impl Summary {
         println!("out of order    {}", v.out_of_order);
         println!("wrong           {}", v.wrong.len());
         println!("dead letters    {} of {} lines refused, and {} healthy lines", v.dead, v.refused, v.healthy_dead);
+        let Alerted { due, told, told_twice, wrong } = &self.alerted;
+        let all = if wrong.is_none() { "all of them fired" } else { "NOT as due" };
+        println!("alerts          {due} stretches due, {all}; {told} words about them, {told_twice} said twice");
         if v.forgotten > 0 {
             println!("                {} told without what their source had said before a restart", v.forgotten);
         }
@@ -161,11 +167,14 @@ impl Summary {
         assert!(self.reloads > 0, "no pack was ever reloaded");
         assert!(v.wrong.is_empty(), "wrong: {:#?}", v.wrong);
         assert_eq!((v.dead, v.healthy_dead), (v.refused, 0), "dead letters of refused lines, and of healthy ones");
+        assert!(self.alerted.wrong.is_none(), "alerts: {}", self.alerted.wrong.as_deref().unwrap_or_default());
         for fault in by_kind(&self.planned).keys() {
             assert!(self.seen.contains_key(fault), "{fault} was never seen: this run proves nothing");
         }
         match self.mode {
-            Mode::ExactlyOnce => assert_eq!((v.repeats(), v.dead_twice), (0, 0), "repeated"),
+            Mode::ExactlyOnce => {
+                assert_eq!((v.repeats(), v.dead_twice, self.alerted.told_twice), (0, 0, 0), "repeated");
+            }
             Mode::AtLeastOnce => {
                 // What one fault repeats may still be coming out when the next one begins.
                 let most = |fault: Fault| IN_FLIGHT * fault.hits();

@@ -14,10 +14,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::counted;
 use super::feed::Feed;
 use super::it::oracle::{Expected, Oracle};
 use super::it::records::{Record, check_value, is_plain, without_padding};
-use super::it::stage::Stage;
+use super::it::stage::{PATIENCE, Stage};
 
 /// A line may be repeated from so far back and still be compared with what it was.
 const WINDOW: usize = 1 << 16;
@@ -166,7 +167,7 @@ impl<'s> Reading<'s> {
     /// Goes past the next line of the input, which is not seen on the output yet; false at its end.
     fn pass(&mut self) -> bool {
         match &self.ahead {
-            Some(ahead) if Feed::is_refused(&ahead.record) => _ = self.refused.insert(ahead.offset),
+            Some(ahead) if self.feed.is_refused(&ahead.record) => _ = self.refused.insert(ahead.offset),
             Some(_) => _ = self.missing.insert(self.due),
             None => {}
         }
@@ -258,19 +259,27 @@ impl<'s> Reading<'s> {
         let full = match value {
             None => Expected::default(),
             Some(line) if is_plain(line) => Expected { is_object: true, ..Expected::default() },
+            Some(line) if counted::is_counted(line) => counted::expected(),
             Some(line) => self.oracle.classify(&without_padding(line), key.as_deref()),
         };
         let told = !self.remembers
             && !full.matches.is_empty()
+            && !value.is_some_and(counted::is_counted)
             && Oracle::default().classify(&without_padding(value.unwrap_or_default()), key.as_deref()) != full;
         drop(key);
         self.ahead = Some(Known { offset, record, full, told });
     }
 }
 
+/// All records of a partition.
+pub(crate) fn records(stage: &Stage, topic: &str, partition: usize) -> impl Iterator<Item = Record> {
+    let reader = reader(stage, topic, partition as i32);
+    std::iter::from_fn(move || Some(next(&reader)?.1))
+}
+
 /// The next record of a reader, with its offset; `None` at the end.
 fn next(reader: &BaseConsumer) -> Option<(i64, Record)> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         match reader.poll(Duration::from_millis(500)) {
             Some(Ok(message)) => return Some((message.offset(), Record::of(&message))),

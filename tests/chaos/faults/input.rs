@@ -139,7 +139,7 @@ fn fault_34_a_record_far_larger_than_the_output_takes() {
     for value in ["{\"n\":1}", &format!(r#"{{"msg":"{MATCHING}","pad":"{pad}"}}"#), "{\"n\":3}"] {
         Record::plain(value, BASE).send(&producer, &input, 0);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = scene.started();
     eventually("all three", Duration::from_secs(60), || (scene.stage.committed(&input, 1) == [Some(3)]).then_some(()));
     let most = daemon.peak_rss_kib();
@@ -165,7 +165,7 @@ fn fault_47_a_batch_that_grows_when_it_is_opened() {
     for _ in 0..200 {
         Record::plain(&line, BASE).send(&producer, &scene.stage.name, 0);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = scene.started();
     scene.drained();
     let most = daemon.peak_rss_kib();
@@ -192,11 +192,15 @@ fn fault_46_a_corrupt_batch_is_told_and_not_passed_over() {
     std::fs::write(&log, bytes).unwrap();
     let mut daemon = scene.started();
     eventually("the first line", Duration::from_secs(30), || (scene.out() >= 1).then_some(()));
-    std::thread::sleep(Duration::from_secs(5));
+    eventually("a complaint", PATIENCE, || {
+        let text = daemon.log();
+        ["BadMessage", "Bad message", "CRC"].iter().any(|word| text.contains(word)).then_some(())
+    });
+    // Time to pass over it, if that is what it would do.
+    std::thread::sleep(Duration::from_secs(2));
     let (ended, text) = (daemon.ended(), daemon.log());
     println!("ended: {ended:?}, committed {}, out {}", scene.committed(), scene.out());
-    assert!(scene.committed() <= 1, "a batch that cannot be read was passed over");
-    assert!(text.contains("BadMessage") || text.contains("Bad message") || text.contains("CRC"), "{text}");
+    assert!(scene.committed() <= 1, "a batch that cannot be read was passed over: {text}");
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use rdkafka::consumer::CommitMode;
 use rdkafka::producer::BaseProducer;
 
+use super::super::counted::{self, Alerted};
 use super::super::proxy::api;
+use super::super::run::lay_out_packs;
 use super::*;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Somebody who writes in transactions.
 struct Upstream(BaseProducer);
@@ -47,7 +47,7 @@ fn ends_and_committed(stage: &Stage, topic: &str) -> (Vec<i64>, Vec<Option<i64>>
 /// Waits until lag, as tools compute it, is 0 in every partition.
 fn no_lag(stage: &Stage, topic: &str, daemon: &Daemon) {
     let mut last = (Vec::new(), Vec::new());
-    let found = within(Duration::from_secs(60), || {
+    let found = within(PATIENCE, || {
         last = ends_and_committed(stage, topic);
         // Of a partition that never held anything, there is nothing to commit.
         last.0.iter().zip(&last.1).all(|(end, committed)| *end == committed.unwrap_or(0)).then_some(())
@@ -166,21 +166,46 @@ fn fault_20_an_input_topic_made_anew_and_longer_is_an_error_to_act_on_exactly_on
     made_anew_and_longer("f20-exact", Mode::ExactlyOnce);
 }
 
+/// Under two daemons, one of which stands still meanwhile, and which count what alerts want counted.
 fn made_anew_and_longer(test: &str, mode: Mode) {
-    let Some(scene) = Scene::new(test, mode, 2_000).map(Scene::patient) else { return };
+    let Some(mut scene) = Scene::new(test, mode, 2_000).map(Scene::patient) else { return };
+    lay_out_packs(&mut scene.stage);
+    counted::turn_on(&mut scene.stage);
     let input = scene.stage.name.clone();
-    let mut daemon = scene.started();
+    let start = |name: &str| scene.stage.start_as(&[("FINGERPOST_DELIVERY_INSTANCE", name)]);
+    let mut daemons = ["first", "second"].map(start);
+    daemons.iter().for_each(Daemon::wait_ready);
     scene.feed();
     scene.drained();
-    daemon.signal("STOP");
-    make_anew(&scene);
-    daemon.signal("CONT");
-    let status = daemon.wait(Duration::from_secs(60));
-    println!("{}", daemon.log().lines().last().unwrap_or_default());
-    assert_eq!(status.code(), Some(69), "{}", daemon.log());
-    assert!(daemon.log().contains("was deleted and made anew"), "{}", daemon.log());
+    let before = daemons.each_ref().map(taken);
+    daemons[0].signal("STOP");
+    let anew = make_anew(&scene);
+    daemons[0].signal("CONT");
+    eventually("both to end, or all to be read", PATIENCE, || {
+        let ended = daemons.iter_mut().all(|daemon| daemon.ended().is_some());
+        let (ends, committed) = ends_and_committed(&scene.stage, &input);
+        (ended || ends.iter().zip(&committed).all(|(end, committed)| Some(*end) == *committed)).then_some(())
+    });
+    for (daemon, before) in daemons.iter_mut().zip(before) {
+        println!("{}", daemon.log().lines().last().unwrap_or_default());
+        match daemon.ended() {
+            // Whoever saw it gone had lost what it read of it; given the new one, it begins at its beginning.
+            None => assert!(taken(daemon) > before, "it reads on as if nothing were\n{}", daemon.log()),
+            Some(status) => {
+                assert_eq!(status.code(), Some(69), "{}", daemon.log());
+                assert!(daemon.log().contains("was deleted and made anew"), "{}", daemon.log());
+            }
+        }
+    }
+    let all_ended = daemons.iter_mut().all(|daemon| daemon.ended().is_some());
     let committed = scene.stage.committed(&input, 2);
-    if committed.iter().any(Option::is_some) {
+    if !all_ended {
+        for daemon in &mut daemons {
+            if daemon.ended().is_none() {
+                daemon.stop();
+            }
+        }
+    } else if committed.iter().any(Option::is_some) {
         // What was committed in between is named, and is no place to go on without a word.
         let (code, log) = scene.stage.run_to_end();
         assert_eq!(code, Some(69), "{log}");
@@ -190,27 +215,38 @@ fn made_anew_and_longer(test: &str, mode: Mode) {
         assert!(log.contains("--reset-offsets --to-earliest"), "{log}");
         to_earliest(&scene);
     } else {
-        assert!(daemon.log().contains("has no committed offset"), "{}", daemon.log());
+        let logs = scene.stage.logs();
+        assert!(logs.contains("has no committed offset"), "{logs}");
     }
-    let mut daemon = scene.started();
-    no_lag(&scene.stage, &input, &daemon);
-    daemon.stop();
-    let made = made(&scene);
-    let distinct: BTreeSet<i64> = made.iter().copied().collect();
-    println!("{mode:?}: {} lines for {}; committed in between: {committed:?}", made.len(), distinct.len());
-    assert_eq!(distinct, (MADE..MADE + LINES_MADE).collect(), "all that the new topic holds");
+    drop(daemons);
+    let mut daemons = ["first", "second"].map(start);
+    no_lag(&scene.stage, &input, &daemons[0]);
+    let alerted = Alerted::on(&scene.stage, anew.partitions);
+    assert_eq!(alerted.wrong, None, "{mode:?}: every alert that was due, and no other");
+    daemons.iter_mut().for_each(Daemon::stop);
+    println!("{mode:?}: {} stretches; committed in between: {committed:?}", alerted.due);
     // A look that was not answered in time keeps no commit waiting.
-    let is_exact = mode == Mode::ExactlyOnce && committed.iter().all(Option::is_none);
-    assert!(!is_exact || made.len() == distinct.len(), "some of it twice");
+    let is_exact = mode == Mode::ExactlyOnce && (!all_ended || committed.iter().all(Option::is_none));
+    for (partition, made) in made(&scene, anew).iter().enumerate() {
+        let held: Vec<i64> = (0..anew.length(partition)).map(|sequence| anew.timestamp(sequence)).collect();
+        println!("partition {partition}: {} lines for {}", made.len(), held.len());
+        assert!(made.ends_with(&held), "{mode:?}: all that the new topic holds, in its order");
+        assert!(!is_exact || made.len() == held.len(), "{mode:?}: some of it twice");
+    }
 }
 
-/// The lines of the new topic on the output, by their timestamps, in order.
-fn made(scene: &Scene) -> Vec<i64> {
-    let outputs = scene.stage.read(&scene.stage.output()).concat();
-    let mut made: Vec<i64> =
-        outputs.iter().map(|record| record.timestamp).filter(|timestamp| *timestamp >= MADE).collect();
-    made.sort_unstable();
-    made
+/// How often a daemon has taken over a partition.
+fn taken(daemon: &Daemon) -> usize {
+    daemon.log().matches(r#""message":"took over","topic""#).count()
+}
+
+/// The lines of the new topic on the output, by their timestamps, partition by partition.
+fn made(scene: &Scene, anew: Feed) -> Vec<Vec<i64>> {
+    let outputs = scene.stage.read(&scene.stage.output());
+    let timestamps = |records: &Vec<Record>| -> Vec<i64> {
+        records.iter().map(|record| record.timestamp).filter(|timestamp| *timestamp >= anew.base()).collect()
+    };
+    outputs.iter().map(timestamps).collect()
 }
 
 /// What is found at a start when the topic was made anew, somebody had read on and committed, and then came the end.
@@ -227,7 +263,7 @@ fn fault_20_what_was_committed_of_another_topic_of_that_name_is_no_place_to_begi
         let note = found.elements()[0].metadata().to_owned();
         assert!(note.starts_with("topic_id="), "{note}");
         daemon.stop();
-        make_anew(&scene);
+        let anew = make_anew(&scene);
         commit_with(&scene, &note);
         let (code, log) = scene.stage.run_to_end();
         assert_eq!(code, Some(69), "{log}");
@@ -240,7 +276,10 @@ fn fault_20_what_was_committed_of_another_topic_of_that_name_is_no_place_to_begi
         let mut daemon = scene.started();
         no_lag(&scene.stage, &input, &daemon);
         daemon.stop();
-        assert_eq!(made(&scene), (MADE..MADE + LINES_MADE).collect::<Vec<_>>(), "all that the new topic holds, once");
+        for (partition, made) in made(&scene, anew).iter().enumerate() {
+            let held: Vec<i64> = (0..anew.length(partition)).map(|sequence| anew.timestamp(sequence)).collect();
+            assert!(*made == held, "all that the new topic holds, once, in its order");
+        }
     }
 }
 
@@ -255,26 +294,14 @@ fn commit_with(scene: &Scene, note: &str) {
     scene.stage.reader().commit(&list, CommitMode::Sync).unwrap();
 }
 
-/// Timestamps of the new topic's lines.
-const MADE: i64 = BASE + 100_000_000;
-/// Half of them in each partition, where the old topic had a thousand.
-const LINES_MADE: i64 = 3_000;
-
-/// The topic is deleted and made anew, and holds more than was read of the old one.
-fn make_anew(scene: &Scene) {
+/// The topic is deleted and made anew, and holds more than was read of the old one: of a thousand lines in each partition.
+fn make_anew(scene: &Scene) -> Feed {
     let input = &scene.stage.name;
-    scene.administer(async |admin, options| admin.delete_topics(&[input], &options).await.unwrap().remove(0).unwrap());
-    let reader = scene.stage.reader();
-    eventually("the topic to be gone", PATIENCE, || {
-        let metadata = reader.fetch_metadata(None, PATIENCE).ok()?;
-        (!metadata.topics().iter().any(|topic| topic.name() == input)).then_some(())
-    });
+    scene.delete(input);
     scene.stage.create(input, 2, &[]);
-    let producer = scene.stage.producer();
-    for line in 0..LINES_MADE {
-        Record::plain(&format!("{{\"made\":{line}}}"), MADE + line).send(&producer, input, (line % 2) as i32);
-    }
-    producer.flush(PATIENCE).unwrap();
+    let anew = Feed { seed: 20, lines: 10_000, wild: Feed::wild(), ..scene.feed };
+    Feeder::start(anew, &scene.stage).finish();
+    anew
 }
 
 /// As `kafka-consumer-groups.sh --reset-offsets --to-earliest` does.

@@ -47,7 +47,7 @@ impl Scene<'_> {
         config.set("enable.idempotence", "true").set("linger.ms", "500").set("message.max.bytes", "3000000");
         let producer: rdkafka::producer::BaseProducer = config.create().unwrap();
         records.iter().for_each(|record| record.send(&producer, &self.topic("any"), 0));
-        producer.flush(Duration::from_secs(60)).unwrap();
+        producer.flush(Duration::from_secs(120)).unwrap();
     }
 
     /// Sends these lines, and runs a daemon until all of them are committed.
@@ -61,7 +61,7 @@ impl Scene<'_> {
         let began = Instant::now();
         let all = [Some(records.len() as i64)];
         let committed = || (self.stage.committed(&self.topic("any"), 1) == all).then_some(());
-        let done = within(Duration::from_secs(90), committed);
+        let done = within(PATIENCE, committed);
         assert!(done.is_some(), "{:?} of {all:?}\n{}", self.stage.committed(&self.topic("any"), 1), daemon.log());
         let (lines, time) = (records.len() as f64, began.elapsed().as_secs_f64());
         println!("{lines} lines in {time:.1} s, {:.0}/s", lines / time);

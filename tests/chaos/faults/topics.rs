@@ -37,8 +37,7 @@ fn fault_19_an_output_topic_deleted_under_it_is_waited_for() {
     let Some(scene) = Scene::new("f19", Mode::AtLeastOnce, 6_000) else { return };
     let mut daemon = scene.started();
     let output = scene.stage.output();
-    scene
-        .administer(async |admin, options| admin.delete_topics(&[&output], &options).await.unwrap().remove(0).unwrap());
+    scene.delete(&output);
     scene.feed();
     std::thread::sleep(Duration::from_secs(8));
     assert_eq!(scene.committed(), 0, "nothing is committed that is nowhere");
@@ -56,21 +55,17 @@ fn fault_20_an_input_topic_made_anew_is_an_error_to_act_on() {
     scene.feed();
     scene.drained();
     let input = scene.stage.name.clone();
-    scene.administer(async |admin, options| admin.delete_topics(&[&input], &options).await.unwrap().remove(0).unwrap());
-    std::thread::sleep(Duration::from_secs(3));
+    scene.delete(&input);
     scene.stage.create(&input, 2, &[]);
     scene.send(&[Record::plain("{}", BASE)]);
-    // Either it notices by itself, or it does at the next start; what it never does is to read on as if nothing were.
-    let deadline = Instant::now() + Duration::from_secs(15);
-    while daemon.ended().is_none() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let status = daemon.ended();
-    if let Some(status) = status {
-        assert_eq!(status.code(), Some(69), "{}", daemon.log());
-        assert!(daemon.log().contains("--reset-offsets"), "{}", daemon.log());
-    }
-    println!("it ended: {status:?}");
+    let status = daemon.wait(PATIENCE);
+    assert_eq!(status.code(), Some(69), "{}", daemon.log());
+    assert!(daemon.log().contains("was deleted and made anew"), "{}", daemon.log());
+    assert!(daemon.log().contains("a new start reads it from its beginning"), "{}", daemon.log());
+    let mut daemon = scene.started();
+    let is_done = || (scene.stage.committed(&input, 2)[0] == Some(1)).then_some(());
+    eventually("the new one's line", PATIENCE, is_done);
+    daemon.stop();
 }
 
 #[test]

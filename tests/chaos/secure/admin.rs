@@ -27,6 +27,12 @@ pub(crate) enum May {
 const LITERAL: u8 = 3;
 const PREFIXED: u8 = 4;
 const ALLOW: u8 = 3;
+const DENY: u8 = 2;
+/// Everything there is, where rights are taken away; and every operation, where they are given.
+const ANY: u8 = 1;
+const ALL: u8 = 2;
+/// Who signs in nowhere.
+const NOBODY: &str = "User:ANONYMOUS";
 
 const CREATE_ACLS: (u16, u16) = (30, 1);
 const DELETE_ACLS: (u16, u16) = (31, 1);
@@ -46,7 +52,11 @@ pub(crate) fn allow(broker: &str, user: &str, on: On, name: &str, operations: &[
         body.byte(on as u8).text(name).byte(pattern).text(&format!("User:{user}")).text("*");
         body.byte(*operation as u8).byte(ALLOW);
     }
-    let answer = ask(broker, CREATE_ACLS, &body, Header::Plain);
+    create(broker, &body);
+}
+
+fn create(broker: &str, body: &Body) {
+    let answer = ask(broker, CREATE_ACLS, body, Header::Plain);
     // Throttle, then an error for each.
     let mut rest = &answer[4..];
     for _ in 0..int(&mut rest) {
@@ -54,6 +64,24 @@ pub(crate) fn allow(broker: &str, user: &str, on: On, name: &str, operations: &[
         let length = short(&mut rest).max(0) as usize;
         rest = &rest[length..];
     }
+}
+
+/// From now on a topic may not be written by those who sign in nowhere; all else is as before.
+pub(crate) fn forbid_writing(broker: &str, topic: &str) {
+    let mut body = Body::default();
+    body.int(2);
+    for (operation, permission) in [(ALL, ALLOW), (May::Write as u8, DENY)] {
+        body.byte(On::Topic as u8).text(topic).byte(LITERAL).text(NOBODY).text("*").byte(operation).byte(permission);
+    }
+    create(broker, &body);
+}
+
+/// Nothing is said about a topic any more.
+pub(crate) fn let_write(broker: &str, topic: &str) {
+    let mut body = Body::default();
+    body.int(1).byte(On::Topic as u8).text(topic).byte(LITERAL).text(NOBODY).text("*").byte(ANY).byte(ANY);
+    let answer = ask(broker, DELETE_ACLS, &body, Header::Plain);
+    assert_eq!(answer[8..10], [0, 0], "{answer:?}");
 }
 
 /// Takes all of a user's rights on something away.

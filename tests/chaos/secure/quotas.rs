@@ -20,7 +20,7 @@ fn slow_and_alive(mode: Mode) {
         let pad: String = (0..LINE).map(|_| random.alphanumeric()).collect();
         Record::plain(&pad, n as i64 + 1).send(&producer, &stage.name, (n % 2) as i32);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let mut daemon = stage.start();
     let all = vec![Some(LINES as i64 / 2); 2];
     let mut was_dead = 0;

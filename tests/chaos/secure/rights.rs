@@ -102,7 +102,7 @@ fn a_check_holds_committed_offsets_against_what_is_there() {
     for n in 0..10 {
         Record::plain("{}", n + 1).send(&producer, &stage.name, 1);
     }
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(Duration::from_secs(120)).unwrap();
     let commit = |partition: i32, offset: i64| {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&stage.name, partition, Offset::Offset(offset)).unwrap();
