@@ -1,5 +1,5 @@
-//! The short form of the runs, which `make test` plays. They take the longest, so by their name they come first: the other
-//! tests then fill the time beside them.
+//! The short form of the runs, which `make test` plays. They take the longest, so by their name they come before nearly all
+//! others, which fill the time beside them.
 
 use std::time::Duration;
 

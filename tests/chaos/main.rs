@@ -13,6 +13,7 @@ use feed::Feed;
 use proxy::api;
 use run::{Fault, Mode, Plan, mixed, play};
 
+mod access;
 mod brief;
 mod cluster;
 mod counted;
@@ -21,7 +22,6 @@ mod faults;
 mod feed;
 mod proxy;
 mod run;
-mod secure;
 mod tally;
 mod verdict;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 /// How long a thread waits before it looks whether something was asked of it.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(100);
 /// The largest frame that is believed; anything longer is no Kafka request.
 const FRAME_MAX: usize = 128 << 20;
 

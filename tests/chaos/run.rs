@@ -16,12 +16,12 @@ use std::{fmt, fs};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
+use super::access::admin;
 use super::cluster::{Cluster, NOTICED};
 use super::counted::{self, Alerted};
 use super::feed::{Feed, Feeder};
 use super::it::stage::{Daemon, Stage, committed, eventually, within};
 use super::proxy::{Moment, Way, api};
-use super::secure::admin;
 use super::tally::Summary;
 use super::verdict::Verdict;
 

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -31,6 +32,9 @@ pub(crate) struct Stage {
     pub(crate) config: String,
     /// How long a stop may take, where no fault is played: on a busy machine the five seconds of the default are soon over.
     pub(crate) shutdown_timeout: Option<&'static str>,
+    /// Who asks the brokers again and again. After an error another one does: a client that was there when a broker went has
+    /// been seen not to learn that it is back.
+    asking: Mutex<Option<Arc<BaseConsumer>>>,
 }
 
 impl Stage {
@@ -46,7 +50,8 @@ impl Stage {
              [input]\ntopics = [\"{name}\"]\n[output]\ntopic = \"{name}.out\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"info,fingerpost=debug\"\n"
         );
-        Self { broker: broker.to_owned(), name, dir, config, shutdown_timeout: Some("30s") }
+        let broker = broker.to_owned();
+        Self { broker, name, dir, config, shutdown_timeout: Some("30s"), asking: Mutex::default() }
     }
 
     /// Changes a line of the configuration.
@@ -128,7 +133,7 @@ impl Stage {
             .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Daemon { child, log }
+        Daemon { child, log, address: OnceLock::new() }
     }
 
     /// Sets the wall clock of all daemons of this stage ahead, or back.
@@ -156,22 +161,29 @@ impl Stage {
         self.client().set("group.id", &self.name).set("enable.auto.commit", "false").create().unwrap()
     }
 
+    fn ask<T>(&self, question: impl FnOnce(&BaseConsumer) -> Option<T>) -> Option<T> {
+        let client = self.asking.lock().unwrap().get_or_insert_with(|| Arc::new(self.reader())).clone();
+        let answer = question(&client);
+        if answer.is_none() {
+            *self.asking.lock().unwrap() = None;
+        }
+        answer
+    }
+
     /// First and last offset of each partition, the last one exclusive. A topic that was made a moment ago has no leaders
     /// yet.
     pub(crate) fn ends(&self, topic: &str) -> Vec<(i64, i64)> {
-        let reader = self.reader();
-        let ends = || -> KafkaResult<Vec<(i64, i64)>> {
+        let ends = |reader: &BaseConsumer| -> KafkaResult<Vec<(i64, i64)>> {
             let metadata = reader.fetch_metadata(Some(topic), Duration::from_secs(10))?;
             let count = metadata.topics()[0].partitions().len() as i32;
             (0..count).map(|partition| reader.fetch_watermarks(topic, partition, Duration::from_secs(10))).collect()
         };
-        eventually(&format!("the ends of {topic}"), PATIENCE, || ends().ok())
+        eventually(&format!("the ends of {topic}"), PATIENCE, || self.ask(|reader| ends(reader).ok()))
     }
 
     /// What the group has committed.
     pub(crate) fn committed(&self, topic: &str, partitions: i32) -> Vec<Option<i64>> {
-        let reader = self.reader();
-        let ask = || committed(&reader, topic, partitions);
+        let ask = || self.ask(|reader| committed(reader, topic, partitions));
         eventually(&format!("what is committed of {topic}"), PATIENCE, ask)
     }
 
@@ -218,6 +230,8 @@ impl Drop for Stage {
 pub(crate) struct Daemon {
     child: Child,
     log: PathBuf,
+    /// Where it listens, once that is known.
+    address: OnceLock<String>,
 }
 
 impl Daemon {
@@ -261,12 +275,13 @@ impl Daemon {
     }
 
     pub(crate) fn address(&self) -> String {
-        eventually("an address in the log", PATIENCE, || {
+        let told = || {
             let log = self.log();
             let line = log.lines().find(|line| line.contains("listening for probes"))?;
             let (_, address) = line.split_once("\"address\":\"")?;
             Some(address.split_once('"')?.0.to_owned())
-        })
+        };
+        self.address.get_or_init(|| eventually("an address in the log", PATIENCE, told)).clone()
     }
 
     /// Status code and body.

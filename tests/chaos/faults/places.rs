@@ -122,7 +122,7 @@ fn fault_59_markers_alone_cause_no_storm_of_commits() {
         let mut daemon = scene.started();
         let commits = || scene.door.seen(api::OFFSET_COMMIT) + scene.door.seen(api::TXN_OFFSET_COMMIT);
         let (before, began) = (commits(), Instant::now());
-        while began.elapsed() < Duration::from_secs(6) {
+        while began.elapsed() < Duration::from_secs(4) {
             upstream.write(&scene, 0, 0..1, false);
         }
         no_lag(&scene.stage, &input, &daemon);

@@ -30,7 +30,7 @@ fn kill_at(test: &str, mode: Mode, kinds: &[i16]) {
     let mut daemon = scene.start();
     feeder.allow(u64::MAX);
     feeder.finish();
-    scene.drained();
+    scene.drained_under(&mut daemon);
     daemon.stop();
     let repeats = scene.verify();
     println!("{repeats} repeated by {steps} kills");

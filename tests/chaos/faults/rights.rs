@@ -1,6 +1,6 @@
 //! Rights that are not there, or are taken away.
 
-use super::super::secure::admin;
+use super::super::access::admin;
 use super::*;
 
 fn stage(cluster: &Cluster, test: &str, mode: Mode) -> Stage {

@@ -1,5 +1,6 @@
 //! One broker with everything that keeps strangers out: sign-in by SCRAM, TLS with certificates of all kinds, and an
-//! authorizer that allows only what was granted. The tests here share it.
+//! authorizer that allows only what was granted. The tests here share it. They mostly wait, some of them for a minute, so by
+//! their name they come first, and all others fill the time beside them.
 //!
 //! Who comes to its plaintext port may do everything: that is how the tests grant rights and look at topics.
 
