@@ -158,7 +158,7 @@ impl Veil<'_> {
         let raw = &self.text[span.clone()];
         let inside = raw.trim_matches(['"', '\'']);
         let start = span.start + (inside.as_ptr().addr() - raw.as_ptr().addr());
-        let behind = |shown: usize| Vec::from([start + shown..start + inside.len()]);
+        let behind = |shown: usize| std::iter::once(start + shown..start + inside.len()).collect();
         match sight {
             Sight::Public if is_public(inside) => Vec::new(),
             Sight::Whole => {
