@@ -125,8 +125,7 @@ impl Feeder {
                 writer.send(&partitions[partition].next().unwrap(), partition as i32);
                 count.store(n as u64 + 1, Relaxed);
             }
-            writer.commit();
-            writer.producer.flush(PATIENCE).unwrap();
+            writer.finish();
         });
         Self { allowed, sent, given_up, thread: Some(thread) }
     }
@@ -194,14 +193,27 @@ impl Writer {
         self.end(|producer| producer.commit_transaction(PATIENCE));
         self.committed += 1;
         if self.committed.is_multiple_of(ABORTED_EVERY) {
-            self.producer.begin_transaction().unwrap();
-            for n in 0..ABORTED {
-                // By its time it is nobody's line, wherever it comes out.
-                let partition = (self.committed + n) % self.partitions;
-                Record::plain("{\"msg\":\"aborted\"}", 1).send(&self.producer, &self.topic, partition as i32);
-            }
-            self.end(|producer| producer.abort_transaction(PATIENCE));
+            self.abort_some();
         }
+    }
+
+    fn abort_some(&mut self) {
+        self.producer.begin_transaction().unwrap();
+        for n in 0..ABORTED {
+            // By its time it is nobody's line, wherever it comes out.
+            let partition = (self.committed + n) % self.partitions;
+            Record::plain("{\"msg\":\"aborted\"}", 1).send(&self.producer, &self.topic, partition as i32);
+        }
+        self.end(|producer| producer.abort_transaction(PATIENCE));
+    }
+
+    /// What was committed last can be read only when its markers are written, and before that no other transaction begins.
+    fn finish(&mut self) {
+        self.commit();
+        if self.is_wild {
+            self.abort_some();
+        }
+        self.producer.flush(PATIENCE).unwrap();
     }
 
     /// Ends a transaction, however long the broker is away.

@@ -23,8 +23,10 @@ impl Upstream {
         Self(producer)
     }
 
-    /// One transaction, of lines of their own.
+    /// One transaction, of lines of their own; back when its marker is there, behind which the input then ends.
     fn write(&self, scene: &Scene, partition: i32, lines: std::ops::Range<usize>, commit: bool) {
+        let end = || scene.stage.ends(&scene.stage.name)[partition as usize].1;
+        let behind = end() + lines.len() as i64 + 1;
         self.0.begin_transaction().unwrap();
         for line in lines {
             Record::plain(&format!("{{\"n\":{line}}}"), BASE).send(&self.0, &scene.stage.name, partition);
@@ -34,6 +36,7 @@ impl Upstream {
             true => self.0.commit_transaction(PATIENCE).unwrap(),
             false => self.0.abort_transaction(PATIENCE).unwrap(),
         }
+        eventually("its marker", PATIENCE, || (end() >= behind).then_some(()));
     }
 }
 
