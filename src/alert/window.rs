@@ -26,8 +26,9 @@ use super::stretch::{Entry, Rule};
 
 /// Shared words of lines beyond which those that nobody uses any more are dropped.
 const SHARED_MAX: usize = 1024;
-/// News that are made before somebody takes them, about.
-const AT_A_TIME: usize = 1000;
+/// News that are made before somebody takes them, about: all there are. Fewer would need words that are ordered by the horizon,
+/// too: one who lost the partition numbers its words otherwise when it goes another number of steps.
+const AT_A_TIME: usize = usize::MAX;
 
 /// The windows of one partition of the matches topic.
 ///

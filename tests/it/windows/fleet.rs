@@ -149,8 +149,6 @@ impl<'a> Fleet<'a> {
             None => Bookmark::start(0),
         };
         let mut windows = Windows::new(Arc::clone(&self.alerts), Limits::default(), bookmark);
-        // Much to be told is told a part at a time, and others may go on from there.
-        windows.telling_at_a_time(1 + partition % 4);
         let records = &self.topics.alerts[partition];
         // Compaction has been here, or not; but not where what a lost counter wrote late would be all that it leaves.
         let is_compacted = !self.lost_some_counter && self.random.bool();
