@@ -161,8 +161,11 @@ fn measure(burst: &Burst, lines: usize) -> Measured {
             for (offset, payload) in (from..to).zip(&payloads) {
                 let timestamp = START + MINUTE * offset as i64 / lines as i64;
                 clock.see(timestamp);
-                let line =
-                    engine.classify(payload.as_bytes(), None, &mut memory).countable.expect("an alert looks at it");
+                let line = engine
+                    .classify(payload.as_bytes(), None, &mut memory)
+                    .countable
+                    .pop()
+                    .expect("an alert looks at it");
                 let place = Place { topic: "logs".to_owned(), partition: 0, offset: offset as i64 };
                 for found in alerts.count(&line, &place, timestamp, clock).matches {
                     records.push((partition_of(&found.key(), PARTITIONS), Record::Match(found).to_json()));
@@ -227,7 +230,8 @@ fn takeover(matches: usize, groups: usize) {
     let found: Vec<Match> = (0..groups)
         .map(|group| {
             let payload = (BURSTS[1].line)(group);
-            let line = engine.classify(payload.as_bytes(), None, &mut memory).countable.expect("an alert looks at it");
+            let line =
+                engine.classify(payload.as_bytes(), None, &mut memory).countable.pop().expect("an alert looks at it");
             alerts.count(&line, &Place::default(), START, Clock::default()).matches.remove(0)
         })
         .collect();

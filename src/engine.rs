@@ -20,6 +20,7 @@
 mod context;
 mod countable;
 mod decide;
+mod envelope;
 mod examine;
 pub mod examples;
 pub mod explain;
@@ -42,17 +43,20 @@ mod work;
 mod worst;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::pack::{Packs, Severity};
 use countable::Counted;
-use decide::{Bench, Decider, Judge, Match};
+use decide::{Bench, Decider, Judge, Match, rank};
+use envelope::Fact;
 use line::{Line, Object, Record};
-use phrases::{PROBE_APP, Phrases};
+use phrases::{Found, PROBE_APP, Phrases};
+use verdict::Matched;
 use work::Work;
 
 pub use context::{Memory, News};
 pub use countable::{Countable, CountableRule};
+pub use envelope::{Envelope, envelopes};
 pub use examine::Examined;
 pub use gist::Gist;
 pub(crate) use listed::is_among;
@@ -111,6 +115,8 @@ pub struct Crossed {
     pub hits: bool,
     /// A fact was longer than `limits.capture`: it has been cut.
     pub capture: bool,
+    /// More of its records matched than are named.
+    pub records: bool,
     /// Judging it was more work than `limits.work` allows: some conditions count as not met, and facts may be missing.
     pub work: bool,
 }
@@ -126,8 +132,9 @@ pub struct Outcome {
     pub is_object: bool,
     /// Limits it crossed.
     pub crossed: Crossed,
-    /// What alerts need of it: there when the memory counts for alerts and some alert of the packs looks at one of its rules.
-    pub countable: Option<Box<Countable>>,
+    /// What alerts need of it, for each of its records: there when the memory counts for alerts and some alert of the packs
+    /// looks at one of the record's rules.
+    pub countable: Vec<Countable>,
     object: Option<Box<Object>>,
 }
 
@@ -228,32 +235,79 @@ impl Engine {
     /// Judges a line that [`Engine::passed`] says nothing of.
     pub(crate) fn judge(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Outcome {
         let limits = &self.settings.limits;
-        let record = self.open(payload, writer);
-        let line = &record.line;
-        let is_object = record.object.is_some();
-        let probe = is_probe(line);
-        if probe {
-            return Outcome { probe, is_object, object: record.object.map(Box::new), ..Outcome::default() };
+        let Record { object, lines } = self.open(payload, writer);
+        let (is_object, object) = (object.is_some(), object.map(Box::new));
+        if lines.iter().all(is_probe) {
+            return Outcome { probe: !lines.is_empty(), is_object, object, ..Outcome::default() };
         }
-        let found = self.phrases.search(line, limits.hits);
-        let packs = &self.packs;
-        let mut judge = Judge::new(self.bench(), line, &found, Work::of(limits, payload.len()));
-        let source = line.source.as_deref().or(writer.source);
-        let mut said = memory.said(source);
-        if judge.contexts(&mut said)
-            && let Some(source) = source
-        {
-            memory.remember(source, &said);
+        let mut outcome = Outcome { is_object, object, ..Outcome::default() };
+        let mut hits = limits.hits;
+        let search = |line| {
+            let found = self.phrases.search(line, hits);
+            hits -= found.occurrences();
+            outcome.crossed.hits |= found.crossed;
+            found
+        };
+        let found: Vec<Found> = lines.iter().map(search).collect();
+        let mut work = Work::of(limits, payload.len());
+        let mut records: Vec<Judged<'_>> = Vec::new();
+        for (index, (line, found)) in lines.iter().zip(&found).enumerate() {
+            outcome.crossed.nesting |= line.too_deep;
+            if is_probe(line) {
+                continue;
+            }
+            let mut judge = Judge::new(self.bench(), line, found, work);
+            let source = line.source().or(writer.source);
+            let mut said = memory.said(source);
+            if judge.contexts(&mut said)
+                && let Some(source) = source
+            {
+                memory.remember(source, &said);
+            }
+            let matches = judge.rules(&said);
+            outcome.crossed.capture |= judge.cut;
+            work = judge.looks.work;
+            let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
+            if memory.counts_for_alerts()
+                && let Some(mut countable) = self.counted.of(&matches, &ids, line, &self.packs, &self.settings)
+            {
+                countable.index = line.path.is_some().then_some(index as u32);
+                outcome.countable.push(countable);
+            }
+            if !matches.is_empty() {
+                records.push(Judged { line, matches, ids });
+            }
         }
-        let matches = judge.rules(&said);
-        let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
-        let countable =
-            memory.counts_for_alerts().then(|| self.counted.of(&matches, &ids, line, writer, packs, &self.settings));
-        let verdict = verdict::write(&matches, ids, packs, &self.settings.base_url).map(Box::new);
-        let object = record.object.map(Box::new);
-        let work = judge.looks.work.is_crossed();
-        let crossed = Crossed { payload: false, nesting: line.too_deep, hits: found.crossed, capture: judge.cut, work };
-        Outcome { verdict, probe, is_object, crossed, countable: countable.flatten(), object }
+        outcome.crossed.work = work.is_crossed();
+        outcome.crossed.records = records.len() > verdict::PATHS_MAX;
+        outcome.verdict = self.verdict(&records).map(Box::new);
+        outcome
+    }
+
+    /// What the records that matched come to: the primary is the greatest of all, and speaks for them.
+    fn verdict(&self, records: &[Judged<'_>]) -> Option<Verdict> {
+        let greatest = |known: &Judged<'_>, other: &Judged<'_>| rank(&other.matches[0]) > rank(&known.matches[0]);
+        let mut primary = records.first()?;
+        for other in records {
+            if greatest(primary, other) {
+                primary = other;
+            }
+        }
+        let (mut rules, mut ids) = (primary.ids.clone(), primary.names());
+        if records.len() > 1 {
+            let mut seen: HashSet<usize> = rules.iter().copied().collect();
+            for other in records {
+                for (rule, id) in other.ids.iter().zip(other.names()) {
+                    if seen.insert(*rule) {
+                        rules.push(*rule);
+                        ids.push(id);
+                    }
+                }
+            }
+        }
+        let paths = records.iter().filter_map(|record| record.line.path.as_deref()).collect();
+        let matched = Matched { matches: &primary.matches, rules, ids, path: primary.line.path.as_deref(), paths };
+        verdict::write(matched, &self.packs, &self.settings.base_url)
     }
 
     /// What lines are judged by.
@@ -262,10 +316,14 @@ impl Engine {
         Bench { packs, phrases, decider, limits: &settings.limits }
     }
 
-    /// Takes a line apart; it is of the app that it names, else of its writer's.
+    /// Takes a payload apart; each line of it is of the app that it names, else of its writer's.
     fn open<'l>(&self, payload: &'l [u8], writer: Writer<'_>) -> Record<'l> {
         let mut record = line::parse(payload, &self.settings);
-        record.line.app = record.line.app.or_else(|| writer.app.map(str::to_owned));
+        let told = |name: Option<&str>| name.map(|name| Fact { value: name.to_owned(), path: line::WRITER, layer: 0 });
+        for line in &mut record.lines {
+            line.app = line.app.take().or_else(|| told(writer.app));
+            line.region = line.region.take().or_else(|| told(writer.region));
+        }
         record
     }
 
@@ -318,7 +376,22 @@ impl Engine {
     }
 }
 
+/// A line in which rules matched.
+struct Judged<'a> {
+    line: &'a Line<'a>,
+    /// The primary first; never empty.
+    matches: Vec<Match<'a>>,
+    /// What they are reported as.
+    ids: Vec<usize>,
+}
+
+impl<'a> Judged<'a> {
+    fn names(&self) -> Vec<&'a str> {
+        self.matches.iter().map(|found| found.report.id.as_str()).collect()
+    }
+}
+
 /// LogDNA's set-up probe is nobody's line.
 fn is_probe(line: &Line<'_>) -> bool {
-    line.app.as_deref() == Some(PROBE_APP)
+    line.app() == Some(PROBE_APP)
 }

@@ -542,7 +542,7 @@ pub struct Example {
 }
 
 /// The members of the added object that are not facts; no fact may take one of these names.
-pub const FIXED_MEMBERS: [&str; 13] = [
+pub const FIXED_MEMBERS: [&str; 15] = [
     "v",
     "rule",
     "rules",
@@ -555,6 +555,8 @@ pub const FIXED_MEMBERS: [&str; 13] = [
     "contact",
     "see",
     "snooze",
+    "record",
+    "records",
     "pack",
 ];
 

@@ -66,10 +66,11 @@ fn matches(engine: &Engine, alerts: &Alerts, sequence: &Sequence) -> Vec<Match> 
         let timestamp = at + step.read_after_ms;
         clock.see(timestamp);
         let outcome = engine.classify(step.line.as_bytes(), Some(TOPIC), &mut memory);
-        let Some(mut line) = outcome.countable else { continue };
-        line.time = Some(at.to_string());
         let place = Place { topic: TOPIC.into(), partition: 0, offset };
-        found.extend(alerts.count(&line, &place, timestamp, clock).matches);
+        for mut line in outcome.countable {
+            line.time = Some(at.to_string());
+            found.extend(alerts.count(&line, &place, timestamp, clock).matches);
+        }
     }
     found
 }

@@ -287,7 +287,7 @@ mod tests {
     fn the_shipped_packs_load_with_any_shape_and_tight_limits() {
         for name in Shape::NAMES {
             let shape: Shape = name.parse().expect("a shape");
-            let settings = Settings { shape, fields: shape.fields(), ..Settings::default() };
+            let settings = Settings { shape, ..Settings::default() };
             assert!(load(&PacksFrom::Builtin, settings).is_ok(), "{name}");
         }
         let limits = Limits { payload: 64, nesting: 1, hits: 1, capture: 16, work: 1, sources: 1, header: 256 };

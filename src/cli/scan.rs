@@ -201,7 +201,7 @@ impl<'e, W: Write> Scan<'e, W> {
 
     /// By the line's own time, or by now when it tells none.
     fn escalation(&self, outcome: &Outcome) -> Option<String> {
-        let line = outcome.countable.as_deref()?;
+        let line = outcome.countable.first()?;
         let now = jiff::Timestamp::now().as_millisecond();
         let time = event_time(line.time.as_deref(), now, Clock::default());
         self.alerts.escalation(line, time.at).map(str::to_owned)

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use super::value::{Item, Value};
-use crate::engine::{DEFAULT_BASE_URL, Fields, Limits, Shape};
+use super::value::Value;
+use crate::engine::{DEFAULT_BASE_URL, Limits, Shape};
 
 /// What every environment twin starts with.
 pub const PREFIX: &str = "FINGERPOST_";
@@ -59,14 +59,15 @@ pub enum Standard {
     Nothing(&'static str),
     /// The daemon does not start without it.
     Required,
-    /// The places where lines of the configured shape have the field.
-    Field(fn(&Fields) -> &Vec<String>),
     /// The engine's own bound.
     Limit(fn(&Limits) -> usize),
 }
 
 use Kind::{Boolean, Bytes, Choice, Count, List, Path, SecretFile, Text};
-use Standard::{Field, Is, Limit, Nothing, Required};
+use Standard::{Is, Limit, Nothing, Required};
+
+/// What it means that nobody says where a field is.
+const ENVELOPE: &str = "where the line's envelope has it";
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -126,11 +127,18 @@ pub static KEYS: &[Key] = &[
     key("http.token_file", SecretFile, Nothing("reload from this machine only"), "File that holds the token which `POST /-/reload` must bring."),
     key("http.token_paths", List, Is(""), "Paths for which the token must be brought as well: /api, /metrics, or both."),
     key("coverage.lines_per_second", Count(0, 1_000_000), Is("1000"), "Lines of which each worker looks whether they are errors that no rule claims; 0 for none."),
-    key("fields.app", List, Field(|fields| &fields.app), "Where a line names its app; the first path that fits is taken."),
-    key("fields.source", List, Field(|fields| &fields.source), "Where a line names the process that wrote it."),
-    key("fields.region", List, Field(|fields| &fields.region), "Where a line names its region."),
-    key("fields.time", List, Field(|fields| &fields.time), "Where a line has its time."),
-    key("fields.level", List, Field(|fields| &fields.level), "Where a line has its level."),
+    key("fields.app", List, Nothing(ENVELOPE), "Where a line names its app; the first path that fits is taken."),
+    key("fields.source", List, Nothing(ENVELOPE), "Where a line names the process that wrote it."),
+    key("fields.region", List, Nothing(ENVELOPE), "Where a line names its region."),
+    key("fields.time", List, Nothing(ENVELOPE), "Where a line has its time."),
+    key("fields.level", List, Nothing(ENVELOPE), "Where a line has its level."),
+    key("levels.trace", List, Nothing("none"), "Words of your house for levels, beside those that everybody knows: here for TRACE."),
+    key("levels.debug", List, Nothing("none"), "Words for DEBUG."),
+    key("levels.info", List, Nothing("none"), "Words for INFO."),
+    key("levels.warn", List, Nothing("none"), "Words for WARN."),
+    key("levels.error", List, Nothing("none"), "Words for ERROR."),
+    key("levels.fatal", List, Nothing("none"), "Words for FATAL."),
+    key("levels.none", List, Nothing("none"), "Words that stand where a level stands and say none."),
     key("escalation.cie", Boolean, Is("false"), "A customer impacting event is on: the escalation lists of alerts go by that."),
     key("escalation.zone", Text, Is("Europe/London"), "Time zone of business hours."),
     key("escalation.days", Text, Is("Mon-Fri"), "Days on which somebody is at work, as in `Mon-Fri` or `Mon,Wed,Fri`."),
@@ -207,22 +215,21 @@ impl Key {
         match self.default {
             Nothing(means) => means,
             Required => "required",
-            Is(_) | Field(_) | Limit(_) => "",
+            Is(_) | Limit(_) => "",
         }
     }
 
     /// The default as it would stand in the file.
     #[must_use]
     pub fn default_text(&self) -> String {
-        self.standard(Shape::Auto).map_or_else(String::new, |value| value.to_string())
+        self.standard().map_or_else(String::new, |value| value.to_string())
     }
 
-    /// What holds when nobody says anything, for lines of this shape.
-    pub(crate) fn standard(&self, shape: Shape) -> Option<Value> {
+    /// What holds when nobody says anything.
+    pub(crate) fn standard(&self) -> Option<Value> {
         match self.default {
             Is(text) => self.kind.parse(&[text.to_owned()]).ok(),
             Nothing(_) | Required => None,
-            Field(field) => Some(Value::List(field(&shape.fields()).iter().map(Item::new).collect())),
             Limit(limit) => {
                 let bound = limit(&Limits::default()) as u64;
                 Some(if matches!(self.kind, Bytes(..)) { Value::Bytes(bound) } else { Value::Count(bound) })
@@ -260,7 +267,7 @@ mod tests {
     #[test]
     fn every_default_is_a_value_that_its_own_key_takes() {
         for key in KEYS.iter().filter(|key| !matches!(key.default, Nothing(_) | Required)) {
-            let value = key.standard(Shape::Auto).unwrap_or_else(|| panic!("{} has no default", key.name));
+            let value = key.standard().unwrap_or_else(|| panic!("{} has no default", key.name));
             assert!(key.kind.check(value).is_ok(), "{}: default is outside its range", key.name);
         }
     }

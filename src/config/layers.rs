@@ -22,7 +22,6 @@ use super::secret;
 use super::value::{Complaint, Value};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::{self, Placed, Reader, Table, did_you_mean};
-use crate::engine::Shape;
 use crate::files::{self, TEXT_MAX};
 use crate::flow::known::is_known;
 
@@ -206,14 +205,9 @@ impl RawConfig {
         }
     }
 
-    /// Defaults come last because those of the fields depend on the shape.
     fn fill(&mut self) {
-        let shape = match self.given.get("input.shape") {
-            Some(Given { value: Value::Text(name), .. }) => name.parse().unwrap_or_default(),
-            _ => Shape::default(),
-        };
         for key in KEYS {
-            if let Some(value) = key.standard(shape) {
+            if let Some(value) = key.standard() {
                 self.given.entry(key.name).or_insert(Given { value, origin: Origin::Default });
             }
         }

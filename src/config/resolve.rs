@@ -11,6 +11,7 @@ use super::{Config, Judging, Log, LogFormat, alerts, codes, connection, escalati
 use crate::diagnostic::{Diagnostic, any_error};
 use crate::engine::{Fields, Limits, Settings, Shape};
 use crate::flow::{self, PacksFrom};
+use crate::level::Extra;
 use crate::sanitize::secrets::open_part;
 
 /// The raw configuration, and what was found wrong with it so far.
@@ -93,6 +94,7 @@ impl Resolver<'_> {
         let engine = Settings {
             fields: self.fields(),
             shape: self.word("input.shape").parse::<Shape>().unwrap_or_default(),
+            levels: self.levels(),
             limits: self.limits(),
             base_url: self.base_url(),
         };
@@ -159,6 +161,18 @@ impl Resolver<'_> {
             time: self.strings("fields.time"),
             level: self.strings("fields.level"),
         }
+    }
+
+    /// Words of the house for levels.
+    fn levels(&self) -> Extra {
+        let mut words = Extra::default();
+        for meaning in ["trace", "debug", "info", "warn", "error", "fatal", "none"] {
+            for word in self.strings(&format!("levels.{meaning}")) {
+                // Each of these is a meaning.
+                let _ = words.add(&word, meaning);
+            }
+        }
+        words
     }
 
     fn limits(&self) -> Limits {

@@ -4,7 +4,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::keys::{KEYS, Key, Kind, OPTION_TABLES, Standard};
 use super::value::Value;
-use crate::engine::Shape;
 
 /// The schema, as of JSON Schema 2020-12. Ranges of sizes and lengths of time stand in the descriptions: as texts with
 /// units they are out of a schema's reach.
@@ -57,7 +56,7 @@ fn described(key: &Key) -> Json {
     };
     schema["description"] =
         format!("{}{absent}{} ({})", key.doc, range.replace("; from", " From"), key.variable()).into();
-    if let Some(default) = key.standard(Shape::Auto) {
+    if let Some(default) = key.standard() {
         schema["default"] = written(&default);
     }
     schema

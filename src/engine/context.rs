@@ -140,7 +140,7 @@ pub struct News {
 
 /// The memory of one input topic-partition, made by [`super::Engine::memory`] and handed to
 /// [`super::Engine::classify`] with each line, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Memory {
     sources: LruCache<String, Said>,
     evicted: u64,

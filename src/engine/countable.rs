@@ -1,21 +1,23 @@
 //! What a line has that alerts need and the added object does not tell: its time, app and region, and the members that
 //! labels are made of. Taken only from lines that some alert looks at, and only when somebody counts.
 
+use super::Reported;
 use super::decide::{Match, without_controls};
 use super::line::Line;
 use super::settings::Settings;
 use super::verdict;
-use super::{Reported, Writer};
 use crate::pack::{Name, Packs, Piece, Template, Value};
 
 /// What alerts need of a line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Countable {
+    /// Its number among the records of its payload, from 0; none when the payload is one line.
+    pub index: Option<u32>,
     /// The captured facts, by index into [`Packs::facts`].
     pub facts: Vec<(usize, Value)>,
     /// The app that wrote it.
     pub app: Option<String>,
-    /// Its region, by the configured fields, else its writer's.
+    /// Its region, as the line says it, else its writer's.
     pub region: Option<String>,
     /// Its time as it writes it.
     pub time: Option<String>,
@@ -65,10 +67,9 @@ impl Counted {
         matches: &[Match<'_>],
         ids: &[usize],
         line: &Line<'_>,
-        writer: Writer<'_>,
         packs: &Packs,
         settings: &Settings,
-    ) -> Option<Box<Countable>> {
+    ) -> Option<Countable> {
         let looked_at = matches.iter().zip(ids).filter(|(_, id)| self.ids[**id]);
         let rules: Vec<CountableRule> = looked_at
             .map(|(found, id)| CountableRule {
@@ -84,14 +85,15 @@ impl Counted {
         }
         let fit = |text: String| fit(text, settings.limits.capture);
         let member = |path: &String| Some((path.clone(), fit(line.member(path)?)));
-        Some(Box::new(Countable {
+        Some(Countable {
             facts: verdict::unite(matches).into_iter().map(|(fact, value)| (fact, value.clone())).collect(),
-            app: line.app.clone().map(fit),
-            region: line.first_member(&settings.fields.region).or_else(|| writer.region.map(str::to_owned)).map(fit),
-            time: line.first_member(&settings.fields.time),
+            index: None,
+            app: line.app().map(str::to_owned).map(fit),
+            region: line.region.as_ref().map(|fact| fit(fact.value.clone())),
+            time: line.time.as_ref().map(|fact| fact.value.clone()),
             members: self.members.iter().filter_map(member).collect(),
             rules,
-        }))
+        })
     }
 }
 

@@ -306,14 +306,14 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn in_scope(&self, rule: &Rule) -> bool {
-        match &self.line.app {
-            Some(app) => rule.app.is_empty() || rule.app.contains(app),
+        match self.line.app() {
+            Some(app) => rule.app.is_empty() || rule.app.iter().any(|one| one == app),
             None => !rule.app_required,
         }
     }
 
     pub(super) fn level_fits(&self, rule: &Rule) -> bool {
-        !rule.level_error || self.line.level.as_deref().is_none_or(is_error)
+        !rule.level_error || !self.line.is_below_error()
     }
 
     /// What the rule captures, and the table row that it finds; nothing when a required capture is missing. `tell` hears of
@@ -399,7 +399,7 @@ impl<'a> Judge<'a> {
                 self.denied.set(self.denied.get() || self.looks.work.is_used_up());
                 matches.then_some(0)
             }
-            Check::LevelError => self.line.level.as_deref().is_some_and(is_error).then_some(0),
+            Check::LevelError => self.line.is_error().then_some(0),
         }
     }
 
@@ -547,13 +547,6 @@ fn within(mut text: String, most: usize) -> Captured {
         text.truncate(text.floor_char_boundary(most));
     }
     Captured { text, cut }
-}
-
-/// Error in the catalog's sense; anything else is no error, numbers too.
-pub(super) fn is_error(level: &str) -> bool {
-    ["error", "err", "fatal", "critical", "panic", "alert", "emerg"]
-        .iter()
-        .any(|error| level.eq_ignore_ascii_case(error))
 }
 
 /// What an expression captures: its groups joined, or the whole match when it has none. Nothing when that is empty. What is

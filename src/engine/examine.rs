@@ -15,8 +15,8 @@ use super::{Engine, Writer};
 /// A line that was parsed and searched, whether or not the scan stops at it.
 pub struct Examined<'a> {
     engine: &'a Engine,
-    line: Line<'a>,
-    found: Found,
+    /// Each record, and what was found in it.
+    lines: Vec<(Line<'a>, Found)>,
 }
 
 impl Engine {
@@ -29,9 +29,12 @@ impl Engine {
     /// The same for a line of which more is known.
     #[must_use]
     pub fn examine_by<'a>(&'a self, payload: &'a [u8], writer: Writer<'_>) -> Examined<'a> {
-        let line = self.open(payload, writer).line;
-        let found = self.phrases.search(&line, self.settings.limits.hits);
-        Examined { engine: self, line, found }
+        let lines = self.open(payload, writer).lines.into_iter();
+        let search = |line: Line<'a>| {
+            let found = self.phrases.search(&line, self.settings.limits.hits);
+            (line, found)
+        };
+        Examined { engine: self, lines: lines.map(search).collect() }
     }
 }
 
@@ -39,7 +42,10 @@ impl Examined<'_> {
     /// The rules one of whose trigger phrases is in the line's text, ascending: indexes into [`crate::pack::Packs::rules`].
     #[must_use]
     pub fn candidates(&self) -> Vec<usize> {
-        self.judge().candidates()
+        let mut candidates: Vec<usize> = self.judges().flat_map(|judge| judge.candidates()).collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
     }
 
     /// Whether this rule's app, level, conditions and required captures fit the line.
@@ -48,7 +54,7 @@ impl Examined<'_> {
     /// When there is no rule of this index.
     #[must_use]
     pub fn fits(&self, rule: usize) -> bool {
-        self.judge().rule(rule, &Said::default()).is_some()
+        self.judges().any(|mut judge| judge.rule(rule, &Said::default()).is_some())
     }
 
     /// Where a rule's conditions are met that make it report this id, in the order of the text; places that overlap are one.
@@ -57,14 +63,20 @@ impl Examined<'_> {
     /// When there is no rule of this index.
     #[must_use]
     pub fn spots(&self, rule: usize, id: &str) -> Vec<Spot> {
-        let judge = self.judge();
-        let rule_of = &self.engine.packs.rules[rule];
-        let (checks, also) = &self.engine.decider.rules[rule];
-        let cases = rule_of.cases.iter().zip(also).filter(|(case, _)| case.report.id == id);
-        let of_cases = cases.flat_map(|(case, also)| case.also.iter().zip(also));
-        let conditions = rule_of.all.iter().zip(&checks.all).chain(rule_of.any.iter().zip(&checks.any)).chain(of_cases);
-        let met = conditions.filter(|(_, check)| judge.check(check).is_some());
-        let mut all: Vec<Spot> = met.flat_map(|(condition, _)| spots(condition, self.texts())).collect();
+        let mut all: Vec<Spot> = Vec::new();
+        let mut before = 0;
+        for judge in self.judges() {
+            let texts = || judge.line.texts.iter().map(AsRef::as_ref);
+            let rule_of = &self.engine.packs.rules[rule];
+            let (checks, also) = &self.engine.decider.rules[rule];
+            let cases = rule_of.cases.iter().zip(also).filter(|(case, _)| case.report.id == id);
+            let of_cases = cases.flat_map(|(case, also)| case.also.iter().zip(also));
+            let of_rule = rule_of.all.iter().zip(&checks.all).chain(rule_of.any.iter().zip(&checks.any));
+            let met = of_rule.chain(of_cases).filter(|(_, check)| judge.check(check).is_some());
+            let spots = met.flat_map(|(condition, _)| spots(condition, texts()));
+            all.extend(spots.map(|spot| Spot { text: spot.text + before, ..spot }));
+            before += judge.line.texts.len();
+        }
         all.sort_by_key(|spot| (spot.text, spot.span.start));
         let mut apart: Vec<Spot> = Vec::new();
         for spot in all {
@@ -78,13 +90,13 @@ impl Examined<'_> {
         apart
     }
 
-    /// The line's text values, in document order.
+    /// The text values, record by record in document order.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.line.texts.iter().map(AsRef::as_ref)
+        self.lines.iter().flat_map(|(line, _)| &line.texts).map(AsRef::as_ref)
     }
 
-    fn judge(&self) -> Judge<'_> {
-        Judge::new(self.engine.bench(), &self.line, &self.found, Work::unlimited())
+    fn judges(&self) -> impl Iterator<Item = Judge<'_>> {
+        self.lines.iter().map(|(line, found)| Judge::new(self.engine.bench(), line, found, Work::unlimited()))
     }
 }
 

@@ -7,10 +7,12 @@
 
 use super::context::Said;
 use super::decide::{Check, Gain, Judge, Match, groups, is_one_of, rank, required};
-use super::line::Line;
+use super::envelope::Fact;
+use super::line::{self, Line};
 use super::spots::{Spot, spots};
 use super::work::Work;
 use super::{Engine, Limits, Memory, Outcome, Writer, is_probe};
+use crate::level::Level;
 use crate::pack::{Condition, Fits, Get, Origin, Report, Rule, Severity, Value};
 
 /// So many times what judging a line may cost is telling why it comes out so: the judge leaves off where the first clause does
@@ -18,18 +20,34 @@ use crate::pack::{Condition, Fits, Get, Origin, Report, Rule, Severity, Value};
 const TELLING: usize = 20;
 
 /// Why a line is, or is not, tagged.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Explanation<'e> {
     /// What `classify` makes of the line.
     pub outcome: Outcome,
     /// The scan stops at the line, so that it is judged at all.
     pub scan_stops: bool,
+    /// What stands around it: the envelopes' ids, the outermost first.
+    pub layers: Vec<&'static str>,
+    /// Of a payload that is a list of records, the path of the one that is told of: the primary's, else the first.
+    pub record: Option<String>,
+    /// How many records there are.
+    pub records: usize,
     /// The app it is of.
-    pub app: Option<Named<'e>>,
-    /// Its level.
-    pub level: Option<Named<'e>>,
+    pub app: Option<Named>,
+    /// Its level, as it is written.
+    pub level: Option<Named>,
+    /// What that is on the one scale; none when nobody understands it.
+    pub level_means: Option<Level>,
+    /// A collector gave it that level.
+    pub level_is_stamp: bool,
     /// What its memory is kept by.
-    pub source: Option<Named<'e>>,
+    pub source: Option<Named>,
+    /// The region.
+    pub region: Option<Named>,
+    /// Its time, as it is written.
+    pub time: Option<Named>,
+    /// What it says, without what stands around that.
+    pub message: Option<String>,
     /// The text values, decoded, in document order.
     pub texts: Vec<String>,
     /// Every context of the packs.
@@ -43,11 +61,13 @@ pub struct Explanation<'e> {
 
 /// What a line says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named<'e> {
+pub struct Named {
     /// The name.
     pub name: String,
-    /// Path of the member it stands in; none when it was told with the line.
-    pub path: Option<&'e str>,
+    /// Path of the member it stands in, or id of the text that states it; none when it was told with the line.
+    pub path: Option<String>,
+    /// Of which layer, the outermost being 0; none when the configuration says where it stands.
+    pub layer: Option<usize>,
 }
 
 /// A context, and whether it holds for the line.
@@ -211,30 +231,46 @@ impl Explanation<'_> {
 impl Engine {
     /// Classifies a line and tells why it comes out so. The memory goes on as with [`Engine::classify_by`].
     pub fn explain(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Explanation<'_> {
-        let record = self.open(payload, writer);
-        let line = &record.line;
+        let outcome = self.classify_by(payload, writer, &mut memory.clone());
+        let lines = self.open(payload, writer).lines;
+        let wanted = outcome.verdict.as_ref().and_then(|verdict| verdict.record.as_deref());
+        let Some(line) = lines.iter().find(|line| line.path.as_deref() == wanted).or(lines.first()) else {
+            return Explanation { outcome, scan_stops: self.may_concern(payload), ..Explanation::default() };
+        };
         let found = self.phrases.search(line, self.settings.limits.hits);
-        let source = line.source.as_deref().or(writer.source);
+        let source = line.source().or(writer.source);
         let before = memory.said(source);
         let mut said = before.clone();
         let packs = &self.packs;
         let mut judge = Judge::new(self.bench(), line, &found, Work::of(&self.settings.limits, payload.len()));
         judge.contexts(&mut said);
-        let outcome = self.classify_by(payload, writer, memory);
+        self.classify_by(payload, writer, memory);
         let is_judged = !is_probe(line) && !outcome.crossed.payload;
         let contexts = packs.contexts.iter().map(|context| {
             let since = said.since(&context.id);
             Remembered { id: &context.id, since, now: since.is_some() && !before.has(&context.id) }
         });
-        let fields = &self.settings.fields;
-        let named =
-            |name: Option<&str>, paths| name.map(|name| Named { name: name.to_owned(), path: path_of(line, paths) });
+        let level = line.level.as_ref().map(|fact| &fact.value);
         Explanation {
             outcome,
             scan_stops: self.may_concern(payload),
-            app: named(line.app.as_deref(), &fields.app),
-            level: named(line.level.as_deref(), &fields.level),
-            source: named(source, &fields.source),
+            layers: line.said.layers.clone(),
+            record: line.path.clone(),
+            records: lines.len(),
+            app: line.app.as_ref().map(|fact| self.named(fact, &fact.value, &self.settings.fields.app, line)),
+            level: line
+                .level
+                .as_ref()
+                .map(|fact| self.named(fact, &fact.value.written, &self.settings.fields.level, line)),
+            level_means: level.and_then(|stated| stated.level),
+            level_is_stamp: level.is_some_and(|stated| stated.is_stamp),
+            source: match &line.source {
+                Some(fact) => Some(self.named(fact, &fact.value, &self.settings.fields.source, line)),
+                None => writer.source.map(|name| Named { name: name.to_owned(), path: None, layer: None }),
+            },
+            region: line.region.as_ref().map(|fact| self.named(fact, &fact.value, &self.settings.fields.region, line)),
+            time: line.time.as_ref().map(|fact| self.named(fact, &fact.value, &self.settings.fields.time, line)),
+            message: line.said.says.clone(),
             texts: line.texts.iter().map(|text| text.clone().into_owned()).collect(),
             contexts: contexts.collect(),
             said: said.facts().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
@@ -245,10 +281,19 @@ impl Engine {
             },
         }
     }
-}
 
-fn path_of<'e>(line: &Line<'_>, paths: &'e [String]) -> Option<&'e str> {
-    paths.iter().find(|path| line.member(path).is_some()).map(String::as_str)
+    /// A fact, with where it stands: where the configuration says, else where its layer says.
+    fn named<T>(&self, fact: &Fact<T>, name: &str, configured: &[String], line: &Line<'_>) -> Named {
+        let name = name.to_owned();
+        match fact.path {
+            line::WRITER => Named { name, path: None, layer: None },
+            line::CONFIGURED => {
+                let path = configured.iter().find(|path| line.member(path).is_some()).cloned();
+                Named { name, path, layer: None }
+            }
+            path => Named { name, path: Some(path.to_owned()), layer: Some(fact.layer) },
+        }
+    }
 }
 
 /// Asks the judge and writes down what it says. The judge's packs are the engine's.
@@ -343,10 +388,10 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
         let mut clauses = Vec::new();
         if !rule.app.is_empty() || rule.app_required {
             let asks = Asks::App(&rule.app);
-            clauses.push(named(asks, self.judge.in_scope(rule), self.judge.line.app.as_deref()));
+            clauses.push(named(asks, self.judge.in_scope(rule), self.judge.line.app()));
         }
         if rule.level_error {
-            clauses.push(named(Asks::Level, self.judge.level_fits(rule), self.judge.line.level.as_deref()));
+            clauses.push(named(Asks::Level, self.judge.level_fits(rule), self.judge.line.level_written()));
         }
         clauses.extend(rule.all.iter().zip(&checks.all).map(|(it, check)| self.met(Asks::All(it), it, check)));
         clauses.extend(rule.any.iter().zip(&checks.any).map(|(it, check)| self.met(Asks::Any(it), it, check)));
@@ -361,7 +406,7 @@ impl<'e: 'l, 'l> Teller<'e, 'l> {
     fn met(&self, asks: Asks<'e>, condition: &Condition, check: &Check) -> Clause<'e> {
         let holds = self.judge.check(check).is_some();
         let instead = match condition {
-            Condition::LevelError => self.judge.line.level.clone(),
+            Condition::LevelError => self.judge.line.level_written().map(str::to_owned),
             _ => None,
         };
         let is_shown = holds && self.judge.looks.pay_for_all(1);

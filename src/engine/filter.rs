@@ -60,6 +60,11 @@ impl Filter {
         (Self { grams, short: Short::new(&short), always }, numbers)
     }
 
+    /// See [`Grams::mark`].
+    pub(super) fn mark(&mut self, number: usize, holds: fn(&[u8]) -> bool) {
+        self.grams.mark(number, holds);
+    }
+
     /// Tells atoms of [`LONG`] bytes and more that stand in a text: the number of each, and where it ends. In no order.
     /// Until told to stop by a false.
     pub(super) fn each(&self, text: &[u8], see: impl FnMut(usize, usize) -> bool) {

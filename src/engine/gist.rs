@@ -9,21 +9,8 @@ use super::line::Line;
 use super::listed::is_among;
 use super::plain::{self, Said};
 use super::{Engine, Writer, is_probe};
-use crate::level::{Extra, Level, Reading, Scale, read};
+use crate::level::Level;
 
-/// Members that hold what a line says, the first that it has.
-#[rustfmt::skip]
-const SAYS: [&str; 24] = [
-    "msg", "message", "MESSAGE", "fields.message", "short_message", "textPayload", "jsonPayload.message", "_line", "log",
-    "line", "text", "body", "body.stringValue", "Body", "event", "event.message", "@m", "@mt", "RenderedMessage", "Message",
-    "LogMessage", "resultDescription", "errorMessage", "full_message",
-];
-/// Members that hold why, where they are texts.
-#[rustfmt::skip]
-const CAUSE: [&str; 13] = [
-    "error", "err", "exception", "cause", "error.message", "err.message", "exception.message", "thrown.message",
-    "fields.error", "attr.error", "@x", "Exception", "stack_trace",
-];
 /// Words that make an error of a line that tells no level in any way, in the order of the alphabet.
 #[rustfmt::skip]
 const ERROR_WORDS: [&str; 14] = [
@@ -67,20 +54,23 @@ impl Engine {
             return None;
         }
         let record = self.open(payload, writer);
-        let line = &record.line;
         let is_object = record.object.is_some();
-        if is_probe(line) {
-            return None;
-        }
-        let stated = line.level.as_deref().and_then(of_member);
-        // Most lines are no errors and say so, and what else they say is not looked for.
-        if !of_all && stated.is_some_and(|level| !is_bad(level)) {
-            return None;
-        }
-        let told = told(line, stated)?;
-        let is_error = told.is_error();
-        (is_error || of_all).then(|| Gist { app: line.app.clone(), says: told.says(is_object), is_error, is_object })
+        record.lines.iter().filter(|line| !is_probe(line)).find_map(|line| gist(line, is_object, of_all))
     }
+}
+
+fn gist(line: &Line<'_>, is_object: bool, of_all: bool) -> Option<Gist> {
+    let stated = line.level.as_ref().map(|fact| &fact.value);
+    let own = stated.filter(|stated| !stated.is_stamp).and_then(|stated| stated.level);
+    // Most lines are no errors and say so, and what else they say is not looked for.
+    if !of_all && own.is_some_and(|level| !is_bad(level)) {
+        return None;
+    }
+    let stamp = stated.filter(|stated| stated.is_stamp).and_then(|stated| stated.level);
+    let told = Told { stamp, ..told(line, own)? };
+    let is_error = told.is_error();
+    let app = line.app().map(str::to_owned);
+    (is_error || of_all).then(|| Gist { app, says: told.says(is_object), is_error, is_object })
 }
 
 /// What a line says and how bad it says that it is, as it stands there.
@@ -88,30 +78,20 @@ struct Told<'l> {
     what: Cow<'l, str>,
     why: Option<String>,
     level: Option<Level>,
+    /// What a collector says of it.
+    stamp: Option<Level>,
 }
 
-/// The one place that knows where in a line its message stands, and its level where no member states one.
+/// What its layers say of a line, and what its text does where they are silent.
 fn told<'l>(line: &'l Line<'_>, stated: Option<Level>) -> Option<Told<'l>> {
-    let is_text = |text: &String| line.texts.iter().any(|other| other == text) && !text.trim().is_empty();
-    let named = |names: &[&str]| names.iter().find_map(|name| line.member(name).filter(is_text));
-    let why = named(&CAUSE);
-    let what = match named(&SAYS) {
-        Some(what) => Cow::Owned(what),
+    let why = line.said.why.clone();
+    let what = match &line.said.line {
+        Some(what) => Cow::Borrowed(what.as_str()),
         None if why.is_some() => Cow::Borrowed(""),
         None => Cow::Borrowed(most_of_a_sentence(&line.texts)?),
     };
     let level = stated.or_else(|| plain::level(&what));
-    Some(Told { what, why, level })
-}
-
-/// The level that a member states.
-fn of_member(text: &str) -> Option<Level> {
-    match read(text, Scale::Word, &Extra::default()) {
-        Reading::Level(level) => Some(level),
-        // Whose number it is nobody knows, so it makes no error of the line.
-        Reading::Unknown if text.bytes().all(|byte| byte.is_ascii_digit()) => Some(Level::INFO),
-        Reading::NoLevel | Reading::Unknown => None,
-    }
+    Some(Told { what, why, level, stamp: None })
 }
 
 fn is_bad(level: Level) -> bool {
@@ -136,7 +116,7 @@ impl Told<'_> {
         match self.level {
             Some(level) => is_bad(level),
             // A priority is often what a collector puts before all lines, so it makes no line quiet.
-            None => plain::stamp(&self.what).is_some_and(is_bad) || texts().any(reads_as_error),
+            None => self.stamp.or_else(|| plain::stamp(&self.what)).is_some_and(is_bad) || texts().any(reads_as_error),
         }
     }
 

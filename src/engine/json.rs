@@ -1,7 +1,7 @@
 //! JSON as log lines have it: parsed into a tree that borrows from the line and remembers where members stand.
 //!
 //! The grammar is RFC 8259's, with the leniencies that let real log lines through untouched: numbers are never
-//! evaluated (`1e400` is fine), lone surrogates decode to U+FFFD, and so do bytes that are not UTF-8 inside strings.
+//! evaluated (`1e400` is fine), Python's `NaN` and `Infinity` are `null`, lone surrogates decode to U+FFFD, and so do bytes that are not UTF-8 inside strings.
 //! A general parser will not do: none keeps the places of members (the splice needs them) and takes all of the above.
 //! Nesting is bounded: what lies deeper is checked for well-formedness without recursion, and not looked at.
 
@@ -73,7 +73,8 @@ type Result<T> = std::result::Result<T, NotJson>;
 /// A whole document: one value and nothing but white space around it. `room` is how many levels of objects and arrays
 /// may be looked into. Also gives the offset behind the value.
 pub(super) fn parse(bytes: &[u8], room: usize) -> Result<(Json<'_>, usize)> {
-    let mut parser = Parser { bytes, at: 0 };
+    // A byte order mark is what some editors and collectors put first of all.
+    let mut parser = Parser { bytes, at: if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
     parser.white_space();
     let value = parser.value(room)?;
     let end = parser.at;
@@ -125,6 +126,10 @@ impl<'a> Parser<'a> {
             b't' => self.literal(b"true").map(|()| Json::Bool(true)),
             b'f' => self.literal(b"false").map(|()| Json::Bool(false)),
             b'n' => self.literal(b"null").map(|()| Json::Null),
+            // Python's json module writes these.
+            b'N' => self.literal(b"NaN").map(|()| Json::Null),
+            b'I' => self.literal(b"Infinity").map(|()| Json::Null),
+            b'-' if self.bytes.get(self.at + 1) == Some(&b'I') => self.literal(b"-Infinity").map(|()| Json::Null),
             _ => self.number().map(|text| Json::Number(Cow::Borrowed(text))),
         }
     }

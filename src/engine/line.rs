@@ -1,22 +1,28 @@
-//! A line taken apart: its text values, its fields, and where its members stand. Only lines that the scan stopped at
-//! come here, so this may allocate.
+//! A payload taken apart: its records, and of each its text values, its fields, and where its members stand. Only lines that
+//! the scan stopped at come here, so this may allocate.
 //!
 //! What is text and what is a field is the catalog's definition, written out in `patterns/README.md`: every string
-//! value is text, JSON inside a string is replaced by its values, and the values of configured fields are not text.
+//! value is text, JSON inside a string is replaced by its values, and the values of fields are not text. Layer by layer
+//! what stands around a line is peeled off ([`super::envelope`]).
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use super::envelope::lists::{self, Inside};
+use super::envelope::prefix::{self, colourless};
+use super::envelope::{self, Fact, Layer, Row, Said, Stated, table};
 use super::json::{self, Json, Member};
 use super::settings::{Fields, Settings, Shape};
 use crate::NAME;
+use crate::level::Level;
 
-/// The record as it arrived.
+/// The payload as it arrived.
 pub(super) struct Record<'a> {
-    /// The record, when it is one JSON object.
+    /// The payload, when it is one JSON object.
     pub(super) object: Option<Object>,
-    pub(super) line: Line<'a>,
+    /// What is in it: one line, or each record of a list of them.
+    pub(super) lines: Vec<Line<'a>>,
 }
 
 /// Where a JSON object can be changed.
@@ -35,20 +41,31 @@ pub(super) struct Object {
 pub(super) struct Line<'a> {
     /// The text values, in document order.
     pub(super) texts: Vec<Cow<'a, str>>,
-    pub(super) app: Option<String>,
-    pub(super) source: Option<String>,
-    pub(super) level: Option<String>,
+    pub(super) app: Option<Fact>,
+    pub(super) source: Option<Fact>,
+    pub(super) region: Option<Fact>,
+    pub(super) time: Option<Fact>,
+    pub(super) level: Option<Fact<Stated>>,
+    /// What its layers say.
+    pub(super) said: Said,
+    /// Where in the payload it stands, when it is one record of a list.
+    pub(super) path: Option<String>,
     /// Something lay deeper than the nesting limit.
     pub(super) too_deep: bool,
     /// Members of all objects, at most so many of which are looked at for a path.
     pub(super) members: usize,
-    /// The objects in which members are looked for: the record, its `_source`, JSON inside strings.
+    /// The objects in which members are looked for: layers, and JSON inside other strings.
     documents: Vec<Vec<Member<'a>>>,
+    /// Which of them are layers, the outermost first.
+    layers: Vec<usize>,
     joined: OnceCell<Joined>,
 }
 
 /// From so many texts on, going over all of them at once is worth the copy.
 const MANY: usize = 16;
+/// Records of one payload that are judged, and texts peeled one out of the other: bounds for hostile payloads.
+const RECORDS_MAX: usize = 10_000;
+const PEELS_MAX: usize = 16;
 
 /// All texts of a line as one, each ended by a line feed.
 pub(super) struct Joined {
@@ -65,25 +82,13 @@ impl Joined {
 }
 
 impl Line<'_> {
-    /// The member at a dotted path, in the first document that has it: the text of a string, number, `true` or `false`.
+    /// The member at a dotted path, in the innermost layer that has it, else in another document: the text of a string, number,
+    /// `true` or `false`.
     pub(super) fn member(&self, path: &str) -> Option<String> {
-        self.documents.iter().find_map(|document| resolve(document, path))
-    }
-
-    /// The same, free of the text it was parsed from.
-    fn into_owned(self) -> Line<'static> {
-        let Self { texts, app, source, level, too_deep, members, documents, joined } = self;
-        let owned = |members: Vec<Member<'_>>| members.into_iter().map(Member::into_owned).collect();
-        Line {
-            texts: texts.into_iter().map(|text| Cow::Owned(text.into_owned())).collect(),
-            app,
-            source,
-            level,
-            too_deep,
-            members,
-            documents: documents.into_iter().map(owned).collect(),
-            joined,
-        }
+        let layers = self.layers.iter().rev();
+        let others = (0..self.documents.len()).filter(|document| !self.layers.contains(document));
+        let mut all = layers.copied().chain(others);
+        all.find_map(|document| envelope::scalar_at(&self.documents[document], path))
     }
 
     /// Whether its texts are better gone over as one.
@@ -109,41 +114,77 @@ impl Line<'_> {
     pub(super) fn first_member(&self, paths: &[String]) -> Option<String> {
         paths.iter().find_map(|path| self.member(path))
     }
+
+    /// Its level, as it is written.
+    pub(super) fn level_written(&self) -> Option<&str> {
+        self.level.as_ref().map(|fact| fact.value.written.as_str())
+    }
+
+    /// It says that it is an error, or its collector does.
+    pub(super) fn is_error(&self) -> bool {
+        self.level.as_ref().and_then(|fact| fact.value.level).is_some_and(|level| level >= Level::ERROR)
+    }
+
+    /// It says itself that it is none.
+    pub(super) fn is_below_error(&self) -> bool {
+        let own = self.level.as_ref().map(|fact| &fact.value).filter(|stated| !stated.is_stamp);
+        own.and_then(|stated| stated.level).is_some_and(|level| level < Level::ERROR)
+    }
+
+    /// Its app, by name.
+    pub(super) fn app(&self) -> Option<&str> {
+        self.app.as_ref().map(|fact| fact.value.as_str())
+    }
+
+    /// What its memory is kept by.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.as_ref().map(|fact| fact.value.as_str())
+    }
 }
 
 /// Takes a payload apart.
 pub(super) fn parse<'a>(payload: &'a [u8], settings: &Settings) -> Record<'a> {
-    let json =
-        if settings.shape == Shape::Text { Err(json::NotJson) } else { json::parse(payload, settings.limits.nesting) };
-    let Ok((Json::Object(members), end)) = json else {
-        return Record { object: None, line: plain(payload) };
-    };
-    let (stale, kept) = cuts(&members);
-    let object = Object { stale, close: end - 1, empty: kept == 0 };
-    let record: Vec<Member<'a>> = members.into_iter().filter(|member| !is_ours(member)).collect();
-    let line = match wrapped_line(&record) {
-        Some(text) => parse(text.as_bytes(), settings).line.into_owned(),
-        None => {
-            let mut reading = Reading { fields: &settings.fields, line: Line::default(), path: String::new() };
-            reading.document(record, settings.limits.nesting.saturating_sub(1), true);
-            reading.finish()
+    let nesting = settings.limits.nesting;
+    let json = if settings.shape == Shape::Text { Err(json::NotJson) } else { json::parse(payload, nesting) };
+    let mut reading = Reading::new(settings);
+    let room = nesting.saturating_sub(1);
+    match json {
+        Ok((Json::Object(members), end)) => {
+            let (stale, kept) = cuts(&members);
+            let object = Object { stale, close: end - 1, empty: kept == 0 };
+            let record: Vec<Member<'a>> = members.into_iter().filter(|member| !is_ours(member)).collect();
+            // A plain line that `classify` wrapped, or a record that looks just so: it is judged as if what stands in `_line`
+            // had come bare, so that classifying the wrapped line again changes nothing.
+            match wrapped_line(record) {
+                Ok(text) => reading.bare(text, room),
+                Err(record) => reading.document(record, room, true),
+            }
+            Record { object: Some(object), lines: reading.finish(room) }
         }
-    };
-    Record { object: Some(object), line }
-}
-
-/// A plain line that `classify` wrapped, or a record that looks just so: an object with `_line` and nothing else. It is
-/// judged as if what stands in `_line` had come bare, so that classifying the wrapped line again changes nothing.
-fn wrapped_line<'m>(record: &'m [Member<'_>]) -> Option<&'m str> {
-    match record {
-        [Member { key, value: Json::String(text), .. }] if key == "_line" => Some(text),
-        _ => None,
+        Ok((Json::Array(values), _)) if is_list_of_records(&values) => {
+            reading.inside = lists::of_list(values);
+            Record { object: None, lines: reading.finish(room) }
+        }
+        _ => {
+            reading.layered(String::from_utf8_lossy(payload), room, true);
+            Record { object: None, lines: reading.finish(room) }
+        }
     }
 }
 
-/// A payload that is no JSON object is text as a whole and has no fields.
-fn plain(payload: &[u8]) -> Line<'_> {
-    Line { texts: vec![String::from_utf8_lossy(payload)], ..Line::default() }
+fn is_list_of_records(values: &[Json<'_>]) -> bool {
+    values.iter().any(|value| matches!(value, Json::Object(_)))
+}
+
+fn wrapped_line<'a>(mut record: Vec<Member<'a>>) -> Result<Cow<'a, str>, Vec<Member<'a>>> {
+    match record.as_slice() {
+        [Member { key, value: Json::String(_), .. }] if key == "_line" => match record.pop().map(|member| member.value)
+        {
+            Some(Json::String(text)) => Ok(text),
+            _ => Err(record),
+        },
+        _ => Err(record),
+    }
 }
 
 /// A member of ours: of our name, and an object with `v` or `rule` in it.
@@ -170,21 +211,34 @@ fn cuts(members: &[Member<'_>]) -> (Vec<Range<usize>>, usize) {
     (cuts, kept)
 }
 
-/// One walk over the record.
+/// One walk over the payload, or over a record inside it.
 struct Reading<'a, 's> {
-    fields: &'s Fields,
+    settings: &'s Settings,
     line: Line<'a>,
     /// Of the value at hand, below its document.
     path: String,
+    /// Records of their own that were found on the way: then they are what there is to judge.
+    inside: Vec<Inside<'a>>,
+}
+
+/// The object in which a value stands.
+#[derive(Clone, Copy, Default)]
+struct Document {
+    layer: Option<Layer>,
+    /// Its number among the layers.
+    number: usize,
+    /// Where in it the message or the line inside stands.
+    says: Option<&'static str>,
+    /// It states a level of its own, so its message is no line with a head.
+    has_level: bool,
 }
 
 /// Where a value stands.
 #[derive(Clone, Copy)]
 struct Place {
+    within: Document,
     /// It has a path: it is not inside an array, where paths do not reach.
     has_path: bool,
-    /// It is inside the record's `_source`.
-    under_wrapper: bool,
     /// Levels of objects and arrays that may still be looked into.
     room: usize,
 }
@@ -195,53 +249,117 @@ impl Place {
     }
 }
 
-impl<'a> Reading<'a, '_> {
-    fn finish(mut self) -> Line<'a> {
-        self.line.app = self.line.first_member(&self.fields.app);
-        self.line.source = self.line.first_member(&self.fields.source);
-        self.line.level = self.line.first_member(&self.fields.level);
-        self.line
+impl<'a, 's> Reading<'a, 's> {
+    fn new(settings: &'s Settings) -> Self {
+        Self { settings, line: Line::default(), path: String::new(), inside: Vec::new() }
+    }
+
+    /// The line, or those inside.
+    fn finish(mut self, room: usize) -> Vec<Line<'a>> {
+        if self.inside.is_empty() {
+            return vec![self.finish_line()];
+        }
+        let inside = std::mem::take(&mut self.inside);
+        let around = &self.line;
+        let lines = inside.into_iter().take(RECORDS_MAX).flat_map(|Inside { path, value }| {
+            let line = Line { said: around.said.clone(), too_deep: around.too_deep, ..Line::default() };
+            let mut reading = Reading { line, ..Reading::new(self.settings) };
+            match value {
+                Json::Object(members) => reading.document(members, room.saturating_sub(1), true),
+                Json::String(text) => reading.layered(text, room, true),
+                _ => {}
+            }
+            let join = |inner: Option<String>| match inner {
+                Some(inner) if inner.starts_with('[') => Some(format!("{path}{inner}")),
+                Some(inner) => Some(format!("{path}.{inner}")),
+                None => Some(path.clone()),
+            };
+            let mut lines = reading.finish(room.saturating_sub(1));
+            lines.iter_mut().for_each(|line| line.path = join(line.path.take()));
+            lines
+        });
+        lines.take(RECORDS_MAX).collect()
+    }
+
+    fn finish_line(self) -> Line<'a> {
+        let Fields { app, source, region, time, level } = &self.settings.fields;
+        let mut line = self.line;
+        let configured =
+            |paths: &[String]| line.first_member(paths).map(|value| Fact { value, path: CONFIGURED, layer: 0 });
+        let found = [app, source, region, time, level].map(|paths| configured(paths));
+        let [app, source, region, time, level] = found;
+        line.app = app.or_else(|| line.said.app().cloned());
+        line.source = source.or_else(|| line.said.source().cloned());
+        line.region = region.or_else(|| line.said.region().cloned());
+        line.time = time.or_else(|| line.said.time().cloned());
+        line.level = match level {
+            Some(Fact { value, path, layer }) => {
+                Some(Fact { value: Stated::of(value, &self.settings.levels), path, layer })
+            }
+            None => line.said.level().cloned(),
+        };
+        line
     }
 
     /// Reads an object in which members are looked for. Its place among the documents is taken before those inside it.
-    fn document(&mut self, members: Vec<Member<'a>>, room: usize, is_record: bool) {
+    fn document(&mut self, mut members: Vec<Member<'a>>, room: usize, is_layer: bool) {
+        lists::straighten_members(&mut members);
+        let mut within = Document::default();
+        if is_layer {
+            let number = self.line.said.layers.len();
+            let layer = self.line.said.object(&members, self.forced(), &self.settings.levels);
+            if let Some(records) = layer.row.and_then(|row| row.records) {
+                self.inside = lists::records(&members, records);
+                if !self.inside.is_empty() {
+                    return;
+                }
+            }
+            let says = layer.says(&members);
+            (self.line.said.line, self.line.said.says) = (None, None);
+            self.line.said.why = layer.why(&members).or(self.line.said.why.take());
+            within = Document { layer: Some(layer), number, says, has_level: self.line.said.has_level_at(number) };
+            self.line.layers.push(self.line.documents.len());
+        }
         let place = self.line.documents.len();
         self.line.documents.push(Vec::new());
-        let wrapper = if is_record { members.iter().rposition(is_wrapper) } else { None };
-        if let Some(wrapper) = wrapper
-            && let Json::Object(inner) = &members[wrapper].value
-        {
-            self.line.documents.push(inner.clone());
-            self.line.members += inner.len();
-        }
         self.line.members += members.len();
         let outer = std::mem::take(&mut self.path);
         for member in members.iter().filter(|member| !is_ours(member)) {
             self.path.clear();
             self.path.push_str(&member.key);
-            let under_wrapper = is_record && is_wrapper(member);
-            self.value(&member.value, Place { has_path: true, under_wrapper, room });
+            self.value(&member.value, Place { within, has_path: true, room });
         }
         self.path = outer;
         self.line.documents[place] = members;
     }
 
+    /// The row that a forced shape makes of the outermost object.
+    fn forced(&self) -> Option<&'static Row> {
+        if self.line.said.layers.is_empty() { self.settings.shape.row() } else { None }
+    }
+
     fn value(&mut self, value: &Json<'a>, place: Place) {
+        let says = place.has_path && place.within.says == Some(self.path.as_str());
         match value {
+            Json::String(text) if says => self.layered(text.clone(), place.room, !place.within.has_level),
             Json::String(text) => {
                 if !self.is_field(place) {
-                    self.text(text, place.room);
+                    self.text(text.clone(), place.room);
                 }
             }
             Json::Array(values) => {
-                let inside = Place { has_path: false, under_wrapper: false, ..place.deeper() };
+                if let Some(text) = lists::bytes(values).filter(|_| says) {
+                    self.layered(Cow::Owned(text), place.room, !place.within.has_level);
+                    return;
+                }
+                let inside = Place { has_path: false, ..place.deeper() };
                 values.iter().for_each(|value| self.value(value, inside));
             }
+            Json::Object(members) if says => self.document(members.clone(), place.deeper().room, true),
             Json::Object(members) => {
-                let is_source = place.under_wrapper && place.has_path && self.path == "_source";
                 let length = self.path.len();
                 self.line.members += members.len();
-                for member in members.iter().filter(|member| !(is_source && is_ours(member))) {
+                for member in members {
                     self.path.truncate(length);
                     self.path.push('.');
                     self.path.push_str(&member.key);
@@ -258,56 +376,97 @@ impl<'a> Reading<'a, '_> {
         if !place.has_path {
             return false;
         }
-        let inner = if place.under_wrapper { self.path.strip_prefix("_source.") } else { None };
-        let Fields { app, source, region, time, level } = self.fields;
-        [app, source, region, time, level]
-            .into_iter()
-            .flatten()
-            .any(|field| *field == self.path || Some(field.as_str()) == inner)
+        let path = self.path.as_str();
+        let Fields { app, source, region, time, level } = &self.settings.fields;
+        let configured = || [app, source, region, time, level].into_iter().flatten().any(|field| *field == path);
+        let row = place.within.layer.and_then(|layer| layer.row);
+        configured()
+            || row.is_some_and(|row| row.is_fact(path))
+            || table::is_fact(path)
+            || place.within.layer.is_some() && self.line.said.is_from(path, place.within.number)
+    }
+
+    /// A text that came as a whole payload would.
+    fn bare(&mut self, text: Cow<'a, str>, room: usize) {
+        let values = match read_json(&text, room) {
+            Some(Json::Array(values)) if is_list_of_records(&values) => values,
+            _ => return self.layered(text, room, true),
+        };
+        self.inside = lists::of_list(values);
+    }
+
+    /// A text that is the message or the line inside: what it begins with is peeled off, and JSON behind that is a layer.
+    fn layered(&mut self, text: Cow<'a, str>, room: usize, may_have_head: bool) {
+        let mut text = colourless(text);
+        for _ in 0..PEELS_MAX {
+            let trimmed = text.trim_start_matches([' ', '\t', '\n', '\r']);
+            if trimmed.starts_with(['{', '[']) && self.json(&text, room, true) {
+                return;
+            }
+            let Some(prefix) = prefix::peel(&text).filter(|prefix| prefix.line > 0 || may_have_head) else { break };
+            self.line.said.prefix(&prefix, &self.settings.levels);
+            if prefix.line == 0 {
+                self.line.said.line = Some(text.clone().into_owned());
+                self.line.said.says = Some(text[prefix.says..].to_owned());
+                self.line.texts.push(prefix::without(text, &prefix.facts));
+                return;
+            }
+            text = from(text, prefix.line);
+        }
+        self.line.said.line = Some(text.clone().into_owned());
+        self.line.said.says.clone_from(&self.line.said.line);
+        self.line.texts.push(text);
     }
 
     /// A string is text, or, when it parses whole as JSON, what stands in that.
-    #[expect(clippy::ptr_arg, reason = "text borrowed from the line is kept as it is, without a copy")]
-    fn text(&mut self, text: &Cow<'a, str>, room: usize) {
+    fn text(&mut self, text: Cow<'a, str>, room: usize) {
         let looks = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '[']);
+        if !looks || !self.json(&text, room, false) {
+            self.line.texts.push(colourless(text));
+        }
+    }
+
+    /// Reads what stands in a text that parses whole as JSON; false when it does not.
+    #[expect(clippy::ptr_arg, reason = "what is borrowed from the payload stays so, without a copy")]
+    fn json(&mut self, text: &Cow<'a, str>, room: usize, is_layer: bool) -> bool {
+        if self.settings.shape == Shape::Text {
+            return false;
+        }
         // The string is a level of its own, so what is in it has one level less.
-        let json = if looks { json::parse(text.as_bytes(), room.saturating_sub(1)).ok() } else { None };
+        let Some(json) = read_json(text, room) else { return false };
         match json {
-            None => self.line.texts.push(text.clone()),
-            Some((Json::TooDeep, _)) => self.line.too_deep = true,
-            Some((Json::Object(members), _)) => {
-                let members = members.into_iter().map(Member::into_owned).collect();
-                self.document(members, room.saturating_sub(2), false);
-            }
-            Some((other, _)) => {
-                let inside = Place { has_path: false, under_wrapper: false, room: room.saturating_sub(1) };
-                self.value(&other.into_owned(), inside);
+            Json::TooDeep => self.line.too_deep = true,
+            Json::Object(members) => self.document(members, room.saturating_sub(2), is_layer),
+            other => {
+                let within = Document::default();
+                self.value(&other, Place { within, has_path: false, room: room.saturating_sub(1) });
             }
         }
+        true
     }
 }
 
-fn is_wrapper(member: &Member<'_>) -> bool {
-    member.key == "_source" && matches!(member.value, Json::Object(_))
+/// What stands for the path of an app that was told with the line.
+pub(super) const WRITER: &str = "";
+/// What stands for the path of a field that the configuration names.
+pub(super) const CONFIGURED: &str = "[fields]";
+
+/// A text as JSON, borrowed where the text is.
+fn read_json<'a>(text: &Cow<'a, str>, room: usize) -> Option<Json<'a>> {
+    let room = room.saturating_sub(1);
+    match text {
+        Cow::Borrowed(text) => json::parse(text.as_bytes(), room).ok().map(|(json, _)| json),
+        Cow::Owned(text) => json::parse(text.as_bytes(), room).ok().map(|(json, _)| json.into_owned()),
+    }
 }
 
-/// The last member in document order whose keys, joined by dots, are the path.
-fn resolve(members: &[Member<'_>], path: &str) -> Option<String> {
-    members.iter().rev().find_map(|member| {
-        let rest = path.strip_prefix(member.key.as_ref())?;
-        match (&member.value, rest.strip_prefix('.')) {
-            (Json::Object(inner), Some(rest)) => resolve(inner, rest),
-            (value, None) if rest.is_empty() => scalar(value),
-            _ => None,
+/// A text from a place on.
+fn from(text: Cow<'_, str>, at: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[at..]),
+        Cow::Owned(mut text) => {
+            text.drain(..at);
+            Cow::Owned(text)
         }
-    })
-}
-
-fn scalar(value: &Json<'_>) -> Option<String> {
-    match value {
-        Json::String(text) if !text.is_empty() => Some(text.clone().into_owned()),
-        Json::Number(text) => Some(text.clone().into_owned()),
-        Json::Bool(flag) => Some(flag.to_string()),
-        _ => None,
     }
 }

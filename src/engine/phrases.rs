@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aho_corasick::BuildError;
 
+use super::envelope::lists;
 use super::filter::Filter;
 use super::line::Line;
 use super::search::{Hit, Search};
@@ -87,6 +88,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// How many occurrences were looked at.
+    pub(super) fn occurrences(&self) -> usize {
+        self.occurrences
+    }
+
     pub(super) fn has(&self, phrase: PhraseId) -> bool {
         self.last.contains_key(&phrase)
     }
@@ -147,9 +153,15 @@ impl Phrases {
             enter(&rest[trigger_places(&context.all, &context.any)], index, &mut contexts);
             rest = &rest[of_context(context).count()..];
         }
-        let always: Vec<String> = escapes().chain([PROBE_APP.to_owned(), format!("\"{NAME}\"")]).collect();
+        // Behind a colour code the rest of a phrase can hide.
+        let colours = "0123456789;m".chars().map(|c| format!("\u{1b}[{c}")).chain(["\\u001b[".to_owned()]);
+        let ours = [PROBE_APP.to_owned(), format!("\"{NAME}\""), lists::BYTES_MARKER.to_owned()];
+        let always: Vec<String> = escapes().chain(colours).chain(ours).collect();
         let of_phrases = atoms.iter().map(|(_, atom)| *atom);
-        let (scan, numbers) = Filter::new(&of_phrases.chain(always.iter().map(String::as_str)).collect::<Vec<_>>());
+        let (mut scan, numbers) = Filter::new(&of_phrases.chain(always.iter().map(String::as_str)).collect::<Vec<_>>());
+        if let Some(marker) = numbers.last().copied().flatten() {
+            scan.mark(marker, lists::may_hold_bytes);
+        }
         let mut known = vec![None; by_id.len()];
         for ((id, atom), number) in atoms.iter().zip(numbers) {
             if atom.len() == by_id[*id].len() {

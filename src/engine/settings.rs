@@ -2,8 +2,12 @@
 
 use std::str::FromStr;
 
-/// Where to find things in a line: dotted paths, tried in order; the first that the line has is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::envelope::{Row, table};
+use crate::level::Extra;
+
+/// Where the configuration says that things stand in a line: dotted paths, tried in order; the first that the line has is taken.
+/// Without one, and where the line has none of them, it is the envelope's own place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields {
     /// Name of the app that wrote the line.
     pub app: Vec<String>,
@@ -15,12 +19,6 @@ pub struct Fields {
     pub time: Vec<String>,
     /// Level of the line.
     pub level: Vec<String>,
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Shape::Auto.fields()
-    }
 }
 
 /// How big things may get. Crossing a limit is counted, the line still goes out.
@@ -49,8 +47,8 @@ impl Default for Limits {
     }
 }
 
-/// The shape of the input records. Found per record when `Auto`; a forced shape looks for the fields where that shape
-/// has them and nowhere else.
+/// The shape of the input records. Found per record when `Auto`; a forced one looks for the fields of the outermost object where
+/// that shape has them and nowhere else. What is inside is found as ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shape {
     /// All places that any known shape uses.
@@ -79,75 +77,19 @@ impl Shape {
     pub const NAMES: [&str; 9] =
         ["auto", "bare", "logdna", "ingest", "ibm-cloud-logs", "kubernetes", "ecs", "otel", "text"];
 
-    /// The places where this shape has the fields.
-    #[must_use]
-    pub fn fields(self) -> Fields {
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let fields = |app: &[&str], source: &[&str], region: &[&str], time: &[&str], level: &[&str]| Fields {
-            app: list(app),
-            source: list(source),
-            region: list(region),
-            time: list(time),
-            level: list(level),
+    /// What the outermost object is taken for, whatever it looks like.
+    pub(super) fn row(self) -> Option<&'static Row> {
+        let id = match self {
+            Self::Auto | Self::Text => return None,
+            Self::Bare => return Some(&table::BARE),
+            Self::LogDna => "mezmo",
+            Self::Ingest => "mezmo-line",
+            Self::IbmCloudLogs => "ibm-cloud-logs",
+            Self::Kubernetes => "fluent",
+            Self::Ecs => "ecs",
+            Self::Otel => "otel-record",
         };
-        match self {
-            Self::Auto => fields(
-                &[
-                    "app",
-                    "_app",
-                    "kubernetes.labels.app",
-                    "kubernetes.container_name",
-                    "applicationName",
-                    "service.name",
-                    "resource.service.name",
-                    "resource.attributes.service.name",
-                ],
-                &["pod", "_pod", "kubernetes.pod_name", "_host"],
-                &["region", "_meta.region", "crn_region"],
-                &["time", "_ts", "timestamp", "@timestamp", "ts"],
-                &["level", "severity", "_level", "log.level", "severityText"],
-            ),
-            Self::Bare => fields(
-                &["app"],
-                &["pod"],
-                &["region", "crn_region"],
-                &["time", "ts", "timestamp"],
-                &["level", "severity"],
-            ),
-            Self::LogDna => {
-                fields(&["_app"], &["_pod", "pod", "_host"], &["_meta.region"], &["_ts"], &["_level", "level"])
-            }
-            Self::Ingest => fields(&["app"], &["meta.pod", "host"], &["meta.region"], &["timestamp"], &["level"]),
-            Self::IbmCloudLogs => fields(
-                &["applicationName"],
-                &["kubernetes.pod_name", "subsystemName"],
-                &["region"],
-                &["timestamp", "@timestamp"],
-                &["severity"],
-            ),
-            Self::Kubernetes => fields(
-                &["kubernetes.labels.app", "kubernetes.container_name"],
-                &["kubernetes.pod_name"],
-                &["region"],
-                &["time", "@timestamp"],
-                &["level"],
-            ),
-            Self::Ecs => fields(
-                &["service.name"],
-                &["kubernetes.pod.name", "host.name"],
-                &["cloud.region"],
-                &["@timestamp"],
-                &["log.level"],
-            ),
-            Self::Otel => fields(
-                &["resource.service.name", "resource.attributes.service.name"],
-                &["resource.k8s.pod.name", "resource.attributes.k8s.pod.name"],
-                &["resource.cloud.region", "resource.attributes.cloud.region"],
-                &["timeUnixNano", "Timestamp"],
-                &["severityText", "SeverityText"],
-            ),
-            Self::Text => fields(&[], &[], &[], &[], &[]),
-        }
+        table::ROWS.iter().find(|row| row.id == id)
     }
 }
 
@@ -175,8 +117,10 @@ impl FromStr for Shape {
 pub struct Settings {
     /// Where fields stand.
     pub fields: Fields,
-    /// Shape of the input, already reflected in `fields`; `Text` switches JSON off.
+    /// What the outermost object is taken for; `Text` switches JSON off.
     pub shape: Shape,
+    /// Words for levels beside those that everybody knows.
+    pub levels: Extra,
     /// Bounds.
     pub limits: Limits,
     /// Base URL of the runbooks, without a slash at the end.
@@ -188,6 +132,7 @@ impl Default for Settings {
         Self {
             fields: Fields::default(),
             shape: Shape::Auto,
+            levels: Extra::default(),
             limits: Limits::default(),
             base_url: DEFAULT_BASE_URL.to_owned(),
         }

@@ -37,6 +37,8 @@ pub struct Verdict {
     pub severity: Severity,
     /// The primary's link, with the section; empty when its pack has no page.
     pub runbook: String,
+    /// Of a payload that is a list of records, the path of the primary's.
+    pub record: Option<String>,
     /// The primary's pack, as [`Pack::edition`](crate::pack::Pack::edition) has it.
     pub pack: String,
     object: Object,
@@ -86,14 +88,31 @@ impl Object {
     }
 }
 
-/// Puts the matches into words. `matches` is not empty, the primary is first.
-pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, base_url: &str) -> Option<Verdict> {
+/// Records whose paths are told.
+pub(super) const PATHS_MAX: usize = 32;
+
+/// What matched in a payload: in its only line, or in records of a list.
+pub(super) struct Matched<'a, 'm> {
+    /// Of the primary's record, the primary first. Not empty.
+    pub(super) matches: &'a [Match<'m>],
+    /// All that matched anywhere, as indexes into what is reported, the primary first.
+    pub(super) rules: Vec<usize>,
+    /// Their ids.
+    pub(super) ids: Vec<&'m str>,
+    /// Of records of a list, the path of the primary's.
+    pub(super) path: Option<&'a str>,
+    /// And of all that matched, in their order.
+    pub(super) paths: Vec<&'a str>,
+}
+
+/// Puts the matches into words.
+pub(super) fn write(matched: Matched<'_, '_>, packs: &Packs, base_url: &str) -> Option<Verdict> {
+    let Matched { matches, rules, ids, path, mut paths } = matched;
     let primary = matches.first()?;
     let report = primary.report;
     let pack = &packs.packs[packs.rules[primary.rule].pack];
     let runbook = link(primary, packs, base_url);
     let edition = pack.edition();
-    let ids: Vec<&str> = matches.iter().map(|found| found.report.id.as_str()).collect();
     let mut object = Object { text: String::with_capacity(OBJECT_USUAL), long: Vec::new() };
     object.add("v", &1, false);
     object.add("rule", &report.id, false);
@@ -112,9 +131,14 @@ pub(super) fn write(matches: &[Match<'_>], rules: Vec<usize>, packs: &Packs, bas
             Value::Bool(flag) => object.add(name, flag, long),
         }
     }
+    if let Some(path) = path {
+        paths.truncate(PATHS_MAX);
+        object.add("record", &path, false);
+        object.add("records", &paths, true);
+    }
     object.add("pack", &edition, false);
     object.text.push('}');
-    Some(Verdict { rules, severity: report.severity, runbook, pack: edition, object })
+    Some(Verdict { rules, severity: report.severity, runbook, record: path.map(str::to_owned), pack: edition, object })
 }
 
 /// Link to the section of a match; empty when its pack has no page.

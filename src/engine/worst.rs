@@ -21,10 +21,10 @@ const BYTES: usize = 32 << 10;
 /// What a line costs, and whether something was not done.
 fn cost(engine: &Engine, line: &str) -> (u64, bool) {
     let record = engine.open(line.as_bytes(), Writer::default());
-    let found = engine.phrases.search(&record.line, engine.settings.limits.hits);
+    let found = engine.phrases.search(&record.lines[0], engine.settings.limits.hits);
     let work = Work::of(&engine.settings.limits, line.len());
     let before = work.left();
-    let mut judge = super::Judge::new(engine.bench(), &record.line, &found, work);
+    let mut judge = super::Judge::new(engine.bench(), &record.lines[0], &found, work);
     let mut said = engine.memory().said(None);
     judge.contexts(&mut said);
     judge.rules(&said);

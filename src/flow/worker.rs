@@ -359,7 +359,7 @@ impl<K: Sink> Worker<K> {
         if let Some(doubt) = doubt {
             self.doubts(&line, doubt, source.now());
         }
-        if let Some(countable) = judged.as_ref().ok().and_then(|outcome| outcome.as_ref()?.countable.as_deref()) {
+        for countable in judged.iter().flatten().flat_map(|outcome| &outcome.countable) {
             self.count_matches(&line, &ticket, countable, source.now())?;
         }
         let mut is_at_now = known.as_ref().is_some_and(|refused| refused.way == Way::AtNow);

@@ -74,6 +74,11 @@ pub fn output(packs: &Packs) -> Json {
         "contact": text("Whom to ask."),
         "see": text("A further page."),
         "snooze": text("How long snoozing is fine."),
+        "record": text("Of a payload that is a list of records: path of the primary's."),
+        "records": {
+            "type": "array", "minItems": 1, "items": { "type": "string" },
+            "description": "Of a payload that is a list of records: paths of those that matched, the first of them.",
+        },
         "pack": { "type": "string", "pattern": "^.+@[0-9a-f]{8}$", "description": "The pack that spoke, and the digest of its text." },
     }));
     for fact in &packs.facts {

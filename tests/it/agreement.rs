@@ -13,7 +13,7 @@ use fingerpost::pack::FIXED_MEMBERS;
 use serde_json::{Map, Value};
 
 use super::lines;
-use super::oracle::{self, Expected, Oracle};
+use super::oracle::{self, Expected, Oracle, Told};
 
 /// Lines of one seed; sources are remembered within them.
 const BATCH: u64 = 5_000;
@@ -92,18 +92,23 @@ fn agree(engine: &Engine, seed: u64, missed: Option<u64>, seen: &mut Seen) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let (mut memory, mut oracle) = (engine.memory(), Oracle::default());
     for index in 0..BATCH {
-        let (line, source) = lines::line(&mut rng);
-        let source = source.as_deref();
-        let expected = oracle.classify(&line, source);
-        let mut outcome = engine.classify(&line, source, &mut memory);
+        let made = lines::made(&mut rng);
+        let (line, source) = (made.payload.as_slice(), made.source.as_deref());
+        let expected = oracle.judge(&made);
+        // A line of a list may say what one before it was judged without.
+        let mut before = (made.told.len() > 1).then(|| memory.clone());
+        let mut outcome = engine.classify(line, source, &mut memory);
         if outcome.verdict.is_some() && missed == Some(seen.tagged) {
             outcome = Outcome::default();
         }
-        let problem = difference(engine, &mut memory, &line, source, &outcome, &expected);
+        let problem = difference(engine, before.as_mut().unwrap_or(&mut memory), line, source, &outcome, &expected);
         if let Some(problem) = problem {
-            let text = String::from_utf8_lossy(&line);
+            let text = String::from_utf8_lossy(line);
+            let told: Vec<String> = made.told.iter().map(shown).collect();
             seen.problems.push(format!(
-                "seed {seed}, line {index}, source {source:?}: {problem}\nline: {text}\noracle: {expected:?}\nengine: {:?}",
+                "seed {seed}, line {index}, source {source:?}: {problem}\nline: {text}\nlayers: {:?}\ntold: {}\noracle: {expected:?}\nengine: {:?}",
+                made.layers,
+                told.join("\n      "),
                 outcome.added(Detail::Full)
             ));
             return;
@@ -116,7 +121,13 @@ fn agree(engine: &Engine, seed: u64, missed: Option<u64>, seen: &mut Seen) {
     }
 }
 
-/// What is not as the oracle says, if anything.
+fn shown(told: &Told) -> String {
+    let Told { line, app, source, own, stamp, path } = told;
+    let line = String::from_utf8_lossy(line);
+    format!("{line} (app {app:?}, source {source:?}, own {own:?}, stamp {stamp:?}, path {path:?})")
+}
+
+/// What is not as the oracle says, if anything. The memory is one for the same line again.
 pub(crate) fn difference(
     engine: &Engine,
     memory: &mut Memory,
@@ -132,6 +143,10 @@ pub(crate) fn difference(
     }
     if outcome.probe != expected.probe {
         return Some(format!("probe is {}", outcome.probe));
+    }
+    let record = outcome.verdict.as_ref().and_then(|verdict| verdict.record.clone());
+    if record != expected.record {
+        return Some(format!("the record is {record:?}"));
     }
     if let Some(problem) = object_differs(outcome, expected) {
         return Some(problem);

@@ -132,10 +132,13 @@ fn variables_that_are_no_settings_are_left_alone() {
 }
 
 #[test]
-fn a_shape_decides_where_fields_are_unless_they_are_set() {
-    let file = format!("{SOUND}[fields]\ntime = [\"when\"]\n");
-    let fields = expect(layered(&file, &[], &["input.shape=logdna"])).engine.fields;
-    assert_eq!((fields.app, fields.time), (vec!["_app".to_owned()], vec!["when".to_owned()]));
+fn fields_are_the_envelopes_unless_they_are_set_and_levels_may_have_words_of_the_house() {
+    let file = format!("{SOUND}[fields]\ntime = [\"when\"]\n[levels]\nerror = [\"kaputt\"]\nnone = [\"-\"]\n");
+    let engine = expect(layered(&file, &[], &["input.shape=logdna"])).engine;
+    assert_eq!((engine.fields.app, engine.fields.time), (Vec::new(), vec!["when".to_owned()]));
+    let read = |word| fingerpost::level::read(word, fingerpost::level::Scale::Word, &engine.levels);
+    assert_eq!(read("Kaputt"), fingerpost::level::Reading::Level(fingerpost::level::Level::ERROR));
+    assert_eq!(read("-"), fingerpost::level::Reading::NoLevel);
 }
 
 #[test]
@@ -244,9 +247,7 @@ fn the_example_names_every_key_and_its_default() {
     let loaded = load(&Layers { file: Some(path.into()), ..Layers::default() });
     assert_eq!(loaded.diagnostics, []);
     let text = fs::read_to_string(path).unwrap();
-    let optional = |key: &&fingerpost::config::keys::Key| {
-        matches!(key.default, Standard::Is(_) | Standard::Limit(_) | Standard::Field(_))
-    };
+    let optional = |key: &&fingerpost::config::keys::Key| matches!(key.default, Standard::Is(_) | Standard::Limit(_));
     for key in KEYS.iter() {
         let line = format!("{} = ", key.leaf());
         assert!(text.contains(&line), "the example does not name {}", key.name);
@@ -377,7 +378,9 @@ fn no_complaint_shows_the_password_of_an_address() {
             None => format!("{SOUND}{header}# {leaf} = '{value}'\n{leaf} = '{value}'\n"),
         };
         let in_broken_file = in_file.clone() + "[nowhere\n";
-        let topics = ["matches.topic=m", "alerts.topic=a", token.as_str()];
+        let mut topics = vec!["matches.topic=m", "alerts.topic=a", token.as_str()];
+        // What is set last would hide it.
+        topics.retain(|other| !other.starts_with(&format!("{key}=")));
         for loaded in [
             layered(SOUND, &[], &[&topics[..], &[set]].concat()),
             layered(SOUND, &[(variable.as_str(), value)], &topics),

@@ -64,7 +64,7 @@ fn of_a_line_that_asks_for_too_much_only_so_many_rules_are_told_in_full() {
     let engine = Engine::new(packs.unwrap_or_else(|| panic!("{problems:?}")), settings).unwrap();
     let texts = vec!["x"; 20_000];
     let line = serde_json::json!({ "msg": "phrase number 123 complaining", "texts": texts }).to_string();
-    let told = engine.explain(line.as_bytes(), Writer { source: None, app: None }, &mut engine.memory());
+    let told = engine.explain(line.as_bytes(), Writer::default(), &mut engine.memory());
     let primary = told.primary().expect("one rule matches");
     assert!(primary.report.id == "many.rule-123" && primary.is_told && all_hold(&primary.clauses), "{primary:?}");
     assert!((100..199).contains(&told.untold()), "{} of {}", told.untold(), told.trials.len());

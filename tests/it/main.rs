@@ -15,6 +15,7 @@ mod classify;
 mod config;
 mod delivery;
 mod drift;
+mod envelopes;
 mod explain;
 mod extract;
 mod flow;

@@ -2,13 +2,15 @@
 //!
 //! Responsible for the right answer to "what is this line?", worked out in the dullest way: decode everything, lower
 //! the case, search. It deliberately knows neither the packs nor the engine: every rule is written out by hand in
-//! `catalog.rs`, JSON is read by `json.rs`, and nothing here is fast. Where the catalog leaves room, a comment that
+//! `catalog.rs`, JSON is read by `json.rs`, and nothing here is fast. It knows no envelopes either: it judges what an
+//! application wrote, and is told what stood around that ([`Told`]). Where the catalog leaves room, a comment that
 //! starts with "Interpretation:" says which reading was taken.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::lines::Made;
 use reading::Reading;
 
 mod captures;
@@ -38,6 +40,23 @@ pub(crate) struct Expected {
     pub(crate) is_object: bool,
     /// The set-up probe, which passes through uncounted.
     pub(crate) probe: bool,
+    /// Of a list, where the record stands that speaks for all.
+    pub(crate) record: Option<String>,
+}
+
+/// A line as the application wrote it, and what those say of it who put something around it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) line: Vec<u8>,
+    /// Its app and its source, where it does not say so itself.
+    pub(crate) app: Option<String>,
+    pub(crate) source: Option<String>,
+    /// Whether its level is an error, where it has none itself.
+    pub(crate) own: Option<bool>,
+    /// What a collector gives it for a level, where nobody says better: an error is one, anything else says nothing.
+    pub(crate) stamp: Option<bool>,
+    /// Where in the payload it stands, when that is a list.
+    pub(crate) path: Option<String>,
 }
 
 /// What a source has said so far. Absent means unknown.
@@ -55,30 +74,57 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// Judges the next line. `fallback_source` stands in for a line that names no source itself.
+    /// Judges the next line, which has nothing around it. `fallback_source` stands in for a line that names no source itself.
     pub(crate) fn classify(&mut self, line: &[u8], fallback_source: Option<&str>) -> Expected {
-        let reading = Reading::of(line);
-        let mut expected = Expected { is_object: json::object(line).is_some(), ..Expected::default() };
-        // Interpretation: the probe passes through altogether, so its words are no context either.
+        let told = Told { line: line.to_owned(), ..Told::default() };
+        self.lines(line, &[told], fallback_source)
+    }
+
+    /// Judges the next payload, by what was told with it.
+    pub(crate) fn judge(&mut self, made: &Made) -> Expected {
+        match made.told.as_slice() {
+            [] => self.classify(&made.payload, made.source.as_deref()),
+            told => self.lines(&made.payload, told, made.source.as_deref()),
+        }
+    }
+
+    /// Interpretation: of several lines in one payload the most severe speaks for all, and of such the first; its rules come
+    /// first, then those of the others that are not among them, in their order.
+    fn lines(&mut self, payload: &[u8], told: &[Told], fallback_source: Option<&str>) -> Expected {
+        let judged: Vec<Judged> = told.iter().filter_map(|told| self.line(told, fallback_source)).collect();
+        let claimed = judged.iter().filter(|judged| !judged.0.is_empty());
+        let rank = |judged: &&Judged| judged.0.first().map(|found| (found.rank().0, found.rank().1));
+        let primary = claimed.clone().min_by_key(rank);
+        let mut expected = Expected { probe: judged.is_empty(), ..Expected::default() };
+        expected.is_object = json::object(payload).is_some();
+        if let Some(Judged(found, path)) = primary {
+            expected.severity = found[0].severity.word();
+            expected.section = found[0].section;
+            expected.record.clone_from(path);
+            for (name, value) in found.iter().flat_map(|rule| &rule.facts) {
+                expected.facts.entry(name.clone()).or_insert(value.clone());
+            }
+        }
+        for rule in primary.into_iter().chain(claimed).flat_map(|judged| &judged.0) {
+            if !expected.matches.contains(&rule.id) {
+                expected.matches.push(rule.id);
+            }
+        }
+        expected
+    }
+
+    /// The rules of one line, the primary first. Interpretation: the probe passes through altogether, so its words are no
+    /// context either.
+    fn line(&mut self, told: &Told, fallback_source: Option<&str>) -> Option<Judged> {
+        let reading = Reading::of(told);
         if reading.app() == Some(PROBE_APP) {
-            expected.probe = true;
-            return expected;
+            return None;
         }
         let source = reading.source().or(fallback_source);
         let said = self.remember(source, &reading);
         let mut found = catalog::matches(&reading, &said);
         found.sort_by_key(catalog::Match::rank);
-        if let Some(primary) = found.first() {
-            expected.severity = primary.severity.word();
-            expected.section = primary.section;
-        }
-        for rule in found {
-            expected.matches.push(rule.id);
-            for (name, value) in rule.facts {
-                expected.facts.entry(name).or_insert(value);
-            }
-        }
-        expected
+        Some(Judged(found, told.path.clone()))
     }
 
     fn remember(&mut self, source: Option<&str>, reading: &Reading) -> Said {
@@ -90,6 +136,9 @@ impl Oracle {
         said
     }
 }
+
+/// The rules that hold for a line, and where it stands.
+struct Judged(Vec<catalog::Match>, Option<String>);
 
 /// The line as it must go out when nothing is added: with stale members of ours cut out.
 ///

@@ -100,7 +100,7 @@ fn small(random: &mut fastrand::Rng, partition: usize, sequence: usize) -> Optio
     let (n, p) = (sequence, partition);
     Some(match random.u8(..100) {
         0..70 => format!(r#"{PLAIN}"p{p}","n":{n}, "msg" : "fine" }}"#).into(),
-        70..84 => lines::line(random).0,
+        70..84 => lines::bare(random).payload,
         84..86 => format!("{{ \"n\":{n},\"msg\":\"{MATCHING}\" }} \r\n").into(),
         86..88 => format!("plain text {n}: {MATCHING}").into(),
         88 => format!(r#"["{MATCHING}", {n}]"#).into(),

@@ -112,7 +112,7 @@ impl<'e> Tally<'e> {
         self.coverage.claimed += u64::from(is_error && is_claimed);
         if let Some(against) = &mut self.against {
             let other = against.judge(line);
-            if let Some(countable) = other.as_ref().and_then(|outcome| outcome.countable.as_deref()) {
+            for countable in other.iter().flat_map(|outcome| &outcome.countable) {
                 against.counting.count(countable, &line.spot);
             }
             let found = difference((against.engine, other.as_ref()), (self.judge.engine, outcome.as_ref()));
@@ -131,7 +131,7 @@ impl<'e> Tally<'e> {
             claimed.primary += u64::from(at == 0);
             claimed.samples.see(line, self.counts.lines, self.samples, &mut self.random);
         }
-        if let Some(countable) = outcome.countable.as_deref() {
+        for countable in &outcome.countable {
             self.judge.counting.count(countable, &line.spot);
         }
     }

@@ -28,9 +28,14 @@ pub fn explanation(line: &[u8], told: &Explanation<'_>, near: &Near) -> Value {
         "primary": primary,
         "why": why(told),
         "scan_stops": told.scan_stops,
+        "layers": told.layers,
+        "record": told.record,
         "app": named(told.app.as_ref()),
-        "level": named(told.level.as_ref()),
+        "level": level(told),
         "source": named(told.source.as_ref()),
+        "region": named(told.region.as_ref()),
+        "time": named(told.time.as_ref()),
+        "message": told.message,
         "texts": told.texts,
         "contexts": contexts,
         "said": said,
@@ -46,8 +51,19 @@ pub fn explanation(line: &[u8], told: &Explanation<'_>, near: &Near) -> Value {
     object
 }
 
-fn named(named: Option<&Named<'_>>) -> Value {
-    named.map_or(Value::Null, |named| json!({ "name": named.name, "path": named.path }))
+fn named(named: Option<&Named>) -> Value {
+    named.map_or(Value::Null, |named| json!({ "name": named.name, "path": named.path, "layer": named.layer }))
+}
+
+/// The level as it is written, what it means, and whether a collector gave it.
+fn level(told: &Explanation<'_>) -> Value {
+    let mut level = named(told.level.as_ref());
+    if let Some(members) = level.as_object_mut() {
+        members.insert("means".to_owned(), json!(told.level_means.map(|level| level.word())));
+        members.insert("number".to_owned(), json!(told.level_means.map(|level| level.number())));
+        members.insert("stamp".to_owned(), told.level_is_stamp.into());
+    }
+    level
 }
 
 fn trial(trial: &Trial<'_>, primary: Option<&str>, near: &Near) -> Value {

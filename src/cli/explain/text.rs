@@ -81,12 +81,22 @@ fn unjudged(told: &Explanation<'_>) -> &'static str {
 
 fn fields(engine: &Engine, line: &[u8], told: &Explanation<'_>) -> String {
     let dim = Style::new().dimmed();
-    let named = |named: &Option<Named<'_>>, none: &str| match named {
-        Some(Named { name, path: Some(path) }) => format!("{} {dim}from the member {path}{dim:#}", plain(name)),
-        Some(Named { name, path: None }) => format!("{} {dim}told with the line{dim:#}", plain(name)),
+    let named = |named: &Option<Named>, none: &str| match named {
+        Some(Named { name, path: Some(path), layer: Some(layer) }) if told.layers.len() > 1 => {
+            let layer = told.layers.get(*layer).copied().unwrap_or_default();
+            format!("{} {dim}from {path} of {layer}{dim:#}", plain(name))
+        }
+        Some(Named { name, path: Some(path), .. }) => format!("{} {dim}from the member {path}{dim:#}", plain(name)),
+        Some(Named { name, path: None, .. }) => format!("{} {dim}told with the line{dim:#}", plain(name)),
         None => format!("{dim}{none}{dim:#}"),
     };
     let mut out = String::new();
+    if told.layers.len() > 1 {
+        let _ = writeln!(out, "  layers   {}", told.layers.join(" > "));
+    }
+    if let Some(record) = &told.record {
+        let _ = writeln!(out, "  record   {record} {dim}of {}{dim:#}", told.records);
+    }
     let _ = writeln!(out, "  app      {}", named(&told.app, "none: inside every rule that does not require one"));
     let _ = writeln!(out, "  level    {}", named(&told.level, "none"));
     let _ = writeln!(out, "  source   {}", named(&told.source, "none: nothing is remembered for it"));

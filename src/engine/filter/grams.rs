@@ -67,6 +67,21 @@ pub(in crate::engine) struct Grams {
     atoms: Vec<u32>,
     /// In lower case, one after the other.
     text: Vec<u8>,
+    /// An atom at which the scan stops only where the line holds what it announces.
+    marker: Option<Marker>,
+}
+
+/// See [`Grams::mark`].
+#[derive(Debug, Clone, Copy)]
+struct Marker {
+    atom: u32,
+    holds: fn(&[u8]) -> bool,
+}
+
+/// What a scan has come to so far.
+struct Looking {
+    steps: usize,
+    has_marker: bool,
 }
 
 /// A window.
@@ -212,7 +227,13 @@ impl Grams {
             members: Vec::with_capacity(atoms.len()),
             atoms,
             text,
+            marker: None,
         }
+    }
+
+    /// The scan stops at this atom only in lines of which this holds, which is asked once for a line.
+    pub(super) fn mark(&mut self, atom: usize, holds: fn(&[u8]) -> bool) {
+        self.marker = Some(Marker { atom: atom as u32, holds });
     }
 
     /// Enters the atoms of one window, in order.
@@ -313,20 +334,23 @@ impl Grams {
     /// Whether a line may hold an atom.
     #[inline(always)]
     pub(super) fn stops_at(&self, line: &[u8]) -> bool {
-        let mut steps = STEPS + line.len() / BYTES_PER_STEP;
+        let mut looking = Looking { steps: STEPS + line.len() / BYTES_PER_STEP, has_marker: false };
         let mut at = 0;
         let (blocks, rest) = line.as_chunks::<BLOCK>();
         for block in blocks {
             let (grams, _) = block.as_chunks();
             let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-            if any & 1 == 1 && self.look(line, at, block, &mut steps) {
+            if any & 1 == 1 && self.look(line, at, block, &mut looking) {
                 return true;
             }
             at += BLOCK;
         }
         let (grams, _) = rest.as_chunks();
         let any = grams.iter().fold(0, |any, gram| any | self.probe(gram));
-        any & 1 == 1 && self.look(line, at, rest, &mut steps)
+        if any & 1 == 1 && self.look(line, at, rest, &mut looking) {
+            return true;
+        }
+        looking.has_marker && self.marker.is_some_and(|marker| (marker.holds)(line))
     }
 
     /// Its lowest bit is set when the gram may be in the table.
@@ -341,11 +365,17 @@ impl Grams {
     /// Looks at the grams of a block one by one: whether an atom stands where one would be its own, or there is no telling.
     #[cold]
     #[inline(never)]
-    fn look(&self, line: &[u8], start: usize, block: &[u8], steps: &mut usize) -> bool {
+    fn look(&self, line: &[u8], start: usize, block: &[u8], looking: &mut Looking) -> bool {
         let (grams, _) = block.as_chunks();
+        let Looking { steps, has_marker } = looking;
+        let mut is_enough = |atom: usize, _: usize| {
+            let is_marker = self.marker.is_some_and(|marker| marker.atom as usize == atom);
+            *has_marker |= is_marker;
+            !is_marker
+        };
         grams.iter().enumerate().any(|(place, gram)| {
             self.probe(gram) & 1 == 1
-                && self.around(line, start + place * GRAM, steps, Found::Untold, |_, _| true) != Found::Nothing
+                && self.around(line, start + place * GRAM, steps, Found::Untold, &mut is_enough) != Found::Nothing
         })
     }
 

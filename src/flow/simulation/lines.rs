@@ -228,16 +228,16 @@ fn judge(
         value: record.value.map(std::borrow::Cow::into_owned),
         added: record.added.iter().map(|(name, value)| (name.text(), value.clone())).collect(),
     });
-    let countable = judged.and_then(|outcome| outcome.countable);
+    let countable = judged.into_iter().flat_map(|outcome| outcome.countable);
     let mut clock = Clock::default();
     clock.see(line.timestamp_ms);
     let place = Place { topic: INPUT.to_owned(), partition: input.partition, offset: input.offset };
-    let counted = countable.map(|line| COUNTED[rules].count(&line, &place, input.timestamp_ms(), clock).matches);
+    let counted = countable.flat_map(|line| COUNTED[rules].count(&line, &place, input.timestamp_ms(), clock).matches);
     let record = |found: Match| {
         let number = partition_of(&found.key(), matches_partitions);
         (number, alert::Record::Match(found).to_json().into_bytes())
     };
-    (wanted, counted.unwrap_or_default().into_iter().map(record).collect())
+    (wanted, counted.map(record).collect())
 }
 
 /// What should become of each line, when each partition is judged once and nothing goes wrong.

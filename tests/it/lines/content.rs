@@ -6,7 +6,7 @@
 use fastrand::Rng;
 
 use super::json::{INVALID, LONE, Members, Node, TORN};
-use super::{percent, pick, text};
+use super::{guarded, percent, pick, text};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
@@ -16,6 +16,20 @@ pub(super) struct Content {
     /// At least one.
     pub(super) texts: Vec<String>,
     pub(super) members: Members,
+}
+
+impl Content {
+    /// Its app, where that can be a container's name.
+    pub(super) fn plain_app(&self) -> Option<&str> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        self.app.as_deref().filter(|app| !app.is_empty() && app.bytes().all(is_plain))
+    }
+
+    /// With U+FFFD for what is no character: how it comes to that depends on what stands around it.
+    pub(super) fn without_odd_characters(&self) -> Self {
+        let texts = self.texts.iter().map(|text| text.replace([LONE, INVALID, TORN], "\u{fffd}")).collect();
+        Self { texts, ..self.clone() }
+    }
 }
 
 /// The parts that make a row hold together, each with its alternatives, and the apps that it is for.
@@ -223,6 +237,7 @@ pub(super) fn content(rng: &mut Rng) -> Content {
         let more = noise(rng);
         place(rng, &mut content.texts, more);
     }
+    content.texts.iter_mut().for_each(|text| *text = guarded(text));
     content.app = app(rng, apps);
     content.source = percent(rng, 70).then(|| pick(rng, SOURCES).to_owned());
     content.level = percent(rng, 65).then(|| level(rng));
@@ -383,6 +398,7 @@ fn noise(rng: &mut Rng) -> String {
 }
 
 fn level(rng: &mut Rng) -> Node {
+    // What each of them means the oracle knows.
     const WORDS: &[&str] = &[
         "error", "error", "ERROR", "Err", "fatal", "critical", "panic", "Alert", "emerg", "info", "INFO", "warn",
         "debug", "error ", "errors", "",
@@ -410,11 +426,10 @@ fn member(rng: &mut Rng) -> (String, Node) {
         "{\"msg\":\"BXNIM0415E\",\"app\":\"kms\"}",
         "Rotation attempt failed",
     ];
-    const FIELDS: &[&str] =
-        &["region", "crn_region", "time", "_ts", "timestamp", "severityText", "applicationName", "_host"];
+    const FIELDS: &[&str] = &["region", "crn_region", "time", "_ts", "timestamp", "ts"];
     const FACTS: &[&str] =
         &["carrier", "operation", "master", "bom", "is_paid", "attempts", "elapsed_seconds", "region"];
-    match rng.u8(..12) {
+    match rng.u8(..11) {
         0 | 1 => (pick(rng, &["crn", "CRN", "key_crn"]).to_owned(), text(pick(rng, CRNS))),
         2 => ("CorrID".to_owned(), scalar(rng)),
         3 => (pick(rng, &["cluster", "clusterID", "cluster_id"]).to_owned(), scalar(rng)),
@@ -423,7 +438,6 @@ fn member(rng: &mut Rng) -> (String, Node) {
         7 => (pick(rng, PHRASES).to_owned(), scalar(rng)),
         8 => (pick(rng, FACTS).to_owned(), scalar(rng)),
         9 => ("url".to_owned(), text(pick(rng, URLS))),
-        10 => ("app_name".to_owned(), text(pick(rng, PHRASES))),
         _ => ("n".to_owned(), number(rng)),
     }
 }

@@ -370,10 +370,9 @@ impl Judge<'_> {
         self.reading.app().map_or(app == App::Optional, |named| apps.contains(&named))
     }
 
-    /// Whether the line's level is an error; nothing when it has no level.
+    /// Whether the line's level is an error; nothing when it has no level, or only one that says nothing.
     fn error_level(&self) -> Option<bool> {
-        let level = self.reading.level()?.to_ascii_lowercase();
-        Some(["error", "err", "fatal", "critical", "panic", "alert", "emerg"].contains(&level.as_str()))
+        self.reading.error_level()
     }
 }
 

@@ -4,7 +4,8 @@
 
 use serde_json::json;
 
-use super::{Expected, Oracle, expected_untouched, strip};
+use super::super::lines::Made;
+use super::{Expected, Oracle, Told, expected_untouched, strip};
 
 fn judged(line: &str) -> Expected {
     Oracle::default().classify(line.as_bytes(), None)
@@ -33,6 +34,8 @@ fn compute_identity_rows() {
     let critical = |line: &str, id: &str| is(line, id, "critical", "actions-to-take");
     critical(r#"{"app":"compute-identity","msg":"unable to reach ETCD"}"#, "compute-identity.etcd");
     critical(r#"{"app":"compute-identity","level":"Fatal","msg":"etcd","e":"fail"}"#, "compute-identity.etcd");
+    critical(r#"{"app":"compute-identity","level":"error ","msg":"unable to reach ETCD"}"#, "compute-identity.etcd");
+    critical(r#"{"app":"compute-identity","level":"quux","msg":"unable to reach ETCD"}"#, "compute-identity.etcd");
     critical(r#"{"msg":"Failed to create a new Kube client"}"#, "compute-identity.kube-client");
     critical("error requesting web key set", "compute-identity.web-key-set");
     critical("failed to get web key set", "compute-identity.web-key-set");
@@ -48,7 +51,7 @@ fn compute_identity_rows() {
 fn compute_identity_lookalikes() {
     is_nothing(r#"{"msg":"unable to reach ETCD"}"#);
     is_nothing(r#"{"app":"compute-identity","level":"info","msg":"unable to reach ETCD"}"#);
-    is_nothing(r#"{"app":"compute-identity","level":"error ","msg":"unable to reach ETCD"}"#);
+    is_nothing(r#"{"app":"compute-identity","level":"[WARN]","msg":"unable to reach ETCD"}"#);
     is_nothing(r#"{"app":"other","msg":"failed to create a new kube client"}"#);
     is_nothing(r#"{"failed to get web key set":"a key is no text"}"#);
     is_nothing(r#"{"a":"failed to get web","b":" key set"}"#);
@@ -147,7 +150,7 @@ fn providers() {
 #[test]
 fn a_source_is_remembered() {
     let mut oracle = Oracle::default();
-    let provider = br#"{"_source":{"pod":"a"},"x":["{\"url\":\"https://a.kms.cloud.ibm.com/\"}"]}"#;
+    let provider = br#"{"pod":"a","x":["{\"url\":\"https://a.kms.cloud.ibm.com/\"}"]}"#;
     oracle.classify(provider, None);
     oracle.classify(b"KMS V2.0 path, WDEK will be loaded from mounted secret file", Some("a"));
     let facts = oracle.classify(b"KEY_DELETED_ERR", Some("a")).facts;
@@ -186,7 +189,7 @@ fn deploy_rows() {
 #[test]
 fn key_rotation_rows() {
     let critical = |line: &str, id: &str| is(line, id, "critical", "actions-to-take");
-    critical(r#"{"_app":"armada-kp-events","_line":"etcd error in rotation"}"#, "key-rotation.etcd");
+    critical(r#"{"app":"armada-kp-events","msg":"etcd error in rotation"}"#, "key-rotation.etcd");
     critical("failed to create a kube client", "key-rotation.kube-client");
     critical("Failed to update WDEK Secret", "key-rotation.wdek-secret");
     critical("Failure to rotate the service iam-api-key", "key-rotation.exhausted");
@@ -274,8 +277,10 @@ fn what_is_text() {
     hit(r#"["a key": "KEY_DELETED_ERR"#);
     hit("{\"a\":\"tab\t\",\"KEY_DELETED_ERR\":1}");
     is_nothing(r#"{"a":"{\"KEY_DELETED_ERR\":1}"}"#);
-    is_nothing(r#"{"kubernetes":{"labels.app":"KEY_DELETED_ERR"}}"#);
-    is_nothing(r#"{"_source":{"log":{"level":"KEY_DELETED_ERR"}}}"#);
+    is_nothing(r#"{"app":"KEY_DELETED_ERR"}"#);
+    is_nothing(r#"{"level":"KEY_DELETED_ERR"}"#);
+    hit(r#"[1, "KEY\u005fDELETED_ERR"]"#);
+    hit("\u{feff}{\"a\":NaN,\"b\":-Infinity,\"c\":\"KEY\\u005fDELETED_ERR\"}");
     is_nothing(r#"{"a":"{\"ts\":\"KEY_DELETED_ERR\"}"}"#);
     is_nothing(r#"{"region":"{\"a\":\"KEY_DELETED_ERR\"}"}"#);
     is_nothing("");
@@ -297,15 +302,59 @@ fn broken_characters_are_replaced() {
 }
 
 #[test]
-fn fields_are_taken_by_path_first_then_by_document() {
-    let line = r#"{"msg":"{\"app\":\"armada-kp-events\"} ","_app":"other","x":"Rotation attempt failed"}"#;
+fn the_innermost_object_says_who_wrote_the_line() {
+    let line = r#"{"msg":"{\"app\":\"armada-kp-events\"} ","app":"other","x":"Rotation attempt failed"}"#;
     is(line, "key-rotation.attempt", "warning", "actions-to-take");
-    let dotted = r#"{"kubernetes.labels.app":"other","x":"Rotation attempt failed"}"#;
-    is_nothing(dotted);
+    is_nothing(r#"{"app":"other","x":"Rotation attempt failed"}"#);
     let twice = r#"{"app":"other","app":"armada-kp-events","app":null,"x":"Rotation attempt failed"}"#;
     is(twice, "key-rotation.attempt", "warning", "actions-to-take");
     let in_array = r#"{"a":[{"app":"other"}],"x":"Rotation attempt failed"}"#;
     is(in_array, "key-rotation.attempt", "warning", "actions-to-take");
+}
+
+fn of_app(app: &str, line: &str) -> Told {
+    Told { line: line.into(), app: Some(app.to_owned()), ..Told::default() }
+}
+
+fn made(told: Vec<Told>) -> Made {
+    Made { payload: b"{}".to_vec(), source: None, layers: Vec::new(), told }
+}
+
+#[test]
+fn what_is_told_counts_where_the_line_says_nothing() {
+    let ids = |told: Told| Oracle::default().judge(&made(vec![told])).matches.join(" ");
+    assert_eq!(ids(of_app("other", "Rotation attempt failed")), "");
+    assert_eq!(
+        ids(of_app("other", r#"{"app":"armada-kp-events","x":"Rotation attempt failed"}"#)),
+        "key-rotation.attempt"
+    );
+    let etcd = |level: &str, own, stamp| {
+        let line = format!(r#"{{"msg":"unable to reach etcd"{level}}}"#);
+        ids(Told { own, stamp, ..of_app("compute-identity", &line) })
+    };
+    assert_eq!(etcd("", None, None), "compute-identity.etcd");
+    assert_eq!(etcd("", None, Some(false)), "compute-identity.etcd", "a stamp shuts nothing out");
+    assert_eq!(etcd("", Some(false), Some(true)), "");
+    assert_eq!(etcd(r#","level":"info""#, Some(true), None), "");
+    assert_eq!(etcd(r#","level":"quux""#, Some(false), None), "");
+    let migration = |own, stamp| ids(Told { own, stamp, ..of_app("armada-kp-events", "check key in use") });
+    assert_eq!(migration(None, Some(true)), "kp-events.key-in-use");
+    assert_eq!(migration(Some(false), Some(true)), "");
+    assert_eq!(migration(None, Some(false)), "");
+}
+
+#[test]
+fn of_several_lines_the_most_severe_speaks_for_all() {
+    let at = |path: &str, line: &str| Told { path: Some(path.to_owned()), ..of_app("kms", line) };
+    let lines = vec![
+        at("[0]", "image-admission-config"),
+        at("[1]", "fine"),
+        at("[2]", "KEY_DELETED_ERR crn:v1:a:b:c:d:e:f:g:h"),
+    ];
+    let expected = Oracle::default().judge(&made(lines));
+    assert_eq!(expected.matches, ["kms.key-deleted", "deploy.webhook"]);
+    assert_eq!((expected.severity, expected.record.as_deref()), ("critical", Some("[2]")));
+    assert_eq!(json!(expected.facts), json!({"crn": "crn:v1:a:b:c:d:e:f:g:h", "cluster": "f"}));
 }
 
 #[test]
@@ -326,8 +375,7 @@ fn nesting_ends_at_sixty_four_levels() {
 
 #[test]
 fn a_wrapped_line_is_read_as_the_line_itself() {
-    let hit =
-        r#"{"_line":"[\"a key\", {\"KEY_DELETED_ERR\":1}]","fingerpost":{"v":1,"x":"KEY_ACTION_INVALID_STATE_ERR"}}"#;
+    let hit = r#"{"_line":"[\"KEY_DELETED_ERR\", 1]","fingerpost":{"v":1,"x":"KEY_ACTION_INVALID_STATE_ERR"}}"#;
     is(hit, "kms.key-deleted", "critical", "error-messages");
     assert!(judged(hit).is_object);
     is_nothing(r#"{"_line":"{\"KEY_DELETED_ERR\":1}"}"#);
@@ -336,7 +384,7 @@ fn a_wrapped_line_is_read_as_the_line_itself() {
 
 #[test]
 fn the_probe_is_no_line() {
-    let expected = judged(r#"{"_app":"logdna-selfstream-config-validation","_line":"KEY_DELETED_ERR"}"#);
+    let expected = judged(r#"{"app":"logdna-selfstream-config-validation","msg":"KEY_DELETED_ERR"}"#);
     assert!(expected.probe && expected.is_object && expected.matches.is_empty());
 }
 

@@ -1,7 +1,8 @@
 //! Reading JSON: one value, strictly by its grammar, with the places of an object's members.
 //!
-//! It knows RFC 8259 and nothing of log lines. Three things are looser than the letter: numbers are never evaluated,
-//! lone surrogate escapes and invalid UTF-8 inside strings are read as U+FFFD. It keeps its own stack, so no nesting
+//! It knows RFC 8259 and nothing of log lines. Some things are looser than the letter: numbers are never evaluated,
+//! Python's `NaN` and `Infinity` are null, a byte order mark may stand first, lone surrogate escapes and invalid UTF-8 inside
+//! strings are read as U+FFFD. It keeps its own stack, so no nesting
 //! overflows; containers below `DEEPEST` are checked but not kept.
 
 /// Containers at a deeper level than this are read as [`Value::TooDeep`]. The outermost one is at level 1.
@@ -45,7 +46,7 @@ pub(super) fn container(bytes: &[u8]) -> Option<Value> {
 }
 
 fn whole(bytes: &[u8]) -> Option<Value> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader { bytes, at: if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 } };
     let value = reader.value()?;
     reader.skip_white_space();
     (reader.at == bytes.len()).then_some(value)
@@ -100,6 +101,9 @@ impl Reader<'_> {
             b't' => self.word("true"),
             b'f' => self.word("false"),
             b'n' => self.word("null"),
+            b'N' => self.word("NaN"),
+            b'I' => self.word("Infinity"),
+            b'-' if self.bytes[self.at..].starts_with(b"-I") => self.word("-Infinity"),
             _ => self.number(),
         }
     }
@@ -165,7 +169,7 @@ impl Reader<'_> {
             return None;
         }
         self.at = end;
-        Some(Some(if word == "null" { Value::Null } else { Value::Plain(word.to_owned()) }))
+        Some(Some(if !matches!(word, "true" | "false") { Value::Null } else { Value::Plain(word.to_owned()) }))
     }
 
     fn number(&mut self) -> Option<Option<Value>> {

@@ -1,23 +1,17 @@
 //! What a line says: its text values, its fields and its members, as the catalog's "How rows are read" defines them.
 //!
-//! It knows the shapes of lines and the default field paths. It knows no rule and no phrase.
+//! It knows what applications write themselves: JSON with `app`, `pod` and `level` in it, or text, and what `classify` makes
+//! of text. It knows no rule, no phrase and no envelope: what stood around the line comes as [`Told`].
 
+use super::Told;
 use super::json::{self, DEEPEST, Member, Value};
 
-const APP: &[&str] = &[
-    "app",
-    "_app",
-    "kubernetes.labels.app",
-    "kubernetes.container_name",
-    "applicationName",
-    "service.name",
-    "resource.service.name",
-    "resource.attributes.service.name",
-];
-const SOURCE: &[&str] = &["pod", "_pod", "kubernetes.pod_name", "_host"];
-const REGION: &[&str] = &["region", "_meta.region", "crn_region"];
-const TIME: &[&str] = &["time", "_ts", "timestamp", "@timestamp", "ts"];
-const LEVEL: &[&str] = &["level", "severity", "_level", "log.level", "severityText"];
+/// Members whose values are no text.
+const FIELDS: &[&str] = &["app", "pod", "level", "region", "crn_region", "time", "timestamp", "_ts", "ts"];
+/// How a level is written that is an error, and how one that is none. Anything else is no level.
+const ERRORS: &[&str] =
+    &["error", "errors", "err", "fail", "failed", "fatal", "critical", "panic", "alert", "emerg", "50", "60"];
+const NO_ERRORS: &[&str] = &["trace", "debug", "info", "notice", "warn", "warning", "10", "20", "30", "40"];
 
 /// The scalars of one JSON object of the line: path and value, in document order.
 type Document = Vec<(String, String)>;
@@ -25,74 +19,56 @@ type Document = Vec<(String, String)>;
 /// A line, decoded.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
+    /// What stood around it.
+    told: Told,
     /// All text values, in document order.
     pub(super) texts: Vec<String>,
     /// The same in lower case, as far as ASCII goes.
     pub(super) lowered: Vec<String>,
-    /// The record, its `_source` wrapper, then the JSON objects found in strings.
+    /// The record, then the JSON objects found in strings.
     documents: Vec<Document>,
     /// The same without control characters: what is captured loses them.
     clean: Vec<Document>,
 }
 
 impl Reading {
-    pub(super) fn of(payload: &[u8]) -> Reading {
-        let Some(members) = json::object(payload) else {
-            let mut reading = Reading::default();
-            reading.say(&String::from_utf8_lossy(payload));
+    pub(super) fn of(told: &Told) -> Reading {
+        let mut reading = Reading { told: told.clone(), ..Reading::default() };
+        let Some(members) = json::object(&told.line) else {
+            reading.text(&String::from_utf8_lossy(&told.line), 1, &[]);
             return reading;
         };
         let members: Vec<Member> = members.into_iter().filter(|member| !super::is_ours(member)).collect();
-        if let [Member { key, value: Value::Text(line), .. }] = members.as_slice()
-            && key == "_line"
-        {
+        match members.as_slice() {
             // Interpretation: "as if it were the payload" holds again for what stands inside, a `_line` in it included.
-            return Reading::of(line.as_bytes());
+            [Member { key, value: Value::Text(line), .. }] if key == "_line" => reading.text(line, 1, &[]),
+            members => reading.document(members, 1),
         }
-        let mut reading = Reading::default();
-        reading.record(&members);
         reading
     }
 
     pub(super) fn app(&self) -> Option<&str> {
-        field(&self.documents, APP)
+        field(&self.documents, &["app"]).or(self.told.app.as_deref())
     }
 
     pub(super) fn source(&self) -> Option<&str> {
-        field(&self.documents, SOURCE)
+        field(&self.documents, &["pod"]).or(self.told.source.as_deref())
     }
 
-    pub(super) fn level(&self) -> Option<&str> {
-        field(&self.documents, LEVEL)
+    /// Whether its level is an error: its own word, else what is told of it.
+    pub(super) fn error_level(&self) -> Option<bool> {
+        let written = field(&self.documents, &["level"]).unwrap_or_default().to_ascii_lowercase();
+        let word = written.trim_matches(|c: char| !c.is_alphanumeric());
+        let own = match (ERRORS.contains(&word), NO_ERRORS.contains(&word)) {
+            (false, false) => self.told.own,
+            (is_error, _) => Some(is_error),
+        };
+        own.or(self.told.stamp.filter(|is_error| *is_error))
     }
 
-    /// What is captured at the first of these paths that the line has, in the first document that has it.
+    /// What is captured at the first of these paths that the line has, in the innermost document that has it.
     pub(super) fn member(&self, paths: &[&str]) -> Option<&str> {
         field(&self.clean, paths)
-    }
-
-    fn record(&mut self, members: &[Member]) {
-        self.add_document();
-        // Interpretation: of several `_source` objects the last is the wrapper.
-        let wrapper = members.iter().rposition(|member| member.key == "_source" && is_object(&member.value));
-        if wrapper.is_some() {
-            self.add_document();
-        }
-        for (index, member) in members.iter().enumerate() {
-            let homes = [Home { document: 0, path: member.key.clone() }];
-            match &member.value {
-                Value::Object(inner) if wrapper == Some(index) => self.wrapped(inner),
-                value => self.value(value, 1, &homes),
-            }
-        }
-    }
-
-    fn wrapped(&mut self, members: &[Member]) {
-        for member in members {
-            let in_root = Home { document: 0, path: format!("_source.{}", member.key) };
-            let in_wrapper = Home { document: 1, path: member.key.clone() };
-            self.value(&member.value, 2, &[in_root, in_wrapper]);
-        }
     }
 
     /// `level` is how many arrays, objects and strings with JSON stand around the value.
@@ -118,7 +94,7 @@ impl Reading {
 
     fn text(&mut self, text: &str, level: usize, homes: &[Home]) {
         self.note(homes, text);
-        if homes.iter().any(|home| is_field(&home.path)) {
+        if homes.iter().any(|home| FIELDS.contains(&home.path.as_str())) {
             return;
         }
         match json::container(text.as_bytes()) {
@@ -171,9 +147,9 @@ pub(super) fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')).collect()
 }
 
-/// The scalar at the first of these paths that the line has, in the first document that has it.
+/// The scalar at the first of these paths that the line has, in the innermost document that has it.
 fn field<'a>(documents: &'a [Document], paths: &[&str]) -> Option<&'a str> {
-    paths.iter().find_map(|path| documents.iter().find_map(|document| scalar_at(document, path)))
+    paths.iter().find_map(|path| documents.iter().rev().find_map(|document| scalar_at(document, path)))
 }
 
 /// Interpretation: of several members at one path the last scalar counts; a null or empty one after it takes nothing
@@ -181,12 +157,4 @@ fn field<'a>(documents: &'a [Document], paths: &[&str]) -> Option<&'a str> {
 fn scalar_at<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
     let fits = document.iter().rev().find(|(at, scalar)| at == path && !scalar.is_empty());
     fits.map(|(_, scalar)| scalar.as_str())
-}
-
-fn is_field(path: &str) -> bool {
-    [APP, SOURCE, REGION, TIME, LEVEL].iter().any(|paths| paths.contains(&path))
-}
-
-fn is_object(value: &Value) -> bool {
-    matches!(value, Value::Object(_))
 }

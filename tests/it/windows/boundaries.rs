@@ -46,7 +46,7 @@ impl Scene {
         self.clocks[partition].see(timestamp);
         let offset = self.offsets[partition];
         self.offsets[partition] += 1;
-        let line = self.engine.classify(payload.as_bytes(), None, &mut self.memory).countable?;
+        let line = self.engine.classify(payload.as_bytes(), None, &mut self.memory).countable.pop()?;
         let place = Place { topic: "logs".into(), partition: i32::try_from(partition).unwrap(), offset };
         let counted = self.alerts.count(&line, &place, timestamp, self.clocks[partition]);
         counted.matches.iter().cloned().for_each(|found| self.read(Record::Match(found)));

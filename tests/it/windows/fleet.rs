@@ -28,7 +28,7 @@ pub(crate) struct Fleet<'a> {
     mode: Mode,
     alerts: Arc<Alerts>,
     input: &'a [Vec<Written>],
-    judged: Vec<Vec<Option<Box<Countable>>>>,
+    judged: Vec<Vec<Option<Countable>>>,
     readers: Vec<Reader>,
     counters: Vec<Counter>,
     topics: Topics,
@@ -104,7 +104,8 @@ impl<'a> Fleet<'a> {
     pub(crate) fn new(seed: u64, mode: Mode, engine: &Engine, input: &'a [Vec<Written>]) -> Self {
         let mut memory = engine.memory();
         memory.count_for_alerts();
-        let mut judge = |written: &Written| engine.classify(written.payload().as_bytes(), None, &mut memory).countable;
+        let mut judge =
+            |written: &Written| engine.classify(written.payload().as_bytes(), None, &mut memory).countable.pop();
         let judged = input.iter().map(|partition| partition.iter().map(&mut judge).collect()).collect();
         let topics = Topics {
             matches: vec![Vec::new(); MATCHES],

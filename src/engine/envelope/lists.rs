@@ -1,0 +1,173 @@
+//! Lists that are no lists of texts: maps written as lists of keys and values, texts written as lists of bytes, and lists of
+//! records of their own.
+
+use std::borrow::Cow;
+
+use super::super::json::{Json, Member};
+
+/// Makes maps of lists of keys and values (`[{"key":"k","value":{"stringValue":"v"}}]`, as OpenTelemetry's JSON has them), and
+/// plain values of wrapped ones, wherever they are: the keys are keys and no text.
+pub(in crate::engine) fn straighten(value: &mut Json<'_>) {
+    match value {
+        Json::Array(values) => {
+            values.iter_mut().for_each(straighten);
+            if let Some(members) = map_of(values) {
+                *value = Json::Object(members);
+            }
+        }
+        Json::Object(members) => {
+            straighten_members(members);
+            if let Some(plain) = wrapped(members) {
+                *value = plain;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The same of all members.
+pub(in crate::engine) fn straighten_members(members: &mut [Member<'_>]) {
+    members.iter_mut().for_each(|member| straighten(&mut member.value));
+}
+
+/// The members of a list of keys and values.
+fn map_of<'a>(values: &mut [Json<'a>]) -> Option<Vec<Member<'a>>> {
+    let is_pair = |value: &Json<'_>| match value {
+        Json::Object(members) => match members.as_slice() {
+            [one, other] => one.key == "key" && other.key == "value" && matches!(one.value, Json::String(_)),
+            _ => false,
+        },
+        _ => false,
+    };
+    if values.is_empty() || !values.iter().all(is_pair) {
+        return None;
+    }
+    let member = |value: &mut Json<'a>| {
+        let Json::Object(members) = value else { return None };
+        let (value, key) = (members.pop()?.value, members.pop()?.value);
+        let Json::String(key) = key else { return None };
+        Some(Member { key, value, start: 0, end: 0, comma_before: None, comma_after: None })
+    };
+    Some(values.iter_mut().filter_map(member).collect())
+}
+
+/// The value in OpenTelemetry's `AnyValue`: an object of one member whose name says its type.
+fn wrapped<'a>(members: &mut Vec<Member<'a>>) -> Option<Json<'a>> {
+    let [only] = members.as_mut_slice() else { return None };
+    let inner = match (only.key.as_ref(), &mut only.value) {
+        ("stringValue" | "intValue" | "doubleValue" | "boolValue", value)
+            if matches!(value, Json::String(_) | Json::Number(_) | Json::Bool(_)) =>
+        {
+            value
+        }
+        // What is in there has been straightened.
+        ("arrayValue" | "kvlistValue", Json::Object(inner)) => match inner.as_mut_slice() {
+            [values] if values.key == "values" => &mut values.value,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(std::mem::replace(inner, Json::Null))
+}
+
+/// A text that is written as a list of its bytes.
+pub(in crate::engine) fn bytes(values: &[Json<'_>]) -> Option<String> {
+    let byte = |value: &Json<'_>| match value {
+        Json::Number(number) => number.parse::<u8>().ok(),
+        _ => None,
+    };
+    let bytes: Vec<u8> = values.iter().map(byte).collect::<Option<_>>()?;
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Stands in every record in which a text may be a list of its bytes, in lower case: journald writes a message so as soon as one of
+/// them is not printable.
+pub(in crate::engine) const BYTES_MARKER: &str = "__realtime_timestamp";
+
+/// Whether the message in a record of journald's may be a list of bytes, which hides its text from the scan.
+pub(in crate::engine) fn may_hold_bytes(line: &[u8]) -> bool {
+    const KEY: &[u8] = b"MESSAGE";
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let mut rest = line;
+    while let Some(at) = rest.windows(KEY.len()).position(|window| window == KEY) {
+        rest = &rest[at + KEY.len()..];
+        // In JSON in a string a quote, and perhaps a tabulator, has a backslash before it.
+        let mut behind = rest.iter().filter(|byte| !is_blank(byte) && **byte != b'\\');
+        if [b'"', b':', b'['].iter().all(|wanted| behind.next() == Some(wanted)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A record inside a payload.
+#[derive(Debug)]
+pub(in crate::engine) struct Inside<'a> {
+    /// Where it stands: `resourceLogs[0].scopeLogs[0].logRecords[3]`.
+    pub(in crate::engine) path: String,
+    pub(in crate::engine) value: Json<'a>,
+}
+
+/// The records at a path of lists (`a[].b[]`): each with the members of what is around it, but for the lists, behind its own.
+pub(in crate::engine) fn records<'a>(members: &[Member<'a>], path: &str) -> Vec<Inside<'a>> {
+    let mut found = Vec::new();
+    step(members, path, "", &[], &mut found);
+    found
+}
+
+/// The records of a payload that is a list.
+pub(in crate::engine) fn of_list(values: Vec<Json<'_>>) -> Vec<Inside<'_>> {
+    let records = values.into_iter().enumerate();
+    records.map(|(index, value)| Inside { path: format!("[{index}]"), value }).collect()
+}
+
+fn step<'a>(members: &[Member<'a>], path: &str, walked: &str, around: &[Member<'a>], found: &mut Vec<Inside<'a>>) {
+    let (list, rest) = path.split_once("[]").unwrap_or((path, ""));
+    let list = list.trim_start_matches('.');
+    let Some(values) = members.iter().rev().find(|member| member.key == list) else { return };
+    let Json::Array(values) = &values.value else { return };
+    let mut around: Vec<Member<'a>> = around.to_vec();
+    around.extend(members.iter().filter(|member| member.key != list).cloned());
+    for (index, value) in values.iter().enumerate() {
+        let dot = if walked.is_empty() { "" } else { "." };
+        let walked = format!("{walked}{dot}{list}[{index}]");
+        match value {
+            Json::Object(inner) if !rest.is_empty() => step(inner, rest, &walked, &around, found),
+            _ => found.extend(record(value, &around).map(|value| Inside { path: walked, value })),
+        }
+    }
+}
+
+/// A record with what is around it. What it says itself comes last, and so counts.
+fn record<'a>(value: &Json<'a>, around: &[Member<'a>]) -> Option<Json<'a>> {
+    let own = match value {
+        Json::Object(own) => own.clone(),
+        // Loki's: time, line, and perhaps more about it.
+        Json::Array(parts) => match parts.as_slice() {
+            [time @ Json::String(_), line @ Json::String(_), more @ ..] => {
+                let mut own = vec![member("timestamp", time.clone()), member("line", line.clone())];
+                own.extend(
+                    more.iter()
+                        .filter_map(|more| match more {
+                            Json::Object(more) => Some(more.clone()),
+                            _ => None,
+                        })
+                        .flatten(),
+                );
+                own
+            }
+            _ => return None,
+        },
+        Json::String(_) => vec![member("message", value.clone())],
+        _ => return None,
+    };
+    let labels = |outer: &Member<'a>| match outer.key.as_ref() {
+        "stream" if matches!(outer.value, Json::Object(_)) => member("labels", outer.value.clone()),
+        _ => outer.clone(),
+    };
+    Some(Json::Object(around.iter().map(labels).chain(own).collect()))
+}
+
+fn member<'a>(key: &'static str, value: Json<'a>) -> Member<'a> {
+    Member { key: Cow::Borrowed(key), value, start: 0, end: 0, comma_before: None, comma_after: None }
+}
