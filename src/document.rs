@@ -2,7 +2,7 @@
 //!
 //! Packs and the configuration are both TOML files written by people; both want all mistakes at once, with places and
 //! a "did you mean". [`Reader`] holds the file and the list of problems, [`Table`] hands out typed values and knows
-//! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's ([`parsing`]).
+//! which keys nobody asked for. The syntax itself, with recovery after an error, is the `toml` crate's (`parsing`).
 
 mod parsing;
 

@@ -24,7 +24,7 @@ pub(super) mod table;
 
 use super::json::{Json, Member};
 use crate::level::{Extra, Level, Reading, Scale, read};
-use recognise::recognise;
+use recognise::{Kind, Names, recognise};
 use row::At;
 
 pub use known::{Envelope, envelopes};
@@ -77,10 +77,10 @@ pub(super) struct Said {
     alike: Vec<(&'static str, usize)>,
     /// The ids of the layers, the outermost first.
     pub(super) layers: Vec<&'static str>,
-    /// The innermost line or message as it stands there, without what a logger put in front of it, and why it came to that.
-    pub(super) line: Option<String>,
-    pub(super) says: Option<String>,
-    pub(super) why: Option<String>,
+    /// The innermost line or message: which of the texts, and where in it the message begins, behind what a logger put in front.
+    pub(super) says: Option<(usize, usize)>,
+    /// Why it came to that: in which document, and at which path.
+    pub(super) why: Option<(usize, &'static str)>,
 }
 
 /// Of several that say the same thing, who counts most; among equals the one that comes later, which is further inside.
@@ -106,20 +106,23 @@ impl Ranked {
 }
 
 impl Said {
-    pub(super) fn app(&self) -> Option<&Fact> {
-        self.app.0.as_ref().map(|(_, fact)| fact)
+    pub(super) fn take_app(&mut self) -> Option<Fact> {
+        self.app.0.take().map(|(_, fact)| fact)
     }
 
-    pub(super) fn source(&self) -> Option<&Fact> {
-        self.source.0.as_ref().map(|(_, fact)| fact)
+    pub(super) fn take_source(&mut self) -> Option<Fact> {
+        self.source.0.take().map(|(_, fact)| fact)
     }
 
-    pub(super) fn region(&self) -> Option<&Fact> {
-        self.region.0.as_ref().map(|(_, fact)| fact)
+    pub(super) fn take_region(&mut self) -> Option<Fact> {
+        self.region.0.take().map(|(_, fact)| fact)
     }
 
     /// The time of the innermost layer that states one which can be read.
     pub(super) fn time(&self) -> Option<&Fact> {
+        if let [only] = self.times.as_slice() {
+            return Some(only);
+        }
         let readable = |fact: &&Fact| crate::moment::read(&fact.value).is_some();
         self.times.iter().rev().find(readable).or_else(|| self.times.last())
     }
@@ -138,8 +141,8 @@ impl Said {
     }
 
     /// The line's level: its own, else a stamp, else what nobody understands.
-    pub(super) fn level(&self) -> Option<&Fact<Stated>> {
-        self.level.as_ref().or(self.stamp.as_ref()).or(self.unknown.as_ref())
+    pub(super) fn take_level(&mut self) -> Option<Fact<Stated>> {
+        self.level.take().or_else(|| self.stamp.take()).or_else(|| self.unknown.take())
     }
 
     /// Takes in what an object says, and tells which envelope it is, if the table has it.
@@ -163,35 +166,27 @@ impl Said {
         let mut time = row.and_then(|row| row.time.iter().find_map(|path| self::fact(members, path, layer)));
         let has_own_level = self.row_levels(row, members, layer, extra);
         if forced.is_none() {
-            let first = |places: &[&'static str]| places.iter().find_map(|path| self::fact(members, path, layer));
+            let first = |kind| seen.names.of(kind).find_map(|path| self::fact(members, path, layer));
             let alike = &mut self.alike;
             let mut like = |fact: Fact| {
                 alike.push((fact.path, layer));
                 fact
             };
-            if seen.names.has_app {
-                first(table::LIKE_APP).into_iter().for_each(|fact| self.app.offer(Rank::Alike, like(fact)));
-                first(table::APP).into_iter().for_each(|fact| self.app.offer(Rank::Itself, fact));
-            }
-            if seen.names.has_source {
-                first(table::LIKE_SOURCE).into_iter().for_each(|fact| self.source.offer(Rank::Alike, like(fact)));
-                first(table::SOURCE).into_iter().for_each(|fact| self.source.offer(Rank::Itself, fact));
-            }
-            if seen.names.has_region {
-                first(table::REGION).into_iter().for_each(|fact| self.region.offer(Rank::Itself, fact));
-            }
-            if time.is_none() && seen.names.has_time {
-                time = first(table::TIME);
-            }
-            if !has_own_level && seen.names.has_level {
+            first(Kind::LikeApp).into_iter().for_each(|fact| self.app.offer(Rank::Alike, like(fact)));
+            first(Kind::App).into_iter().for_each(|fact| self.app.offer(Rank::Itself, fact));
+            first(Kind::LikeSource).into_iter().for_each(|fact| self.source.offer(Rank::Alike, like(fact)));
+            first(Kind::Source).into_iter().for_each(|fact| self.source.offer(Rank::Itself, fact));
+            first(Kind::Region).into_iter().for_each(|fact| self.region.offer(Rank::Itself, fact));
+            time = time.or_else(|| first(Kind::Time));
+            if !has_own_level {
                 // What the row takes for a stamp is one.
-                let own = |path: &&&str| row.is_none_or(|row| !row.stamp.iter().any(|(stamp, _)| stamp == *path));
-                let places = table::LEVEL.iter().filter(own).map(|path| (*path, generic_scale(members)));
+                let own = |path: &&str| row.is_none_or(|row| !row.stamp.iter().any(|(stamp, _)| stamp == path));
+                let places = seen.names.of(Kind::Level).filter(own).map(|path| (path, generic_scale(members)));
                 self.levels(places, members, layer, false, extra);
             }
         }
         self.times.extend(time);
-        Layer { row, is_forced: forced.is_some() }
+        Layer { row, names: if forced.is_some() { Names::default() } else { seen.names } }
     }
 
     /// Takes in the levels that a row tells of. True when one is the line's own.
@@ -262,7 +257,8 @@ impl Said {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer {
     pub(super) row: Option<&'static Row>,
-    is_forced: bool,
+    /// The names of the table that it may have; none where it is forced to be what it is taken for.
+    names: Names,
 }
 
 impl Layer {
@@ -277,18 +273,15 @@ impl Layer {
         let rows = self.row.map_or(&[] as &[&str], |row| row.says).iter();
         let known = rows.clone().find(says);
         // Of an object that is unknown, an object inside is a part of it and no line of its own.
-        let text = |path: &&&str| matches!(find(members, path), Some(Json::String(_)));
-        let alike = || table::SAYS.iter().filter(text).find(says);
-        known.or_else(|| if self.is_forced { None } else { alike() }).copied()
+        let text = |path: &&str| matches!(find(members, path), Some(Json::String(_)));
+        known.copied().or_else(|| self.names.of(Kind::Says).filter(text).find(|path| says(&path)))
     }
 
-    /// Why, where it says so.
-    pub(super) fn why(self, members: &[Member<'_>]) -> Option<String> {
-        let rows = self.row.map_or(&[] as &[&str], |row| row.why).iter();
-        rows.chain(table::WHY).find_map(|path| match find(members, path)? {
-            Json::String(text) if !text.trim().is_empty() => Some(text.clone().into_owned()),
-            _ => None,
-        })
+    /// Where it says why.
+    pub(super) fn why(self, members: &[Member<'_>]) -> Option<&'static str> {
+        let rows = self.row.map_or(&[] as &[&str], |row| row.why).iter().copied();
+        let says = |path: &&str| matches!(find(members, path), Some(Json::String(text)) if !text.trim().is_empty());
+        rows.chain(self.names.of(Kind::Why)).find(says)
     }
 }
 

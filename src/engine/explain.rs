@@ -270,7 +270,7 @@ impl Engine {
             },
             region: line.region.as_ref().map(|fact| self.named(fact, &fact.value, &self.settings.fields.region, line)),
             time: line.time.as_ref().map(|fact| self.named(fact, &fact.value, &self.settings.fields.time, line)),
-            message: line.said.says.clone(),
+            message: line.message().map(str::to_owned),
             texts: line.texts.iter().map(|text| text.clone().into_owned()).collect(),
             contexts: contexts.collect(),
             said: said.facts().map(|(name, value)| (name.to_owned(), value.clone())).collect(),

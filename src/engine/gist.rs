@@ -84,9 +84,9 @@ struct Told<'l> {
 
 /// What its layers say of a line, and what its text does where they are silent.
 fn told<'l>(line: &'l Line<'_>, stated: Option<Level>) -> Option<Told<'l>> {
-    let why = line.said.why.clone();
-    let what = match &line.said.line {
-        Some(what) => Cow::Borrowed(what.as_str()),
+    let why = line.why();
+    let what = match line.says() {
+        Some(what) => Cow::Borrowed(what),
         None if why.is_some() => Cow::Borrowed(""),
         None => Cow::Borrowed(most_of_a_sentence(&line.texts)?),
     };

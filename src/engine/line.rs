@@ -91,6 +91,22 @@ impl Line<'_> {
         all.find_map(|document| envelope::scalar_at(&self.documents[document], path))
     }
 
+    /// The innermost line or message, as it stands there.
+    pub(super) fn says(&self) -> Option<&str> {
+        self.said.says.map(|(text, _)| self.texts[text].as_ref())
+    }
+
+    /// The same without what a logger puts in front of it.
+    pub(super) fn message(&self) -> Option<&str> {
+        self.said.says.map(|(text, at)| &self.texts[text][at..])
+    }
+
+    /// Why it came to that.
+    pub(super) fn why(&self) -> Option<String> {
+        let (document, path) = self.said.why?;
+        envelope::scalar_at(self.documents.get(document)?, path)
+    }
+
     /// Whether its texts are better gone over as one.
     pub(super) fn has_many_texts(&self) -> bool {
         self.texts.len() >= MANY
@@ -166,7 +182,7 @@ pub(super) fn parse<'a>(payload: &'a [u8], settings: &Settings) -> Record<'a> {
             Record { object: None, lines: reading.finish(room) }
         }
         _ => {
-            reading.layered(String::from_utf8_lossy(payload), room, true);
+            reading.layered(String::from_utf8_lossy(payload), room, Begins::Anyhow);
             Record { object: None, lines: reading.finish(room) }
         }
     }
@@ -233,6 +249,28 @@ struct Document {
     has_level: bool,
 }
 
+impl Document {
+    fn begins(&self) -> Begins {
+        let is_known = self.layer.is_some_and(|layer| layer.row.is_some());
+        match (self.has_level, is_known) {
+            (false, _) => Begins::Anyhow,
+            (true, true) => Begins::WithWhatStandsAround,
+            (true, false) => Begins::WithItself,
+        }
+    }
+}
+
+/// How a text may begin that is the message or the line inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// With what stands around a line, or with a head.
+    Anyhow,
+    /// With what stands around a line. It has its level elsewhere, so it is no line with a head.
+    WithWhatStandsAround,
+    /// With what it says: an application that states its level in a member writes no other line into another.
+    WithItself,
+}
+
 /// Where a value stands.
 #[derive(Clone, Copy)]
 struct Place {
@@ -262,11 +300,14 @@ impl<'a, 's> Reading<'a, 's> {
         let inside = std::mem::take(&mut self.inside);
         let around = &self.line;
         let lines = inside.into_iter().take(RECORDS_MAX).flat_map(|Inside { path, value }| {
-            let line = Line { said: around.said.clone(), too_deep: around.too_deep, ..Line::default() };
+            // What is said and why is each record's own.
+            let mut said = around.said.clone();
+            (said.says, said.why) = (None, None);
+            let line = Line { said, too_deep: around.too_deep, ..Line::default() };
             let mut reading = Reading { line, ..Reading::new(self.settings) };
             match value {
                 Json::Object(members) => reading.document(members, room.saturating_sub(1), true),
-                Json::String(text) => reading.layered(text, room, true),
+                Json::String(text) => reading.layered(text, room, Begins::Anyhow),
                 _ => {}
             }
             let join = |inner: Option<String>| match inner {
@@ -288,15 +329,15 @@ impl<'a, 's> Reading<'a, 's> {
             |paths: &[String]| line.first_member(paths).map(|value| Fact { value, path: CONFIGURED, layer: 0 });
         let found = [app, source, region, time, level].map(|paths| configured(paths));
         let [app, source, region, time, level] = found;
-        line.app = app.or_else(|| line.said.app().cloned());
-        line.source = source.or_else(|| line.said.source().cloned());
-        line.region = region.or_else(|| line.said.region().cloned());
+        line.app = app.or_else(|| line.said.take_app());
+        line.source = source.or_else(|| line.said.take_source());
+        line.region = region.or_else(|| line.said.take_region());
         line.time = time.or_else(|| line.said.time().cloned());
         line.level = match level {
             Some(Fact { value, path, layer }) => {
                 Some(Fact { value: Stated::of(value, &self.settings.levels), path, layer })
             }
-            None => line.said.level().cloned(),
+            None => line.said.take_level(),
         };
         line
     }
@@ -315,8 +356,9 @@ impl<'a, 's> Reading<'a, 's> {
                 }
             }
             let says = layer.says(&members);
-            (self.line.said.line, self.line.said.says) = (None, None);
-            self.line.said.why = layer.why(&members).or(self.line.said.why.take());
+            self.line.said.says = None;
+            let why = layer.why(&members).map(|path| (self.line.documents.len(), path));
+            self.line.said.why = why.or(self.line.said.why);
             within = Document { layer: Some(layer), number, says, has_level: self.line.said.has_level_at(number) };
             self.line.layers.push(self.line.documents.len());
         }
@@ -341,7 +383,7 @@ impl<'a, 's> Reading<'a, 's> {
     fn value(&mut self, value: &Json<'a>, place: Place) {
         let says = place.has_path && place.within.says == Some(self.path.as_str());
         match value {
-            Json::String(text) if says => self.layered(text.clone(), place.room, !place.within.has_level),
+            Json::String(text) if says => self.layered(text.clone(), place.room, place.within.begins()),
             Json::String(text) => {
                 if !self.is_field(place) {
                     self.text(text.clone(), place.room);
@@ -349,7 +391,7 @@ impl<'a, 's> Reading<'a, 's> {
             }
             Json::Array(values) => {
                 if let Some(text) = lists::bytes(values).filter(|_| says) {
-                    self.layered(Cow::Owned(text), place.room, !place.within.has_level);
+                    self.layered(Cow::Owned(text), place.room, place.within.begins());
                     return;
                 }
                 let inside = Place { has_path: false, ..place.deeper() };
@@ -390,31 +432,35 @@ impl<'a, 's> Reading<'a, 's> {
     fn bare(&mut self, text: Cow<'a, str>, room: usize) {
         let values = match read_json(&text, room) {
             Some(Json::Array(values)) if is_list_of_records(&values) => values,
-            _ => return self.layered(text, room, true),
+            _ => return self.layered(text, room, Begins::Anyhow),
         };
         self.inside = lists::of_list(values);
     }
 
     /// A text that is the message or the line inside: what it begins with is peeled off, and JSON behind that is a layer.
-    fn layered(&mut self, text: Cow<'a, str>, room: usize, may_have_head: bool) {
+    fn layered(&mut self, text: Cow<'a, str>, room: usize, begins: Begins) {
         let mut text = colourless(text);
+        let mut message = 0;
         for _ in 0..PEELS_MAX {
             let trimmed = text.trim_start_matches([' ', '\t', '\n', '\r']);
             if trimmed.starts_with(['{', '[']) && self.json(&text, room, true) {
                 return;
             }
-            let Some(prefix) = prefix::peel(&text).filter(|prefix| prefix.line > 0 || may_have_head) else { break };
+            if begins == Begins::WithItself {
+                break;
+            }
+            let may_be_head = begins == Begins::Anyhow;
+            let Some(prefix) = prefix::peel(&text).filter(|prefix| prefix.line > 0 || may_be_head) else { break };
             self.line.said.prefix(&prefix, &self.settings.levels);
             if prefix.line == 0 {
-                self.line.said.line = Some(text.clone().into_owned());
-                self.line.said.says = Some(text[prefix.says..].to_owned());
-                self.line.texts.push(prefix::without(text, &prefix.facts));
-                return;
+                let before = prefix.facts.iter().filter(|fact| fact.end <= prefix.says);
+                message = prefix.says - before.map(Range::len).sum::<usize>();
+                text = prefix::without(text, &prefix.facts);
+                break;
             }
             text = from(text, prefix.line);
         }
-        self.line.said.line = Some(text.clone().into_owned());
-        self.line.said.says.clone_from(&self.line.said.line);
+        self.line.said.says = Some((self.line.texts.len(), message));
         self.line.texts.push(text);
     }
 

@@ -154,7 +154,7 @@ impl Phrases {
             rest = &rest[of_context(context).count()..];
         }
         // Behind a colour code the rest of a phrase can hide.
-        let colours = "0123456789;m".chars().map(|c| format!("\u{1b}[{c}")).chain(["\\u001b[".to_owned()]);
+        let colours = ["\\u001b[".to_owned()];
         let ours = [PROBE_APP.to_owned(), format!("\"{NAME}\""), lists::BYTES_MARKER.to_owned()];
         let always: Vec<String> = escapes().chain(colours).chain(ours).collect();
         let of_phrases = atoms.iter().map(|(_, atom)| *atom);
@@ -180,7 +180,7 @@ impl Phrases {
 
     /// Whether the payload may hold something for us.
     pub(super) fn scan(&self, payload: &[u8]) -> bool {
-        self.scan.stops_at(payload)
+        self.scan.stops_at(payload) || may_be_coloured(payload)
     }
 
     /// Every phrase that occurs in one of a line's texts, looking at no more than `limit` occurrences.
@@ -209,4 +209,9 @@ impl Phrases {
             found.last.insert(hit.phrase, found.occurrences);
         }
     }
+}
+
+/// Whether a colour code may cut a phrase in two: in plain text it is the escape itself, which stands in no JSON.
+fn may_be_coloured(payload: &[u8]) -> bool {
+    !payload.starts_with(b"{") && memchr::memchr(0x1b, payload).is_some()
 }

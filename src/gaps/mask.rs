@@ -62,14 +62,16 @@ impl Mask<'_> {
         let mut rest = word;
         while let Some(first) = rest.chars().next() {
             let chunk = chunk(rest);
-            if chunk.is_empty() {
+            // Blanks that are not ASCII do not divide words, and end paths.
+            if chunk.is_empty() || first.is_whitespace() {
                 self.to.push(first);
                 rest = &rest[first.len_utf8()..];
                 continue;
             }
             if is_path(chunk) {
                 let path = &rest[..path_end(rest)];
-                let path = path.trim_end_matches(['.', ':']);
+                let bare = path.trim_end_matches(['.', ':']);
+                let path = if bare.is_empty() { path } else { bare };
                 self.to.push_str(PATH);
                 rest = &rest[path.len()..];
                 continue;
@@ -379,6 +381,8 @@ mod tests {
             ("HTTP/1.1\"", "HTTP/<n>\""),
             ("/10.10.34.11:3888", "/<n>"),
             ("/", "/"),
+            ("\u{a0}/a/b", "\u{a0}<path>"),
+            ("\u{2003}.:/x/y", "\u{2003}.:/x/y"),
         ] {
             assert_eq!(masked(word), expected, "{word}");
         }
@@ -396,6 +400,11 @@ mod tests {
         fn no_digit_of_a_number_is_left(before in "[a-z=(:_]{0,3}", number in "[0-9]{1,30}", behind in "[),;]{0,2}") {
             let masked = masked(&format!("{before}{number}{behind}"));
             prop_assert!(!masked.bytes().any(|byte| byte.is_ascii_digit()), "{masked}");
+        }
+
+        #[test]
+        fn blanks_and_paths_come_to_an_end(word in "[\u{a0}\u{2028}/\\\\.:a1C]{0,12}") {
+            masked(&word);
         }
 
         #[test]

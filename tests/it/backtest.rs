@@ -92,8 +92,9 @@ fn packs_that_differ_in_one_rule_show_just_that() {
         text.replace(rule, &format!("{rule}none = [\"gone forever\"]\n"))
     });
     let mut random = fastrand::Rng::with_seed(11);
-    let mut made: Vec<String> =
-        (0..6000).map(|_| String::from_utf8_lossy(&lines::line(&mut random).0).replace(['\n', '\r'], " ")).collect();
+    let mut made: Vec<String> = (0..6000)
+        .map(|_| String::from_utf8_lossy(&lines::bare(&mut random).payload).replace(['\n', '\r'], " "))
+        .collect();
     for (at, text) in [
         (100, "KEY_DELETED_ERR: gone forever"),
         (2000, "Gone forever: KEY_DELETED_ERR"),

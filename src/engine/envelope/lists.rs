@@ -87,13 +87,13 @@ pub(in crate::engine) const BYTES_MARKER: &str = "__realtime_timestamp";
 /// Whether the message in a record of journald's may be a list of bytes, which hides its text from the scan.
 pub(in crate::engine) fn may_hold_bytes(line: &[u8]) -> bool {
     const KEY: &[u8] = b"MESSAGE";
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     let mut rest = line;
     while let Some(at) = rest.windows(KEY.len()).position(|window| window == KEY) {
         rest = &rest[at + KEY.len()..];
-        // In JSON in a string a quote, and perhaps a tabulator, has a backslash before it.
-        let mut behind = rest.iter().filter(|byte| !is_blank(byte) && **byte != b'\\');
-        if [b'"', b':', b'['].iter().all(|wanted| behind.next() == Some(wanted)) {
+        // A quote, a colon and white space; in JSON in a string the first and the last are escaped: `\"`, `\n`, `\u000a`.
+        let between = |byte: &&u8| b" \t\n\r\":\\nrtu".contains(byte) || byte.is_ascii_hexdigit();
+        rest = &rest[rest.iter().take_while(between).count()..];
+        if rest.starts_with(b"[") {
             return true;
         }
     }
@@ -170,4 +170,25 @@ fn record<'a>(value: &Json<'a>, around: &[Member<'a>]) -> Option<Json<'a>> {
 
 fn member<'a>(key: &'static str, value: Json<'a>) -> Member<'a> {
     Member { key: Cow::Borrowed(key), value, start: 0, end: 0, comma_before: None, comma_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_bytes_is_seen_whatever_stands_between() {
+        for line in [
+            r#"{"MESSAGE":[1]}"#,
+            "{\"MESSAGE\" :\r\n\t [1]}",
+            r#"{"m":"{\"MESSAGE\":[1]}"}"#,
+            r#"{"m":"{\"MESSAGE\"\n:\u000d\\u000a[1]}"}"#,
+            r#"{"MESSAGE":"text","m":"{\"MESSAGE\": [1]}"}"#,
+        ] {
+            assert!(may_hold_bytes(line.as_bytes()), "{line}");
+        }
+        for line in [r#"{"MESSAGE":"text [1]"}"#, r#"{"MESSAGE":null}"#, r#"{"message":[1]}"#, "MESSAGE"] {
+            assert!(!may_hold_bytes(line.as_bytes()), "{line}");
+        }
+    }
 }

@@ -51,13 +51,40 @@ impl Prefix {
 
 type Kind = fn(&str) -> Option<Prefix>;
 
-/// All kinds, what stands around a line before the heads of lines.
-const KINDS: &[Kind] =
-    &[mark, cri, kubectl, compose, syslog_5424, syslog_3164, stern, stamped, klog, nginx, logfmt, postgres, headed];
+/// All kinds, each with the bytes that it may begin with; what stands around a line before the heads of lines.
+const KINDS: &[(fn(u8) -> bool, Kind)] = &[
+    (|byte| byte == 0xef, mark),
+    (is_digit, cri),
+    (|byte| byte == b'[', kubectl),
+    (is_name, compose),
+    (|byte| byte == b'<', syslog_5424),
+    (|byte| byte == b'<' || byte.is_ascii_uppercase(), syslog_3164),
+    (is_name, stern),
+    (is_digit, stamped),
+    (|byte| b"IWEFD".contains(&byte), klog),
+    (is_digit, nginx),
+    (|byte| byte.is_ascii_alphabetic() || byte == b'@', logfmt),
+    (|byte| is_digit(byte) || byte.is_ascii_uppercase(), postgres),
+    (may_be_head, headed),
+];
+
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit()
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+/// A time, a bracket, or a level in capitals; or a day or month by its name.
+fn may_be_head(byte: u8) -> bool {
+    is_digit(byte) || byte.is_ascii_uppercase() || b"[(<".contains(&byte)
+}
 
 /// What a text begins with, if it is known.
 pub(in crate::engine) fn peel(text: &str) -> Option<Prefix> {
-    KINDS.iter().find_map(|kind| kind(text))
+    let first = *text.as_bytes().first()?;
+    KINDS.iter().filter(|(begins, _)| begins(first)).find_map(|(_, kind)| kind(text))
 }
 
 /// A text without what stands at these places.
@@ -77,7 +104,7 @@ pub(in crate::engine) fn without<'t>(text: Cow<'t, str>, places: &[Range<usize>]
 
 /// A text without the codes that colour it on a terminal (`ESC [ … letter`).
 pub(in crate::engine) fn colourless<'t>(text: Cow<'t, str>) -> Cow<'t, str> {
-    if !text.contains("\u{1b}[") {
+    if !text.as_bytes().contains(&0x1b) || !text.contains("\u{1b}[") {
         return text;
     }
     let mut plain = String::with_capacity(text.len());
@@ -126,9 +153,13 @@ fn kubectl(text: &str) -> Option<Prefix> {
     })
 }
 
+/// Names of containers and pods are no longer than this.
+const NAME_MAX: usize = 256;
+
 /// `name-1  | the line`, of docker compose
 fn compose(text: &str) -> Option<Prefix> {
-    let (name, line) = text.split_once("| ")?;
+    let name_ends = text.bytes().take(NAME_MAX).position(|byte| byte == b'|')?;
+    let (name, line) = (&text[..name_ends], text[name_ends..].strip_prefix("| ")?);
     let is_padded = name.ends_with(' ');
     let name = name.trim_end();
     let (app, number) = name.rsplit_once(['-', '_'])?;
@@ -361,7 +392,8 @@ fn pair(text: &str, at: usize) -> Option<(&str, Range<usize>, usize)> {
 /// `2024-03-05 09:19:24.123 UTC [31] ERROR:  the message`, of PostgreSQL, by the two blanks.
 fn postgres(text: &str) -> Option<Prefix> {
     const WORDS: [&str; 9] = ["LOG", "ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO", "DEBUG", "STATEMENT"];
-    let (head, message) = text.split_once(":  ")?;
+    let head_ends = text.as_bytes().windows(3).take(NAME_MAX).position(|window| window == b":  ")?;
+    let (head, message) = (&text[..head_ends], &text[head_ends + 3..]);
     let (before, word) = head.rsplit_once(' ').unwrap_or(("", head));
     if !WORDS.contains(&word) || before.len() > 128 {
         return None;
@@ -450,5 +482,11 @@ fn is_rfc_3339(text: &str) -> bool {
 
 /// How many bytes of a text are a time.
 fn time_head(text: &str) -> Option<usize> {
+    // Most messages are words: those of a day or a month are short, and have a blank or a comma behind them.
+    let first = *text.as_bytes().first()?;
+    let may_be_name = || text.bytes().take(10).any(|byte| byte == b' ' || byte == b',');
+    if !(is_digit(first) || b"[(<\"".contains(&first) || first.is_ascii_uppercase() && may_be_name()) {
+        return None;
+    }
     moment::head(text).filter(|head| head.start == 0).map(|head| head.end)
 }

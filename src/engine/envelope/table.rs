@@ -4,6 +4,11 @@
 //! Paths go through objects by dots; a key may have dots itself. Rows are tried from the first to the last, and the first
 //! that fits is the layer's: special ones stand before general ones.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+
 use super::row::{At, Row, Sign};
 use crate::level::Scale::{Coralogix, Google, Logback, Mongo, Otel, Pino, Python, Syslog, Word};
 
@@ -86,7 +91,9 @@ pub(in crate::engine) const WHY: &[&str] =
 
 /// Whether what stands at this path of an object is a fact by its name alone, and no text.
 pub(in crate::engine) fn is_fact(path: &str) -> bool {
-    [APP, SOURCE, REGION, TIME, LEVEL].iter().any(|names| names.contains(&path))
+    static FACTS: LazyLock<HashSet<&'static str, FixedState>> =
+        LazyLock::new(|| [APP, SOURCE, REGION, TIME, LEVEL].into_iter().flatten().copied().collect());
+    FACTS.contains(path)
 }
 
 /// Labels of a pod that name its app, below the member that holds them.
