@@ -251,12 +251,7 @@ struct Document {
 
 impl Document {
     fn begins(&self) -> Begins {
-        let is_known = self.layer.is_some_and(|layer| layer.row.is_some());
-        match (self.has_level, is_known) {
-            (false, _) => Begins::Anyhow,
-            (true, true) => Begins::WithWhatStandsAround,
-            (true, false) => Begins::WithItself,
-        }
+        if self.has_level { Begins::WithWhatStandsAround } else { Begins::Anyhow }
     }
 }
 
@@ -267,8 +262,6 @@ enum Begins {
     Anyhow,
     /// With what stands around a line. It has its level elsewhere, so it is no line with a head.
     WithWhatStandsAround,
-    /// With what it says: an application that states its level in a member writes no other line into another.
-    WithItself,
 }
 
 /// Where a value stands.
@@ -446,11 +439,7 @@ impl<'a, 's> Reading<'a, 's> {
             if trimmed.starts_with(['{', '[']) && self.json(&text, room, true) {
                 return;
             }
-            if begins == Begins::WithItself {
-                break;
-            }
-            let may_be_head = begins == Begins::Anyhow;
-            let Some(prefix) = prefix::peel(&text).filter(|prefix| prefix.line > 0 || may_be_head) else { break };
+            let Some(prefix) = prefix::peel(&text, begins == Begins::Anyhow) else { break };
             self.line.said.prefix(&prefix, &self.settings.levels);
             if prefix.line == 0 {
                 let before = prefix.facts.iter().filter(|fact| fact.end <= prefix.says);

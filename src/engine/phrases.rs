@@ -211,7 +211,8 @@ impl Phrases {
     }
 }
 
-/// Whether a colour code may cut a phrase in two: in plain text it is the escape itself, which stands in no JSON.
+/// Whether a colour code may cut a phrase in two: in plain text it is the escape itself, which stands in no JSON object.
 fn may_be_coloured(payload: &[u8]) -> bool {
-    !payload.starts_with(b"{") && memchr::memchr(0x1b, payload).is_some()
+    let may_be_object = payload.first() == Some(&b'{') && payload.last() == Some(&b'}');
+    !may_be_object && memchr::memchr(0x1b, payload).is_some()
 }

@@ -81,10 +81,15 @@ fn may_be_head(byte: u8) -> bool {
     is_digit(byte) || byte.is_ascii_uppercase() || b"[(<".contains(&byte)
 }
 
-/// What a text begins with, if it is known.
-pub(in crate::engine) fn peel(text: &str) -> Option<Prefix> {
+/// Of [`KINDS`], those that stand around a line.
+const AROUND: usize = 8;
+
+/// What a text begins with, if it is known: what stands around a line, or a line's own head, if it may have one.
+pub(in crate::engine) fn peel(text: &str, may_have_head: bool) -> Option<Prefix> {
     let first = *text.as_bytes().first()?;
-    KINDS.iter().filter(|(begins, _)| begins(first)).find_map(|(_, kind)| kind(text))
+    let kinds = if may_have_head { KINDS } else { &KINDS[..AROUND] };
+    let mut found = kinds.iter().filter(|(begins, _)| begins(first)).filter_map(|(_, kind)| kind(text));
+    found.find(|prefix| prefix.line > 0 || may_have_head)
 }
 
 /// A text without what stands at these places.
@@ -180,7 +185,7 @@ fn stern(text: &str) -> Option<Prefix> {
     if !is_name(pod) || !is_name(container) || !is_pod(pod) {
         return None;
     }
-    let begins = line.starts_with(['{', '[']) || peel(line).is_some();
+    let begins = line.starts_with(['{', '[']) || peel(line, true).is_some();
     begins.then(|| Prefix {
         app: Some(container.to_owned()),
         source: Some(pod.to_owned()),
