@@ -121,7 +121,7 @@ fn compare(engine: &Engine, outcome: &Outcome, told: &Explanation<'_>) -> Result
     }
     // Of a list one record is told of, without what those before it in the list said.
     if told.records > 1 {
-        let is_told = told.primary().is_some() == !claimed.is_empty();
+        let is_told = told.primary().is_some() != claimed.is_empty();
         return if is_told { Ok(()) } else { Err("the record that speaks for all is not told of".to_owned()) };
     }
     let primary = told.primary().map(|trial| trial.report.id.as_str());

@@ -49,10 +49,11 @@ impl Prefix {
     }
 }
 
-type Kind = fn(&str) -> Option<Prefix>;
+/// Which bytes a text of a kind may begin with, and how it is read.
+type Kind = (fn(u8) -> bool, fn(&str) -> Option<Prefix>);
 
 /// All kinds, each with the bytes that it may begin with; what stands around a line before the heads of lines.
-const KINDS: &[(fn(u8) -> bool, Kind)] = &[
+const KINDS: &[Kind] = &[
     (|byte| byte == 0xef, mark),
     (is_digit, cri),
     (|byte| byte == b'[', kubectl),

@@ -51,9 +51,15 @@ fn ends_that_come_late(test: &str, rounds: u64, meanwhile: impl Fn(&Scene, &Daem
         let ends = || (scene.door.seen(api::END_TXN) > ended).then_some(());
         eventually("the other producer's transaction", Duration::from_secs(60), ends);
         let added = scene.door.seen(api::ADD_PARTITIONS_TO_TXN);
-        feeder.allow(LINES + (round + 1) * LINES);
-        let begins = || (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(());
+        // Bit by bit: had it begun a moment before, all lines at once would be in it, and no other would begin.
+        let (mut allowed, all) = (LINES + round * LINES + 3 * LINES / 4, LINES + (round + 1) * LINES);
+        let begins = || {
+            allowed = (allowed + 50).min(all);
+            feeder.allow(allowed);
+            (scene.door.seen(api::ADD_PARTITIONS_TO_TXN) > added).then_some(())
+        };
         eventually("the next transaction", Duration::from_secs(60), begins);
+        feeder.allow(all);
         println!("released {} requests", scene.door.release());
     }
     feeder.finish();
