@@ -63,8 +63,7 @@ pub(super) struct Line<'a> {
 
 /// From so many texts on, going over all of them at once is worth the copy.
 const MANY: usize = 16;
-/// Records of one payload that are judged, and texts peeled one out of the other: bounds for hostile payloads.
-const RECORDS_MAX: usize = 10_000;
+/// Texts that are peeled one out of the other.
 const PEELS_MAX: usize = 16;
 
 /// All texts of a line as one, each ended by a line feed.
@@ -292,7 +291,7 @@ impl<'a, 's> Reading<'a, 's> {
         }
         let inside = std::mem::take(&mut self.inside);
         let around = &self.line;
-        let lines = inside.into_iter().take(RECORDS_MAX).flat_map(|Inside { path, value }| {
+        let lines = inside.into_iter().flat_map(|Inside { path, value }| {
             // What is said and why is each record's own.
             let mut said = around.said.clone();
             (said.says, said.why) = (None, None);
@@ -312,7 +311,7 @@ impl<'a, 's> Reading<'a, 's> {
             lines.iter_mut().for_each(|line| line.path = join(line.path.take()));
             lines
         });
-        lines.take(RECORDS_MAX).collect()
+        lines.take(lists::RECORDS_MAX).collect()
     }
 
     fn finish_line(self) -> Line<'a> {

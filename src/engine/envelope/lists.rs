@@ -108,32 +108,66 @@ pub(in crate::engine) struct Inside<'a> {
     pub(in crate::engine) value: Json<'a>,
 }
 
+/// Records of one payload that are judged: further ones are not.
+pub(in crate::engine) const RECORDS_MAX: usize = 10_000;
+/// Values around records that are repeated for them, all records together. What is around later ones is not known to them.
+const AROUND_MAX: usize = 1 << 18;
+
 /// The records at a path of lists (`a[].b[]`): each with the members of what is around it, but for the lists, behind its own.
 pub(in crate::engine) fn records<'a>(members: &[Member<'a>], path: &str) -> Vec<Inside<'a>> {
-    let mut found = Vec::new();
+    let mut found = Found { records: Vec::new(), room: AROUND_MAX };
     step(members, path, "", &[], &mut found);
-    found
+    found.records
 }
 
 /// The records of a payload that is a list.
 pub(in crate::engine) fn of_list(values: Vec<Json<'_>>) -> Vec<Inside<'_>> {
-    let records = values.into_iter().enumerate();
+    let records = values.into_iter().take(RECORDS_MAX).enumerate();
     records.map(|(index, value)| Inside { path: format!("[{index}]"), value }).collect()
 }
 
-fn step<'a>(members: &[Member<'a>], path: &str, walked: &str, around: &[Member<'a>], found: &mut Vec<Inside<'a>>) {
+/// Records found so far.
+struct Found<'a> {
+    records: Vec<Inside<'a>>,
+    /// Values around them that may still be repeated.
+    room: usize,
+}
+
+/// How many values these members have, at any depth.
+fn values(members: &[Member<'_>]) -> usize {
+    fn of(value: &Json<'_>) -> usize {
+        1 + match value {
+            Json::Array(values) => values.iter().map(of).sum(),
+            Json::Object(members) => values(members),
+            _ => 0,
+        }
+    }
+    members.iter().map(|member| of(&member.value)).sum()
+}
+
+fn step<'a>(members: &[Member<'a>], path: &str, walked: &str, around: &[Member<'a>], found: &mut Found<'a>) {
     let (list, rest) = path.split_once("[]").unwrap_or((path, ""));
     let list = list.trim_start_matches('.');
     let Some(values) = members.iter().rev().find(|member| member.key == list) else { return };
     let Json::Array(values) = &values.value else { return };
     let mut around: Vec<Member<'a>> = around.to_vec();
-    around.extend(members.iter().filter(|member| member.key != list).cloned());
+    let own: Vec<Member<'a>> = members.iter().filter(|member| member.key != list).cloned().collect();
+    found.room = found.room.saturating_sub(self::values(&own));
+    around.extend(own.into_iter().filter(|_| found.room > 0));
+    let size = self::values(&around);
     for (index, value) in values.iter().enumerate() {
+        if found.records.len() == RECORDS_MAX {
+            return;
+        }
         let dot = if walked.is_empty() { "" } else { "." };
         let walked = format!("{walked}{dot}{list}[{index}]");
         match value {
             Json::Object(inner) if !rest.is_empty() => step(inner, rest, &walked, &around, found),
-            _ => found.extend(record(value, &around).map(|value| Inside { path: walked, value })),
+            _ => {
+                let around = if found.room >= size { around.as_slice() } else { &[] };
+                found.room = found.room.saturating_sub(size);
+                found.records.extend(record(value, around).map(|value| Inside { path: walked, value }));
+            }
         }
     }
 }
@@ -175,6 +209,24 @@ fn member<'a>(key: &'static str, value: Json<'a>) -> Member<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Else a few megabytes with much around many records would be terabytes.
+    #[test]
+    fn what_is_around_records_is_not_repeated_without_end() {
+        let attributes: Vec<String> = (0..10_000).map(|number| format!("\"a{number}\":1")).collect();
+        let records = vec!["{\"body\":\"x\"}"; 20_000].join(",");
+        let line = format!(
+            "{{\"resourceLogs\":[{{\"resource\":{{{}}},\"scopeLogs\":[{{\"logRecords\":[{records}]}}]}}]}}",
+            attributes.join(",")
+        );
+        let Ok((Json::Object(members), _)) = super::super::super::json::parse(line.as_bytes(), 64) else { panic!() };
+        let records = super::records(&members, "resourceLogs[].scopeLogs[].logRecords[]");
+        assert_eq!(records.len(), RECORDS_MAX);
+        let all = |inside: &Inside<'_>| matches!(&inside.value, Json::Object(members) if values(members) > 10_000);
+        let with_all = records.iter().filter(|inside| all(inside)).count();
+        assert!((10..30).contains(&with_all), "{with_all} records have all that is around them");
+        assert_eq!(records[9_999].path, "resourceLogs[0].scopeLogs[0].logRecords[9999]");
+    }
 
     #[test]
     fn a_message_of_bytes_is_seen_whatever_stands_between() {
