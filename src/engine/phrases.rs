@@ -213,6 +213,7 @@ impl Phrases {
 
 /// Whether a colour code may cut a phrase in two: in plain text it is the escape itself, which stands in no JSON object.
 fn may_be_coloured(payload: &[u8]) -> bool {
-    let may_be_object = payload.first() == Some(&b'{') && payload.last() == Some(&b'}');
+    let inside = payload.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    let may_be_object = inside.is_some_and(|inside| matches!(inside.trim_ascii_start().first(), None | Some(b'"')));
     !may_be_object && memchr::memchr(0x1b, payload).is_some()
 }

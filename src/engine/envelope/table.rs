@@ -294,7 +294,8 @@ pub(in crate::engine) static ROWS: &[Row] = &[
         ],
         app: &[at("fields.app"), at("fields.k8s_container_name"), Visible("sourcetype")],
         source: &[at("fields.pod"), at("host")],
-        level: &[("event.severity", Word), ("event.level", Word), ("fields.severity", Word), ("fields.level", Word)],
+        // Of an object in `event`, that layer tells.
+        level: &[("fields.severity", Word), ("fields.level", Word)],
         time: &["time"],
         says: &["event"],
         ..Row::EMPTY
