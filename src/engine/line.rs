@@ -358,9 +358,20 @@ impl<'a, 's> Reading<'a, 's> {
         self.line.documents.push(Vec::new());
         self.line.members += members.len();
         let outer = std::mem::take(&mut self.path);
+        // Of an envelope that nobody knows, the first member that holds a whole record is the line inside.
+        let mut may_hold_line = is_layer && within.says.is_none();
         for member in members.iter().filter(|member| !is_ours(member)) {
             self.path.clear();
             self.path.push_str(&member.key);
+            if let Json::String(text) = &member.value
+                && may_hold_line
+                && text.starts_with('{')
+                && !self.is_field(Place { within, has_path: true, room })
+                && self.json(text, room, true)
+            {
+                may_hold_line = false;
+                continue;
+            }
             self.value(&member.value, Place { within, has_path: true, room });
         }
         self.path = outer;
