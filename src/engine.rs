@@ -251,7 +251,7 @@ impl Engine {
         let found: Vec<Found> = lines.iter().map(search).collect();
         let mut work = Work::of(limits, payload.len());
         let mut records: Vec<Judged<'_>> = Vec::new();
-        for (index, (line, found)) in lines.iter().zip(&found).enumerate() {
+        for (line, found) in lines.iter().zip(&found) {
             outcome.crossed.nesting |= line.too_deep;
             if is_probe(line) {
                 continue;
@@ -269,9 +269,8 @@ impl Engine {
             work = judge.looks.work;
             let ids: Vec<usize> = matches.iter().map(|found| self.index(found)).collect();
             if memory.counts_for_alerts()
-                && let Some(mut countable) = self.counted.of(&matches, &ids, line, &self.packs, &self.settings)
+                && let Some(countable) = self.counted.of(&matches, &ids, line, &self.packs, &self.settings)
             {
-                countable.index = line.path.is_some().then_some(index as u32);
                 outcome.countable.push(countable);
             }
             if !matches.is_empty() {

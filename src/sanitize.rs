@@ -36,6 +36,31 @@ pub fn remove_controls(text: &mut String) {
     }
 }
 
+/// A text without the codes that colour it on a terminal (`ESC [ … letter`).
+#[must_use]
+pub fn colourless(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.as_bytes().contains(&0x1b) || !text.contains("\u{1b}[") {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while let Some(at) = rest.find("\u{1b}[") {
+        plain.push_str(&rest[..at]);
+        let code = &rest[at + 2..];
+        let length = code.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b';' | b':' | b'?')).count();
+        // A code ends with a letter; what does not is left as it is.
+        rest = match code.as_bytes().get(length) {
+            Some(byte) if byte.is_ascii_alphabetic() => &code[length + 1..],
+            _ => {
+                plain.push_str("\u{1b}[");
+                code
+            }
+        };
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
 /// Each that steers as `\u{1b}`, `\n` and the like.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {

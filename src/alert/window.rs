@@ -26,9 +26,6 @@ use super::stretch::{Entry, Rule};
 
 /// Shared words of lines beyond which those that nobody uses any more are dropped.
 const SHARED_MAX: usize = 1024;
-/// News that are made before somebody takes them, about: all there are. Fewer would need words that are ordered by the horizon,
-/// too: one who lost the partition numbers its words otherwise when it goes another number of steps.
-const AT_A_TIME: usize = usize::MAX;
 
 /// The windows of one partition of the matches topic.
 ///
@@ -65,10 +62,6 @@ pub struct Windows {
     /// What the alerts topic says of each key, until all has caught up.
     restored: HashMap<Arc<str>, Words>,
     news: Vec<Untold>,
-    /// So many news are made before somebody takes them, about.
-    at_a_time: usize,
-    /// The horizon could be further on.
-    is_behind: bool,
     meters: Meters,
     /// Where keys are put together.
     key: Vec<u8>,
@@ -96,8 +89,6 @@ impl Windows {
             is_live: false,
             restored: HashMap::new(),
             news: Vec::new(),
-            at_a_time: AT_A_TIME,
-            is_behind: false,
             meters: Meters::default(),
             key: Vec::new(),
         }
@@ -107,12 +98,7 @@ impl Windows {
     /// committed. Records before the bookmark's `next` give nothing: they have been told of.
     pub fn read(&mut self, offset: i64, record: &Record) -> Vec<Change> {
         self.take(offset, record);
-        let mut changes = self.changes();
-        while self.is_behind {
-            self.go_on();
-            changes.extend(self.changes());
-        }
-        changes
+        self.changes()
     }
 
     fn changes(&mut self) -> Vec<Change> {
@@ -125,25 +111,7 @@ impl Windows {
         std::mem::take(&mut self.news)
     }
 
-    /// There is more to be told than is made at a time: [`Windows::go_on`] makes more.
-    #[must_use]
-    pub fn is_behind(&self) -> bool {
-        self.is_behind
-    }
-
-    /// Goes on with what was left, when much was to be told at once.
-    pub fn go_on(&mut self) {
-        if self.is_behind {
-            self.advance();
-        }
-    }
-
-    /// Makes about so many news at a time, and not the usual number.
-    pub fn telling_at_a_time(&mut self, many: usize) {
-        self.at_a_time = many;
-    }
-
-    /// [`Windows::read`], but what is to be told is left to be taken by [`Windows::news`], and need not be all.
+    /// [`Windows::read`], but what is to be told is left to be taken by [`Windows::news`].
     pub fn take(&mut self, offset: i64, record: &Record) {
         if offset >= self.bookmark.next {
             self.catch_up();

@@ -11,8 +11,6 @@ use crate::pack::{Name, Packs, Piece, Template, Value};
 /// What alerts need of a line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Countable {
-    /// Its number among the records of its payload, from 0; none when the payload is one line.
-    pub index: Option<u32>,
     /// The captured facts, by index into [`Packs::facts`].
     pub facts: Vec<(usize, Value)>,
     /// The app that wrote it.
@@ -87,7 +85,6 @@ impl Counted {
         let member = |path: &String| Some((path.clone(), fit(line.member(path)?)));
         Some(Countable {
             facts: verdict::unite(matches).into_iter().map(|(fact, value)| (fact, value.clone())).collect(),
-            index: None,
             app: line.app().map(str::to_owned).map(fit),
             region: line.region.as_ref().map(|fact| fit(fact.value.clone())),
             time: line.time.as_ref().map(|fact| fact.value.clone()),

@@ -231,20 +231,20 @@ impl Explanation<'_> {
 impl Engine {
     /// Classifies a line and tells why it comes out so. The memory goes on as with [`Engine::classify_by`].
     pub fn explain(&self, payload: &[u8], writer: Writer<'_>, memory: &mut Memory) -> Explanation<'_> {
-        let outcome = self.classify_by(payload, writer, &mut memory.clone());
         let lines = self.open(payload, writer).lines;
+        let mut before: Vec<Said> = lines.iter().map(|line| memory.said(line.source().or(writer.source))).collect();
+        let outcome = self.classify_by(payload, writer, memory);
         let wanted = outcome.verdict.as_ref().and_then(|verdict| verdict.record.as_deref());
-        let Some(line) = lines.iter().find(|line| line.path.as_deref() == wanted).or(lines.first()) else {
+        let of_primary = lines.iter().position(|line| line.path.as_deref() == wanted).unwrap_or_default();
+        let Some(line) = lines.get(of_primary) else {
             return Explanation { outcome, scan_stops: self.may_concern(payload), ..Explanation::default() };
         };
         let found = self.phrases.search(line, self.settings.limits.hits);
-        let source = line.source().or(writer.source);
-        let before = memory.said(source);
+        let before = before.swap_remove(of_primary);
         let mut said = before.clone();
         let packs = &self.packs;
         let mut judge = Judge::new(self.bench(), line, &found, Work::of(&self.settings.limits, payload.len()));
         judge.contexts(&mut said);
-        self.classify_by(payload, writer, memory);
         let is_judged = !is_probe(line) && !outcome.crossed.payload;
         let contexts = packs.contexts.iter().map(|context| {
             let since = said.since(&context.id);

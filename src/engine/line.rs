@@ -10,12 +10,13 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::envelope::lists::{self, Inside};
-use super::envelope::prefix::{self, colourless};
+use super::envelope::prefix;
 use super::envelope::{self, Fact, Layer, Row, Said, Stated, table};
 use super::json::{self, Json, Member};
 use super::settings::{Fields, Settings, Shape};
 use crate::NAME;
 use crate::level::Level;
+use crate::sanitize::colourless;
 
 /// The payload as it arrived.
 pub(super) struct Record<'a> {

@@ -17,7 +17,9 @@ mod pairs;
 
 use std::borrow::Cow;
 
+use super::envelope::prefix::priority;
 use crate::level::{Extra, Level, Scale, read};
+use crate::sanitize::colourless;
 
 /// Keys of levels, of messages and of causes among pairs, in capitals or not.
 const LEVEL: [&str; 6] = ["level", "lvl", "severity", "loglevel", "log_level", "log.level"];
@@ -33,7 +35,7 @@ pub(super) struct Said<'t> {
 
 /// The level that the line itself states. What a collector put before it, a priority, is [`stamp`].
 pub(super) fn level(text: &str) -> Option<Level> {
-    let text = uncoloured(text);
+    let text = colourless(Cow::Borrowed(text));
     let text = behind_priority(text.trim_start());
     head::klog(text).map(|(letter, _)| letter).or_else(|| pairs::level(text, &LEVEL)).or_else(|| head::level(text))
 }
@@ -46,7 +48,7 @@ pub(super) fn stamp(text: &str) -> Option<Level> {
 
 /// The message, without what stands in front of it; the whole line where nothing else is left.
 pub(super) fn said(text: &str) -> Said<'_> {
-    match uncoloured(text) {
+    match colourless(Cow::Borrowed(text)) {
         Cow::Borrowed(text) => said_plainly(text),
         Cow::Owned(text) => {
             let Said { what, why } = said_plainly(&text);
@@ -79,12 +81,6 @@ pub(super) fn is_logged(text: &str) -> bool {
         || pairs::level(text, &LEVEL).is_some()
 }
 
-/// The number in angles, and what stands behind.
-fn priority(text: &str) -> Option<(&str, &str)> {
-    let (number, rest) = text.strip_prefix('<')?.split_once('>')?;
-    ((1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())).then_some((number, rest))
-}
-
 /// Without a priority and, where syslog's newer form says how many fields stand in front, without those.
 fn behind_priority(text: &str) -> &str {
     let Some((_, rest)) = priority(text) else { return text };
@@ -98,21 +94,6 @@ fn behind_fields(text: &str) -> Option<&str> {
         Some(data) => data.rsplit_once("] ").map(|(_, message)| message),
         None => rest.strip_prefix("- "),
     }
-}
-
-/// Without `ESC [ … m`.
-fn uncoloured(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(0x1b, text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut pieces = text.split("\u{1b}[");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        plain.push_str(
-            piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').trim_start_matches(['m', 'K']),
-        );
-    }
-    Cow::Owned(plain)
 }
 
 #[cfg(test)]

@@ -50,10 +50,9 @@ fn runs(mode: Mode) {
         let (repeated, withdrawn) = fleet.repeated_and_withdrawn();
         assert!(mode == Mode::AtLeastOnce || repeated == 0, "told twice, {context}");
         seen.add(&truth, fleet.faults, withdrawn);
-        seen.behind += fleet.behind;
     }
     println!("{runs} runs: {seen:?}");
-    let Seen { stretches, faults, late, too_late, leaps, withdrawn, behind: _ } = seen;
+    let Seen { stretches, faults, late, too_late, leaps, withdrawn } = seen;
     for (many, of_ten) in [(stretches, 100), (faults, 50), (late, 100), (too_late, 10), (leaps, 10), (withdrawn, 2)] {
         assert!(10 * many as u64 > of_ten * runs, "too little happened: {seen:?}");
     }
@@ -68,7 +67,6 @@ struct Seen {
     too_late: usize,
     leaps: usize,
     withdrawn: usize,
-    behind: usize,
 }
 
 impl Seen {

@@ -5,9 +5,6 @@ use super::Windows;
 use crate::alert::clock::LATENESS_MS;
 use crate::alert::group::Queued;
 
-/// The horizon moves by so much at once where as many groups are due as are told of at a time, in milliseconds of event time.
-const STEP_MS: i64 = 60_000;
-
 impl Windows {
     /// Forgets the group that matters least: of those that only late lines could change the one that rests longest, else the
     /// one that would be over soonest.
@@ -37,32 +34,11 @@ impl Windows {
         }
     }
 
-    /// Goes on to where the input partitions allow, a step at a time, until that is done or much is to be told. What is left
-    /// is as if the watermark had said less: a horizon may always be further behind than it need be.
+    /// Goes on to where the input partitions allow, at once: words on a stretch are ordered by what was read of the matches topic,
+    /// and an owner that goes in steps would number its own otherwise than the next one.
     pub(super) fn advance(&mut self) {
-        let is_ahead = |windows: &Self, horizon: &i64| windows.is_live && *horizon > windows.horizon;
-        while let Some(target) = self.inputs.horizon().filter(|horizon| is_ahead(self, horizon)) {
-            self.is_behind = self.news.len() >= self.at_a_time;
-            if self.is_behind {
-                return;
-            }
-            self.step(self.next_step(target));
-        }
-        self.is_behind = false;
-    }
-
-    /// Up to where to go at once: no more groups than are told of at a time; and the more they are the less far, as each may have
-    /// something to tell again and again.
-    fn next_step(&self, target: i64) -> i64 {
-        let due = || self.queue.range(..(target, 0)).map(|(due, _)| *due).take(self.at_a_time);
-        let (Some(first), Some(last)) = (due().next(), due().last()) else { return target };
-        let minutes = i64::try_from(self.at_a_time / due().count()).unwrap_or(i64::MAX);
-        let some = if due().count() < self.at_a_time { target } else { last.saturating_add(1) };
-        let step = first.saturating_add(minutes.saturating_mul(STEP_MS));
-        target.min(some).min(step).max(self.horizon.saturating_add(1))
-    }
-
-    fn step(&mut self, horizon: i64) {
+        let is_ahead = |horizon: &i64| self.is_live && *horizon > self.horizon;
+        let Some(horizon) = self.inputs.horizon().filter(is_ahead) else { return };
         self.horizon = horizon;
         self.floor = self.floor.max(horizon.saturating_sub((self.alerts.settings().lateness_ms - LATENESS_MS).max(0)));
         self.lowest.pass(self.floor);

@@ -108,30 +108,6 @@ pub(in crate::engine) fn without<'t>(text: Cow<'t, str>, places: &[Range<usize>]
     Cow::Owned(rest)
 }
 
-/// A text without the codes that colour it on a terminal (`ESC [ … letter`).
-pub(in crate::engine) fn colourless<'t>(text: Cow<'t, str>) -> Cow<'t, str> {
-    if !text.as_bytes().contains(&0x1b) || !text.contains("\u{1b}[") {
-        return text;
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.as_ref();
-    while let Some(at) = rest.find("\u{1b}[") {
-        plain.push_str(&rest[..at]);
-        let code = &rest[at + 2..];
-        let length = code.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b';' | b':' | b'?')).count();
-        // A code ends with a letter; what does not is left as it is.
-        rest = match code.as_bytes().get(length) {
-            Some(byte) if byte.is_ascii_alphabetic() => &code[length + 1..],
-            _ => {
-                plain.push_str("\u{1b}[");
-                code
-            }
-        };
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
-}
-
 /// A byte order mark.
 fn mark(text: &str) -> Option<Prefix> {
     text.starts_with('\u{feff}').then(|| Prefix::around("byte-order-mark", '\u{feff}'.len_utf8()))
@@ -218,7 +194,7 @@ fn stamped(text: &str) -> Option<Prefix> {
 
 /// `<11>1 2024-03-05T10:00:00Z host app 123 ID - the line` (RFC 5424)
 fn syslog_5424(text: &str) -> Option<Prefix> {
-    let (level, rest) = priority(text)?;
+    let (number, rest) = priority(text)?;
     let rest = rest.strip_prefix("1 ")?;
     let mut words = rest.splitn(6, ' ');
     let (time, host, app) = (words.next()?, words.next()?, words.next()?);
@@ -231,7 +207,7 @@ fn syslog_5424(text: &str) -> Option<Prefix> {
         app: named(app),
         source: named(host),
         time: named(time),
-        level: Some(level),
+        level: Some(level_of(number)),
         is_stamp: true,
         ..Prefix::around("syslog-5424", text.len() - line.len())
     })
@@ -255,7 +231,7 @@ fn behind_structured_data(text: &str) -> Option<&str> {
 /// `<11>Mar  5 10:00:00 host app[123]: the line` (RFC 3164); without the number in front, as in files, it is the line's head.
 fn syslog_3164(text: &str) -> Option<Prefix> {
     let (level, rest) = match priority(text) {
-        Some((level, rest)) => (Some(level), rest),
+        Some((number, rest)) => (Some(level_of(number)), rest),
         None => (None, text),
     };
     let length = time_head(rest).filter(|_| level.is_some() || starts_with_month(rest))?;
@@ -287,11 +263,15 @@ fn starts_with_month(text: &str) -> bool {
     MONTHS.iter().any(|month| text.starts_with(month))
 }
 
-/// `<11>`, as a level, and what is behind it
-fn priority(text: &str) -> Option<((String, Scale), &str)> {
+/// The number in `<11>`, and what is behind it
+pub(in crate::engine) fn priority(text: &str) -> Option<(&str, &str)> {
     let (number, rest) = text.strip_prefix('<')?.split_once('>')?;
-    let is_one = (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_one.then(|| ((number.to_owned(), Scale::Priority), rest))
+    ((1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())).then_some((number, rest))
+}
+
+/// As a level.
+fn level_of(priority: &str) -> (String, Scale) {
+    (priority.to_owned(), Scale::Priority)
 }
 
 /// `I0305 10:00:00.123456       1 file.go:12] the message`

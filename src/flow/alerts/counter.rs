@@ -145,7 +145,6 @@ impl<K: Sink> Counter<K> {
             self.group(source, event)?;
             return Ok(Turn::On);
         }
-        self.go_on();
         let is_quiet = match source.poll(IDLE) {
             Some(Ok(delivery)) => {
                 self.read(&delivery);
@@ -214,16 +213,6 @@ impl<K: Sink> Counter<K> {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_live() && source.idle(&lane.partition).is_some()) {
             lane.at_its_end();
             add(&mut self.news, lane);
-        }
-    }
-
-    /// Where a horizon has passed much, it is told a part at a time.
-    fn go_on(&mut self) {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.windows.is_behind()) {
-            if !self.is_stale && self.news.len() < CHANGES_MAX {
-                lane.windows.go_on();
-                add(&mut self.news, lane);
-            }
         }
     }
 

@@ -35,8 +35,6 @@ pub(crate) struct Fleet<'a> {
     lost_some_counter: bool,
     /// How often something was killed or moved.
     pub(crate) faults: usize,
-    /// How often more was to be told than is at a time.
-    pub(crate) behind: usize,
     pub(crate) too_late: BTreeSet<(usize, usize, usize)>,
 }
 
@@ -124,7 +122,6 @@ impl<'a> Fleet<'a> {
             topics,
             lost_some_counter: false,
             faults: 0,
-            behind: 0,
             too_late: BTreeSet::new(),
         };
         (0..input.len()).for_each(|input| fleet.start_reader(input));
@@ -367,11 +364,6 @@ impl<'a> Fleet<'a> {
         let mut counters = std::mem::take(&mut self.counters);
         for counter in &mut counters {
             self.count(counter, usize::MAX / 2);
-            while counter.windows.is_behind() {
-                self.behind += 1;
-                counter.windows.go_on();
-                counter.tell();
-            }
             self.topics.alerts[counter.partition].extend(counter.unsent.drain(..));
             let bookmark = counter.windows.bookmark();
             self.topics.counted[counter.partition] = Some((bookmark.next, bookmark.to_metadata()));
